@@ -1,0 +1,1 @@
+//! The HTTP service that stores, ranks and returns what it cannot read.

@@ -1,0 +1,1 @@
+//! The client library: the only place that holds keys and plaintext.

@@ -1,0 +1,34 @@
+//! Every message and stored record of PMIRS, with its version, its size limit and its golden bytes.
+//!
+//! A [`Message`] travels or rests as one version byte followed by CBOR (RFC 8949). The limit is checked
+//! before anything is decoded, unknown versions and trailing bytes are errors, and a golden file in this
+//! crate's tests pins the bytes of each one.
+//!
+//! Two kinds of message live here, and the difference matters:
+//!
+//! - what the cloud reads: [`account`], [`collection`], [`item`], [`search`], [`envelope`];
+//! - what only clients read, because it is sealed before it leaves: [`sealed`].
+//!
+//! ```
+//! use pmirs_wire::{decode, encode, item::RemoveItems, ItemId};
+//!
+//! let request = RemoveItems { items: vec![ItemId([7; 16])] };
+//! let bytes = encode(&request)?;
+//! assert_eq!(bytes[0], 1); // the version
+//! assert_eq!(decode::<RemoveItems>(&bytes)?.items, request.items);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod account;
+mod codec;
+pub mod collection;
+pub mod envelope;
+mod id;
+pub mod item;
+pub mod limits;
+pub mod problem;
+pub mod sealed;
+pub mod search;
+
+pub use codec::{DecodeError, EncodeError, Message, decode, encode};
+pub use id::{AccountId, Bytes, CollectionId, Digest, IdError, ItemId};

@@ -1,0 +1,26 @@
+//! Sizes that client and server both hold to; each is checked before memory is taken.
+
+/// Plain bytes of one item's content.
+pub const ITEM_CONTENT: usize = 64 << 20;
+/// Sealed bytes of one item's content: the plain ones and what sealing adds, generously.
+pub const SEALED_CONTENT: usize = ITEM_CONTENT + (1 << 20);
+/// Sealed bytes of an item's metadata.
+pub const SEALED_META: usize = 64 << 10;
+/// Sealed bytes of an item's embedding.
+pub const SEALED_EMBEDDING: usize = 16 << 10;
+/// Sealed bytes of a collection's header.
+pub const SEALED_HEADER: usize = 8 << 10;
+/// Bytes of a grant.
+pub const GRANT: usize = 8 << 10;
+/// Coordinates of a veiled vector.
+pub const VEILED_DIM: usize = 4096;
+/// Items in one batch of additions, removals or changes.
+pub const BATCH_ITEMS: usize = 512;
+/// Candidates in one answer to a search.
+pub const CANDIDATES: usize = 4096;
+/// Bytes of any request or answer inside its envelope.
+pub const BODY: usize = 80 << 20;
+/// Bytes of any request or answer as it travels, envelope included.
+pub const TRANSPORT: usize = BODY + (1 << 20);
+/// Bytes of a file name, a caption, a media type.
+pub const NAME: usize = 4 << 10;
