@@ -1,0 +1,73 @@
+//! Keys, envelopes and sealed records: the only crate that names a cipher.
+//!
+//! Everything that PMIRS stores or sends in secret is made here, out of well-kept implementations of public
+//! standards. The crate reads no file, no clock and no system randomness: randomness is an argument. Every
+//! format begins with a version byte, has a length limit that is checked before memory is taken, and has a
+//! golden file in `tests/golden`.
+//!
+//! ```text
+//! IdentitySeed ──HKDF──> Identity ──> X-Wing key pair      receives grants
+//!   24 words                     ├──> Ed25519 key pair     signs
+//!   LockedIdentity               └──> LocalKey             seals files at rest
+//!
+//! CollectionKey ──HKDF(collection, epoch)──> content, metadata, veil, token keys
+//!   granted to members by `grant`
+//!
+//! ServerKey: every request and answer travels in an `envelope`
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use pmirs_crypto::{CollectionKey, GrantContext, Identity, IdentitySeed, Kind, Place, Prg, grant};
+//!
+//! // A program passes the system's generator; a fixed one belongs in examples and tests alone.
+//! let mut rng = Prg::new(&[7; 32], b"example");
+//! let anna = Identity::from_seed(&IdentitySeed::generate(&mut rng));
+//! let ben = Identity::from_seed(&IdentitySeed::generate(&mut rng));
+//!
+//! // Anna makes a collection key and grants it to Ben.
+//! let key = CollectionKey::generate(&mut rng);
+//! let context = GrantContext { collection: [1; 16], epoch: 0, role: 1 };
+//! let granted = grant::seal(&mut rng, &anna, &ben.public(), &key, &context);
+//!
+//! // Anna seals a caption for one item; Ben opens it there, and nowhere else.
+//! let place = Place { collection: [1; 16], item: [2; 16], epoch: 0, kind: Kind::ItemMeta };
+//! let sealed = key.epoch_keys(&[1; 16], 0).metadata.seal(&mut rng, &place, b"a dog on a beach");
+//! let keys = grant::open(&ben, &anna.public(), &granted, &context)?.epoch_keys(&[1; 16], 0);
+//! assert_eq!(keys.metadata.open(&place, &sealed)?.as_slice(), b"a dog on a beach");
+//! assert!(keys.metadata.open(&Place { item: [3; 16], ..place }, &sealed).is_err());
+//! # Ok::<(), pmirs_crypto::Error>(())
+//! ```
+
+mod aead;
+mod bytes;
+mod collection;
+mod content;
+pub mod envelope;
+mod error;
+pub mod grant;
+mod hash;
+mod identity;
+mod locked;
+mod place;
+mod prg;
+mod record;
+mod secret;
+mod seed;
+mod suite;
+mod token;
+
+pub use collection::{CollectionKey, EpochKeys, TokenKey, VeilSeed};
+pub use content::{CHUNK, ContentKey, MAX_CONTENT, plain_len, sealed_len};
+pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
+pub use error::{Error, StreamError};
+pub use grant::GrantContext;
+pub use hash::{constant_time_eq, sha256};
+pub use identity::{Context, Identity, PublicIdentity, Signature};
+pub use locked::{Argon2Params, LockedIdentity};
+pub use place::{CollectionId, ItemId, Kind, Place};
+pub use prg::Prg;
+pub use record::{LocalKey, MAX_LOCAL, MAX_RECORD, RECORD_OVERHEAD, RecordKey};
+pub use seed::IdentitySeed;
+pub use token::Token;

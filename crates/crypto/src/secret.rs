@@ -1,0 +1,48 @@
+//! What every 32-byte secret has in common.
+
+/// A 32-byte secret as a type of its own: zeroised on drop, printed as its kind alone, compared in constant
+/// time, never copied by accident. Its bytes leave only through `expose_secret`.
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// Fresh from the caller's randomness.
+            pub fn generate(rng: &mut impl rand_core::CryptoRng) -> Self {
+                let mut secret = Self([0; 32]);
+                rng.fill_bytes(&mut secret.0);
+                secret
+            }
+
+            /// Takes secret bytes that were exposed before, for instance from an agent or a keyring. The
+            /// caller zeroises its own copy.
+            pub fn from_secret(bytes: &[u8; 32]) -> Self {
+                Self(*bytes)
+            }
+
+            /// The secret bytes themselves, for an agent or a keyring: whoever holds them holds all that
+            /// this secret protects.
+            pub fn expose_secret(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                $crate::constant_time_eq(&self.0, &other.0)
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+pub(crate) use secret;
