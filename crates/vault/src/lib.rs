@@ -1,1 +1,59 @@
 //! The client library: the only place that holds keys and plaintext.
+//!
+//! A [`Vault`] is one person's home: an identity under a passphrase, a local store encrypted at rest, and an
+//! account at a cloud. A [`Collection`] of it adds, searches, reads, removes and verifies items; whatever
+//! leaves is sealed, veiled or both before it does.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use pmirs_vault::{AddOptions, LoginOptions, Protection, Query, Quiet, SearchOptions, Vault};
+//!
+//! let (vault, words) = Vault::create(Path::new("my-home"), "correct horse battery staple")?;
+//! println!("write these down: {}", words.as_str());
+//! let invite = std::fs::read_to_string("invite.txt")?.parse()?;
+//! vault.login("http://127.0.0.1:7700", &LoginOptions { invite: Some(invite), ..LoginOptions::default() })?;
+//!
+//! let album = vault.create_collection("album", Protection::Veiled)?;
+//! album.add(&["pictures".into()], &AddOptions::default(), &Quiet)?;
+//! let answer = album.search(&Query::text("a dog on a beach"), &SearchOptions::default())?;
+//! for hit in &answer.hits {
+//!     println!("{:.3} {}", hit.score, hit.name);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where a request goes:
+//!
+//! - [`add`]: files to [`Source`](add::Source)s, decode, embed, veil, seal, upload, each stage on its own
+//!   thread.
+//! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
+//! - `remote`: every request sealed to the cloud's pinned key.
+//! - `local`: what is kept between commands, encrypted at rest.
+
+pub mod add;
+mod collection;
+mod embedding;
+mod error;
+mod fresh;
+mod keys;
+mod local;
+mod login;
+mod progress;
+pub mod remote;
+pub mod search;
+mod vault;
+mod verify;
+
+pub use add::{AddOptions, AddReport, Skipped};
+pub use collection::{Collection, CollectionInfo, ItemSummary};
+pub use error::VaultError;
+pub use login::{AccountInfo, LoginOptions};
+pub use pmirs_crypto::{IdentitySeed, PublicIdentity};
+pub use pmirs_wire::account::Invite;
+pub use pmirs_wire::collection::Protection;
+pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
+pub use pmirs_wire::{AccountId, CollectionId, ItemId};
+pub use progress::{Progress, Quiet};
+pub use search::{Answer, Breakdown, Cutoff, Hit, Query, SearchOptions};
+pub use vault::{RecoveryWords, Vault, VaultStatus};
+pub use verify::{Fault, VerifyReport};

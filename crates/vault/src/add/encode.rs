@@ -1,0 +1,79 @@
+//! Sources to embeddings, many pictures at once.
+
+use pmirs_encoder::{Embedding, Encoder, EncoderError, Prepared};
+
+use super::load::{Form, Source, passages};
+
+/// Pictures that the encoder takes at once: enough to keep all cores busy, few enough to start early.
+pub(super) const BATCH: usize = 16;
+
+/// A source with its embedding, of unit length.
+pub(super) struct Embedded {
+    pub(super) source: Source,
+    pub(super) embedding: Vec<f32>,
+}
+
+/// Embeds a batch. A source that fails does so alone: its error stands beside it.
+pub(super) fn embed(encoder: &Encoder, batch: Vec<Source>) -> Vec<Result<Embedded, (Source, EncoderError)>> {
+    let mut pictures = pictures(encoder, &batch).into_iter();
+    batch
+        .into_iter()
+        .map(|source| {
+            let own = match &source.form {
+                Form::Picture { .. } => pictures.next().unwrap_or(Err(EncoderError::NoDirection("image"))),
+                Form::Text { passages } => text(encoder, passages),
+            };
+            match own.and_then(|own| with_captions(encoder, own, &source.captions)) {
+                Ok(embedding) => Ok(Embedded { source, embedding: embedding.into_values() }),
+                Err(error) => Err((source, error)),
+            }
+        })
+        .collect()
+}
+
+/// Embeds the batch's pictures together; where that fails, one by one, to find the one at fault.
+fn pictures(encoder: &Encoder, batch: &[Source]) -> Vec<Result<Embedding, EncoderError>> {
+    let prepared: Vec<Prepared> = batch
+        .iter()
+        .filter_map(|source| match &source.form {
+            Form::Picture { prepared, .. } => Some(prepared.clone()),
+            Form::Text { .. } => None,
+        })
+        .collect();
+    match encoder.embed_prepared(&prepared) {
+        Ok(embeddings) => embeddings.into_iter().map(Ok).collect(),
+        Err(_) => prepared
+            .iter()
+            .map(|one| {
+                let one = encoder.embed_prepared(std::slice::from_ref(one))?;
+                one.into_iter().next().ok_or(EncoderError::NoDirection("image"))
+            })
+            .collect(),
+    }
+}
+
+/// A text is the mean of its passages.
+fn text(encoder: &Encoder, passages: &[String]) -> Result<Embedding, EncoderError> {
+    let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+    mean(&encoder.embed_texts(&passages)?)
+}
+
+/// A picture with notes lies half way between what it shows and what they say, so that both find it.
+fn with_captions(encoder: &Encoder, own: Embedding, captions: &[String]) -> Result<Embedding, EncoderError> {
+    let passages: Vec<String> = captions.iter().flat_map(|caption| passages(caption)).collect();
+    if passages.is_empty() {
+        return Ok(own);
+    }
+    mean(&[own, text(encoder, &passages)?])
+}
+
+fn mean(embeddings: &[Embedding]) -> Result<Embedding, EncoderError> {
+    let dim = embeddings.first().map_or(0, Embedding::dim);
+    let mut sum = vec![0.0; dim];
+    for embedding in embeddings {
+        for (total, value) in sum.iter_mut().zip(embedding.as_slice()) {
+            *total += value;
+        }
+    }
+    Embedding::from_values(sum)
+}

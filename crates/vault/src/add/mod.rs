@@ -1,0 +1,105 @@
+//! Adding files: from a folder to sealed items at the cloud.
+//!
+//! ```text
+//! walk ──paths──▶ load ×n ──sources──▶ encode ──embedded──▶ protect ──sealed──▶ upload
+//!                 read, digest,        batches of           veil and seal       batches, each
+//!                 decode, resize       pictures             everything          on disk or not
+//! ```
+//!
+//! Each stage runs on its own threads with a bounded queue behind it, so that encoder, cipher and network
+//! work at once and memory stays bounded. What the cloud acknowledged is there; what it did not is added by
+//! the next run, which skips contents that the collection has.
+
+mod captions;
+mod encode;
+mod load;
+mod pipeline;
+mod protect;
+mod upload;
+mod walk;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use pmirs_wire::Digest;
+
+use crate::VaultError;
+use crate::collection::Collection;
+use crate::progress::Progress;
+use captions::Captions;
+
+/// What may be told about the files to add.
+#[derive(Debug, Clone, Default)]
+pub struct AddOptions {
+    /// Notes for files: a table with tab-separated columns `image` and `caption` (or `notes`) under a header.
+    /// `image` is a file's name or its path below the added folder.
+    pub captions: Option<PathBuf>,
+}
+
+/// A file that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// What adding did.
+#[derive(Debug, Clone, Default)]
+pub struct AddReport {
+    /// Items that the cloud acknowledged.
+    pub added: u64,
+    /// Files whose content is in the collection already.
+    pub present: u64,
+    /// Files that could not be added.
+    pub skipped: Vec<Skipped>,
+    /// Files that are neither pictures nor texts.
+    pub ignored: u64,
+    /// Captions for which there was no file.
+    pub unused_captions: u64,
+    /// Plain bytes of the added contents.
+    pub bytes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Names an item's content within a collection: one content under one name is one item.
+pub(crate) type ContentKey = (Digest, String);
+
+pub(crate) fn add(
+    collection: &Collection<'_>,
+    paths: &[PathBuf],
+    options: &AddOptions,
+    progress: &dyn Progress,
+) -> Result<AddReport, VaultError> {
+    let started = Instant::now();
+    let encoder = collection.vault.encoder()?;
+    crate::search::check_model(collection, &encoder)?;
+    let captions = options.captions.as_deref().map(Captions::read).transpose()?.unwrap_or_default();
+    let walk = walk::walk(paths)?;
+    let present = present(collection)?;
+
+    progress.start("adding", Some(walk.files.len() as u64));
+    let outcome = pipeline::run(collection, &encoder, &walk.files, &captions, present, progress)?;
+    progress.finish();
+    let mut skipped = walk.unreadable;
+    skipped.extend(outcome.skipped);
+    skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(AddReport {
+        added: outcome.added,
+        present: outcome.present,
+        skipped,
+        ignored: walk.ignored,
+        unused_captions: captions.unused(),
+        bytes: outcome.bytes,
+        elapsed: started.elapsed(),
+    })
+}
+
+/// The contents that the collection has, from the cloud's records followed to their end.
+fn present(collection: &Collection<'_>) -> Result<HashSet<ContentKey>, VaultError> {
+    let items = collection.items()?;
+    Ok(items.into_iter().map(|item| (item.meta.content, item.meta.name)).collect())
+}

@@ -1,0 +1,165 @@
+//! The stages, each on its own threads, with bounded queues between them.
+//!
+//! A stage ends when the one before it has ended and its queue is empty. When a later stage fails, its queue
+//! closes and the earlier ones stop at their next send: nothing waits for ever, and what was acknowledged
+//! stays.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use pmirs_encoder::Encoder;
+use pmirs_wire::item::NewItem;
+
+use super::captions::Captions;
+use super::encode::{self, Embedded};
+use super::load::{Loaded, Loader, Source};
+use super::upload::Batch;
+use super::walk::File;
+use super::{ContentKey, Skipped, protect};
+use crate::collection::Collection;
+use crate::progress::Progress;
+use crate::{VaultError, fresh};
+
+/// What the stages did together.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) added: u64,
+    pub(super) present: u64,
+    pub(super) bytes: u64,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// What all stages tell.
+struct Ledger<'a> {
+    outcome: Mutex<Outcome>,
+    progress: &'a dyn Progress,
+}
+
+pub(super) fn run(
+    collection: &Collection<'_>,
+    encoder: &Encoder,
+    files: &[File],
+    captions: &Captions,
+    present: HashSet<ContentKey>,
+    progress: &dyn Progress,
+) -> Result<Outcome, VaultError> {
+    let ledger = Ledger { outcome: Mutex::default(), progress };
+    let loader = Loader { encoder, captions, known: Mutex::new(present) };
+    let loaders = thread::available_parallelism().map_or(2, usize::from);
+    let (path_in, path_out) = bounded::<&File>(loaders);
+    let (source_in, source_out) = bounded(2 * encode::BATCH);
+    let (embedded_in, embedded_out) = bounded(encode::BATCH);
+    let (sealed_in, sealed_out) = bounded(encode::BATCH);
+
+    thread::scope(|scope| {
+        for _ in 0..loaders {
+            let (paths, sources) = (path_out.clone(), source_in.clone());
+            let (loader, ledger) = (&loader, &ledger);
+            scope.spawn(move || load(loader, &paths, &sources, ledger));
+        }
+        drop((path_out, source_in));
+        scope.spawn(|| encode(encoder, &source_out, embedded_in, &ledger));
+        let protecting = scope.spawn(|| protect(collection, embedded_out, sealed_in));
+        let uploading = scope.spawn(|| upload(collection, sealed_out, &ledger));
+        for file in files {
+            // The loaders end early only when a later stage failed; that error is reported below.
+            if path_in.send(file).is_err() {
+                break;
+            }
+        }
+        drop(path_in);
+        // The upload's error comes first: it is why the stage before it stopped.
+        join(uploading)?;
+        join(protecting)
+    })?;
+    Ok(ledger.outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Ledger<'_> {
+    fn note(&self, change: impl FnOnce(&mut Outcome)) {
+        change(&mut self.outcome.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn skip(&self, file: &File, reason: String) {
+        self.progress.skipped(&file.path, &reason);
+        self.progress.advance(1);
+        self.note(|outcome| outcome.skipped.push(Skipped { path: file.path.clone(), reason }));
+    }
+}
+
+fn load(loader: &Loader<'_>, paths: &Receiver<&File>, sources: &Sender<Source>, ledger: &Ledger<'_>) {
+    for file in paths {
+        match loader.load(file) {
+            Loaded::Source(source) => {
+                if sources.send(*source).is_err() {
+                    return;
+                }
+            }
+            Loaded::Present => {
+                ledger.progress.advance(1);
+                ledger.note(|outcome| outcome.present += 1);
+            }
+            Loaded::Broken(reason) => ledger.skip(file, reason),
+        }
+    }
+}
+
+/// Takes what has gathered, up to a batch: full batches under load, no waiting without.
+fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: Sender<Embedded>, ledger: &Ledger<'_>) {
+    while let Ok(first) = sources.recv() {
+        let batch: Vec<Source> =
+            std::iter::once(first).chain(sources.try_iter().take(encode::BATCH - 1)).collect();
+        for result in encode::embed(encoder, batch) {
+            match result {
+                Ok(one) if embedded.send(one).is_ok() => {}
+                Ok(_) => return,
+                Err((source, error)) => ledger.skip(&source.file, error.to_string()),
+            }
+        }
+    }
+}
+
+fn protect(
+    collection: &Collection<'_>,
+    embedded: Receiver<Embedded>,
+    sealed: Sender<(NewItem, u64)>,
+) -> Result<(), VaultError> {
+    let mut rng = fresh::rng()?;
+    for one in embedded {
+        let plain = one.source.content.len() as u64;
+        if sealed.send((protect::protect(collection, one, &mut rng)?, plain)).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sends whenever a batch is full or nothing more waits.
+fn upload(
+    collection: &Collection<'_>,
+    sealed: Receiver<(NewItem, u64)>,
+    ledger: &Ledger<'_>,
+) -> Result<(), VaultError> {
+    let mut batch = Batch::default();
+    while let Ok((item, plain)) = sealed.recv() {
+        batch.push(item, plain);
+        while !batch.is_full()
+            && let Ok((item, plain)) = sealed.try_recv()
+        {
+            batch.push(item, plain);
+        }
+        let acknowledged = batch.send(collection)?;
+        ledger.progress.advance(acknowledged.items);
+        ledger.note(|outcome| {
+            outcome.added += acknowledged.items;
+            outcome.bytes += acknowledged.bytes;
+        });
+    }
+    Ok(())
+}
+
+fn join(handle: thread::ScopedJoinHandle<'_, Result<(), VaultError>>) -> Result<(), VaultError> {
+    handle.join().unwrap_or_else(|_| Err(VaultError::Internal("a stage of adding panicked".to_owned())))
+}

@@ -1,0 +1,79 @@
+//! Embedded sources to sealed items: from here on nothing is readable.
+
+use pmirs_crypto::{Kind, Prg};
+use pmirs_index::quantise;
+use pmirs_wire::item::{NewItem, VeiledVector};
+use pmirs_wire::sealed::{ItemMeta, StoredEmbedding};
+use pmirs_wire::{Bytes, ItemId, encode, limits};
+
+use super::encode::Embedded;
+use super::load::Form;
+use crate::collection::Collection;
+use crate::keys::veiled_digest;
+use crate::{VaultError, fresh};
+
+/// The longest caption that is stored with an item, in bytes.
+const MAX_CAPTION: usize = limits::SEALED_META / 2;
+
+/// Seals a source under the collection's current epoch.
+pub(super) fn protect(
+    collection: &Collection<'_>,
+    embedded: Embedded,
+    rng: &mut Prg,
+) -> Result<NewItem, VaultError> {
+    let Embedded { source, embedding } = embedded;
+    let caption = source.captions.join("\n");
+    let caption = caption.get(..caption.floor_char_boundary(MAX_CAPTION)).unwrap_or_default();
+    let meta = ItemMeta {
+        name: source.file.name,
+        kind: source.file.kind,
+        media_type: source.file.media_type.to_owned(),
+        caption: (!caption.is_empty()).then(|| caption.to_owned()),
+        size: source.content.len() as u64,
+        content: source.digest,
+        added_ms: fresh::now_ms(),
+        pixels: match source.form {
+            Form::Picture { pixels, .. } => Some(pixels),
+            Form::Text { .. } => None,
+        },
+        model: collection.header.model.clone(),
+        veiled: None,
+    };
+    seal(collection, meta, &embedding, &source.content, rng)
+}
+
+/// Veils and seals one item; `meta.veiled` is filled in here.
+pub(crate) fn seal(
+    collection: &Collection<'_>,
+    mut meta: ItemMeta,
+    embedding: &[f32],
+    content: &[u8],
+    rng: &mut Prg,
+) -> Result<NewItem, VaultError> {
+    let item = ItemId(fresh::id(rng));
+    let epoch = collection.keys.current_epoch();
+    let keys = collection.keys.epoch(epoch)?;
+    let veiled = collection
+        .header
+        .veil
+        .is_some()
+        .then(|| -> Result<VeiledVector, VaultError> {
+            let veil = collection.keys.veil(epoch, &collection.header)?;
+            let row = quantise(&veil.document(embedding, rng)?)?;
+            let values = row.values.iter().map(|&value| value as u8).collect();
+            Ok(VeiledVector { scale: row.scale, values: Bytes(values) })
+        })
+        .transpose()?;
+    meta.veiled = veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
+
+    let place = |kind| collection.keys.place(item, epoch, kind);
+    let stored = encode(&StoredEmbedding::from_unit(embedding))?;
+    Ok(NewItem {
+        item,
+        epoch,
+        meta: Bytes(keys.metadata.seal(rng, &place(Kind::ItemMeta), &encode(&meta)?)),
+        embedding: Bytes(keys.metadata.seal(rng, &place(Kind::ItemEmbedding), &stored)),
+        veiled,
+        content: Bytes(keys.content.seal(rng, &place(Kind::ItemContent), content)),
+    })
+}

@@ -1,0 +1,48 @@
+//! Sealed items to the cloud, in batches.
+
+use pmirs_wire::item::{NewItem, NewItems};
+
+use crate::VaultError;
+use crate::collection::Collection;
+
+/// A batch is sent when it holds this many items or bytes.
+pub(crate) const BATCH_ITEMS: usize = 64;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Items on their way, with the plain size of each.
+#[derive(Default)]
+pub(crate) struct Batch {
+    items: Vec<NewItem>,
+    sealed: usize,
+    plain: u64,
+}
+
+/// What one acknowledged batch added.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Acknowledged {
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, item: NewItem, plain: u64) {
+        self.sealed += item.content.0.len() + item.meta.0.len() + item.embedding.0.len();
+        self.plain += plain;
+        self.items.push(item);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= BATCH_ITEMS || self.sealed >= BATCH_BYTES
+    }
+
+    /// Sends what there is; when this returns, it is on the cloud's disk.
+    pub(crate) fn send(&mut self, collection: &Collection<'_>) -> Result<Acknowledged, VaultError> {
+        let Self { items, plain, .. } = std::mem::take(self);
+        if items.is_empty() {
+            return Ok(Acknowledged::default());
+        }
+        let count = items.len() as u64;
+        collection.remote.add_items(collection.record.id, &NewItems { items })?;
+        Ok(Acknowledged { items: count, bytes: plain })
+    }
+}

@@ -1,0 +1,85 @@
+//! What is kept on this machine between commands, encrypted at rest.
+//!
+//! Two kinds of rows: small settings sealed under a key derived from the identity (the server's address, its
+//! pinned key, the session), and collections' records exactly as the cloud holds them, sealed under the
+//! collection's own keys. Names of rows are not secret; a stolen disk shows how many items there are.
+
+mod records;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pmirs_crypto::{Identity, LocalKey};
+use rusqlite::Connection;
+
+use crate::VaultError;
+
+pub(crate) use settings::Account;
+
+/// Written to the file's header; another number means another layout.
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE setting (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE synced (collection BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE record (
+        collection BLOB NOT NULL,
+        item BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        meta BLOB NOT NULL,
+        embedding BLOB NOT NULL,
+        PRIMARY KEY (collection, item)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The local store: one SQLite file in the home.
+pub(crate) struct Local {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    key: LocalKey,
+}
+
+impl Local {
+    /// Opens the store of `home`, or makes it.
+    pub(crate) fn open(home: &Path, identity: &Identity) -> Result<Self, VaultError> {
+        let path = home.join("local.db");
+        let connection = connect(&path).map_err(|error| damaged(&path, &error))?;
+        Ok(Self { path, connection: Mutex::new(connection), key: identity.local_key("local store v1") })
+    }
+
+    /// A panic of another thread cannot leave a statement half done, so a poisoned lock is taken all the same.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn damaged(&self, reason: &dyn std::fmt::Display) -> VaultError {
+        damaged(&self.path, reason)
+    }
+}
+
+fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> VaultError {
+    VaultError::Local { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A cache of what the cloud holds: losing the last transaction in a power cut costs a download.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    match transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))? {
+        0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        SCHEMA_VERSION => {}
+        other => {
+            let reason = format!("it has layout {other}, this program knows {SCHEMA_VERSION}");
+            return Err(rusqlite::Error::InvalidParameterName(reason));
+        }
+    }
+    transaction.commit()?;
+    Ok(connection)
+}

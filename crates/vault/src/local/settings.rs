@@ -1,0 +1,66 @@
+//! Settings sealed under the identity's local key.
+
+use pmirs_wire::account::Session;
+use pmirs_wire::{Bytes, Message, decode, encode};
+use rusqlite::OptionalExtension;
+use serde::{Deserialize, Serialize};
+
+use super::Local;
+use crate::{VaultError, fresh};
+
+/// Which cloud this home uses, with the key that was pinned for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// The server's address.
+    pub(crate) url: String,
+    /// A PEM file with the authorities to trust for it.
+    pub(crate) ca: Option<String>,
+    /// The server's public key.
+    pub(crate) server_key: Bytes,
+}
+
+impl Message for Account {
+    const NAME: &'static str = "account setting";
+    const MAX_BYTES: usize = 16 << 10;
+}
+
+const ACCOUNT: &str = "account";
+const SESSION: &str = "session";
+
+impl Local {
+    pub(crate) fn account(&self) -> Result<Option<Account>, VaultError> {
+        self.setting(ACCOUNT)
+    }
+
+    pub(crate) fn set_account(&self, account: &Account) -> Result<(), VaultError> {
+        self.set(ACCOUNT, account)
+    }
+
+    /// The last session; a damaged one counts as none, since a new one costs one request.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.setting(SESSION).ok().flatten()
+    }
+
+    pub(crate) fn set_session(&self, session: &Session) -> Result<(), VaultError> {
+        self.set(SESSION, session)
+    }
+
+    fn setting<M: Message>(&self, name: &str) -> Result<Option<M>, VaultError> {
+        let sealed: Option<Vec<u8>> = self
+            .connection()
+            .query_row("SELECT sealed FROM setting WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.damaged(&error))?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let plain = self.key.open(name.as_bytes(), &sealed).map_err(|error| self.damaged(&error))?;
+        decode(&plain).map(Some).map_err(|error| self.damaged(&error))
+    }
+
+    fn set<M: Message>(&self, name: &str, value: &M) -> Result<(), VaultError> {
+        let sealed = self.key.seal(&mut fresh::rng()?, name.as_bytes(), &encode(value)?);
+        self.connection()
+            .execute("INSERT OR REPLACE INTO setting (name, sealed) VALUES (?1, ?2)", (name, sealed))
+            .map(drop)
+            .map_err(|error| self.damaged(&error))
+    }
+}

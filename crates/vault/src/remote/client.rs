@@ -1,0 +1,211 @@
+//! Typed calls, with a session that is renewed when it ends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pmirs_crypto::{Context, Identity};
+use pmirs_wire::account::{Challenge, ChallengeRequest, Login, Register, Session};
+use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
+use pmirs_wire::envelope::{InnerRequest, Method};
+use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::problem::ProblemKind;
+use pmirs_wire::search::{Candidates, Search};
+use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, Message, decode, encode};
+
+use super::http::read_problem;
+use super::transport::{Exchange, Transport, TransportError};
+use crate::{VaultError, fresh};
+
+/// A session is renewed this long before it ends, so that no request meets the end of it.
+const RENEW_BEFORE_MS: u64 = 60_000;
+
+/// Where the time of a request went.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timing {
+    pub(crate) seal: Duration,
+    pub(crate) network: Duration,
+    pub(crate) open: Duration,
+}
+
+/// A cloud, seen from one account.
+pub(crate) struct Remote {
+    transport: Box<dyn Transport>,
+    server: Digest,
+    identity: Arc<Identity>,
+    session: Mutex<Option<Session>>,
+}
+
+impl Remote {
+    /// The server whose key has the fingerprint `server`; `session` may be one from an earlier run.
+    pub(crate) fn new(
+        transport: Box<dyn Transport>,
+        server: Digest,
+        identity: Arc<Identity>,
+        session: Option<Session>,
+    ) -> Self {
+        Self { transport, server, identity, session: Mutex::new(session) }
+    }
+
+    /// The same account through another transport.
+    pub(crate) fn wrap(mut self, wrap: impl FnOnce(Box<dyn Transport>) -> Box<dyn Transport>) -> Self {
+        self.transport = wrap(self.transport);
+        self
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        AccountId(self.identity.public().fingerprint())
+    }
+
+    /// Spends an invite on a new account.
+    pub(crate) fn register(&self, code: &[u8]) -> Result<(), VaultError> {
+        let signed = Register::signed_bytes(&self.server, code);
+        let register = Register {
+            code: Bytes(code.to_vec()),
+            identity: Bytes(self.identity.public().to_bytes()),
+            signature: Bytes(self.identity.sign(Context::Login, &signed).0.to_vec()),
+        };
+        self.ask(Method::Post, "/v1/accounts", None, encode(&register)?).map(drop)
+    }
+
+    /// Signs a fresh challenge for a fresh session.
+    pub(crate) fn login(&self) -> Result<Session, VaultError> {
+        let account = self.account();
+        let request = encode(&ChallengeRequest { account })?;
+        let challenge: Challenge = self.plain("/v1/login/challenge", request)?;
+        let signed = Login::signed_bytes(&self.server, &challenge.nonce.0);
+        let signature = Bytes(self.identity.sign(Context::Login, &signed).0.to_vec());
+        let login = encode(&Login { account, nonce: challenge.nonce, signature })?;
+        let session: Session = self.plain("/v1/login", login)?;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        Ok(session)
+    }
+
+    /// The session to remember for the next run.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn collections(&self) -> Result<Vec<CollectionRecord>, VaultError> {
+        let list: CollectionList = self.authenticated(Method::Get, "/v1/collections", Vec::new())?;
+        Ok(list.collections)
+    }
+
+    pub(crate) fn create_collection(&self, new: &NewCollection) -> Result<CollectionRecord, VaultError> {
+        self.authenticated(Method::Post, "/v1/collections", encode(new)?)
+    }
+
+    pub(crate) fn collection(&self, id: CollectionId) -> Result<CollectionRecord, VaultError> {
+        self.authenticated(Method::Get, &format!("/v1/collections/{id}"), Vec::new())
+    }
+
+    pub(crate) fn delete_collection(&self, id: CollectionId) -> Result<Stored, VaultError> {
+        self.authenticated(Method::Delete, &format!("/v1/collections/{id}"), Vec::new())
+    }
+
+    pub(crate) fn add_items(&self, id: CollectionId, items: &NewItems) -> Result<Stored, VaultError> {
+        self.authenticated(Method::Post, &format!("/v1/collections/{id}/items"), encode(items)?)
+    }
+
+    pub(crate) fn remove_items(&self, id: CollectionId, items: &RemoveItems) -> Result<Stored, VaultError> {
+        self.authenticated(Method::Post, &format!("/v1/collections/{id}/remove"), encode(items)?)
+    }
+
+    pub(crate) fn changes(&self, id: CollectionId, after: u64) -> Result<(Changes, Timing), VaultError> {
+        self.timed(Method::Get, &format!("/v1/collections/{id}/changes?after={after}"), Vec::new())
+    }
+
+    pub(crate) fn item(&self, id: CollectionId, item: ItemId) -> Result<ItemRecord, VaultError> {
+        self.authenticated(Method::Get, &format!("/v1/collections/{id}/items/{item}"), Vec::new())
+    }
+
+    pub(crate) fn content(&self, id: CollectionId, item: ItemId) -> Result<Vec<u8>, VaultError> {
+        let path = format!("/v1/collections/{id}/items/{item}/content");
+        self.with_session(Method::Get, &path, Vec::new()).map(|(content, _)| content)
+    }
+
+    pub(crate) fn search(
+        &self,
+        id: CollectionId,
+        search: &Search,
+    ) -> Result<(Candidates, Timing), VaultError> {
+        self.timed(Method::Post, &format!("/v1/collections/{id}/search"), encode(search)?)
+    }
+
+    fn authenticated<A: Message>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<A, VaultError> {
+        self.timed(method, path, body).map(|(answer, _)| answer)
+    }
+
+    fn timed<A: Message>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(A, Timing), VaultError> {
+        let (answer, timing) = self.with_session(method, path, body)?;
+        Ok((read(method, path, &answer)?, timing))
+    }
+
+    /// Asks with a session, making a new one first where the old one ends soon, or again where the server
+    /// has forgotten it.
+    fn with_session(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(Vec<u8>, Timing), VaultError> {
+        let known = self.session().filter(|session| session.expires_ms > fresh::now_ms() + RENEW_BEFORE_MS);
+        let Some(session) = known else {
+            return self.ask(method, path, Some(self.login()?.token), body);
+        };
+        match self.ask(method, path, Some(session.token), body.clone()) {
+            Err(error) if error.refusal() == Some(ProblemKind::Unauthenticated) => {
+                self.ask(method, path, Some(self.login()?.token), body)
+            }
+            answer => answer,
+        }
+    }
+
+    /// One request with no session, such as those that make one.
+    fn plain<A: Message>(&self, path: &str, body: Vec<u8>) -> Result<A, VaultError> {
+        let (answer, _) = self.ask(Method::Post, path, None, body)?;
+        read(Method::Post, path, &answer)
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<Bytes>,
+        body: Vec<u8>,
+    ) -> Result<(Vec<u8>, Timing), VaultError> {
+        let sent_ms = fresh::now_ms();
+        let request = InnerRequest { sent_ms, method, path: path.to_owned(), token, body: Bytes(body) };
+        let exchange = self.transport.exchange(&request).map_err(|error| match error {
+            TransportError::Unreachable(reason) => {
+                VaultError::Unreachable { url: self.transport.name().to_owned(), reason }
+            }
+            TransportError::Malformed(reason) => bad_answer(method, path, &reason),
+            TransportError::Refused(problem) => {
+                VaultError::Refused { request: describe(method, path), problem }
+            }
+        })?;
+        let Exchange { response, seal, network, open } = exchange;
+        if (200..300).contains(&response.status) {
+            return Ok((response.body.0, Timing { seal, network, open }));
+        }
+        let problem = read_problem(response.status, &response.body.0);
+        Err(VaultError::Refused { request: describe(method, path), problem })
+    }
+}
+
+fn read<A: Message>(method: Method, path: &str, answer: &[u8]) -> Result<A, VaultError> {
+    decode(answer).map_err(|error| bad_answer(method, path, &error))
+}
+
+fn bad_answer(method: Method, path: &str, reason: &dyn std::fmt::Display) -> VaultError {
+    VaultError::BadAnswer { request: describe(method, path), reason: reason.to_string() }
+}
+
+fn describe(method: Method, path: &str) -> String {
+    let verb = match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Delete => "DELETE",
+    };
+    format!("{verb} {path}")
+}

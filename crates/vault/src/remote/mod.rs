@@ -1,0 +1,9 @@
+//! Talking to a cloud: typed calls over a [`Transport`] that seals every request to the server's pinned key.
+
+mod client;
+mod http;
+mod transport;
+
+pub(crate) use client::{Remote, Timing};
+pub use http::{Connection, HttpTransport};
+pub use transport::{Exchange, Transport, TransportError};

@@ -1,0 +1,213 @@
+//! Search: a description or a picture in, opened and re-ranked items out.
+//!
+//! Both levels end alike: candidates with their sealed records come together, true embeddings are opened
+//! here, and the cosine computed here decides the order. They differ in who finds the candidates: the cloud
+//! over veiled vectors ([`veiled`]), or this machine over its own index ([`sealed`]).
+
+mod sealed;
+mod veiled;
+
+use std::time::{Duration, Instant};
+
+use pmirs_encoder::{Encoder, Picture};
+use pmirs_wire::collection::Protection;
+use pmirs_wire::sealed::ItemKind;
+use pmirs_wire::{Bytes, ItemId};
+
+use crate::collection::{Collection, model_name};
+use crate::{ItemMeta, VaultError};
+
+pub(crate) use sealed::LocalIndex;
+
+/// What to look for.
+pub enum Query {
+    /// Words.
+    Text(String),
+    /// A picture like the wanted ones.
+    Image(Picture),
+    /// An embedding of the collection's own model, of unit length.
+    Embedding(Vec<f32>),
+}
+
+impl Query {
+    /// A description in words.
+    pub fn text(words: impl Into<String>) -> Self {
+        Self::Text(words.into())
+    }
+}
+
+/// Below which similarity an item is no match.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Cutoff {
+    /// Every item may match; the k nearest are returned.
+    #[default]
+    None,
+    /// The model pack's calibrated value for the kinds of query and item.
+    Calibrated,
+    /// A cosine, -1 to 1.
+    At(f32),
+}
+
+/// How to search.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SearchOptions {
+    /// How many items to return at most.
+    pub k: usize,
+    /// What is no match.
+    pub cutoff: Cutoff,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { k: 10, cutoff: Cutoff::None }
+    }
+}
+
+/// A found item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Its identifier.
+    pub item: ItemId,
+    /// The cosine between query and item, -1 to 1.
+    pub score: f32,
+    /// Its metadata.
+    pub meta: ItemMeta,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The nearest items, nearest first.
+    pub hits: Vec<Hit>,
+    /// Whether these are proven to be the nearest of all, given an honest server.
+    pub exact: bool,
+    /// Candidates that were opened to find them.
+    pub candidates: usize,
+    /// What a person should know, such as a server whose scores are wrong.
+    pub warnings: Vec<String>,
+    /// Where the time went.
+    pub breakdown: Breakdown,
+}
+
+/// Where a search's time went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Breakdown {
+    /// Words or picture to embedding.
+    pub encode: Duration,
+    /// Embedding to veiled query.
+    pub veil: Duration,
+    /// Sealing requests.
+    pub seal: Duration,
+    /// Waiting for the server, its scoring aside.
+    pub network: Duration,
+    /// Scoring, wherever it happens.
+    pub score: Duration,
+    /// Opening answers and records.
+    pub open: Duration,
+    /// True cosines, order and cutoff.
+    pub rerank: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// A candidate whose true embedding was opened.
+pub(crate) struct Scored {
+    item: ItemId,
+    epoch: u32,
+    meta: Bytes,
+    cosine: f32,
+}
+
+/// What either level hands back.
+pub(crate) struct Found {
+    /// Best first; all that the final order needs.
+    scored: Vec<Scored>,
+    candidates: usize,
+    exact: bool,
+    warnings: Vec<String>,
+}
+
+pub(crate) fn search(
+    collection: &Collection<'_>,
+    query: &Query,
+    options: &SearchOptions,
+) -> Result<Answer, VaultError> {
+    let started = Instant::now();
+    let mut breakdown = Breakdown::default();
+    let vector = embed(collection, query)?;
+    breakdown.encode = started.elapsed();
+
+    let found = match collection.record.protection {
+        Protection::Veiled => veiled::find(collection, &vector, options.k, &mut breakdown)?,
+        Protection::Sealed => sealed::find(collection, &vector, options.k, &mut breakdown)?,
+    };
+
+    let finishing = Instant::now();
+    let encoder = collection.vault.encoder()?;
+    let mut hits = Vec::with_capacity(options.k.min(found.scored.len()));
+    for Scored { item, epoch, meta, cosine } in found.scored.iter().take(options.k) {
+        let meta = collection.keys.open_meta(*item, *epoch, &meta.0)?;
+        let score = cosine.clamp(-1.0, 1.0);
+        if cutoff(options.cutoff, &encoder, query, meta.kind).is_none_or(|least| score >= least) {
+            hits.push(Hit { item: *item, score, meta });
+        }
+    }
+    breakdown.rerank += finishing.elapsed();
+    breakdown.total = started.elapsed();
+    let Found { candidates, exact, warnings, .. } = found;
+    Ok(Answer { hits, exact, candidates, warnings, breakdown })
+}
+
+fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultError> {
+    if let Query::Embedding(vector) = query {
+        let dim = collection.header.dim as usize;
+        if vector.len() != dim {
+            return Err(VaultError::Query(format!("it has {} dimensions instead of {dim}", vector.len())));
+        }
+        return Ok(vector.clone());
+    }
+    let encoder = collection.vault.encoder()?;
+    check_model(collection, &encoder)?;
+    let mut embeddings = match query {
+        Query::Text(words) if words.trim().is_empty() => {
+            return Err(VaultError::Query("it is empty".to_owned()));
+        }
+        Query::Text(words) => encoder.embed_texts(&[words])?,
+        Query::Image(picture) => encoder.embed_images(std::slice::from_ref(picture))?,
+        Query::Embedding(_) => Vec::new(),
+    };
+    embeddings
+        .pop()
+        .map(pmirs_encoder::Embedding::into_values)
+        .ok_or_else(|| VaultError::Internal("the encoder gave nothing".to_owned()))
+}
+
+/// Embeddings of different models cannot be compared.
+pub(crate) fn check_model(collection: &Collection<'_>, encoder: &Encoder) -> Result<(), VaultError> {
+    let name = model_name(encoder);
+    if name == collection.header.model {
+        return Ok(());
+    }
+    Err(VaultError::OtherModel { collection: collection.header.model.clone(), encoder: name })
+}
+
+fn cutoff(cutoff: Cutoff, encoder: &Encoder, query: &Query, kind: ItemKind) -> Option<f32> {
+    let scores = &encoder.info().scores;
+    match (cutoff, query, kind) {
+        (Cutoff::None, ..) | (Cutoff::Calibrated, Query::Embedding(_), _) => None,
+        (Cutoff::At(least), ..) => Some(least),
+        (Cutoff::Calibrated, Query::Text(_), ItemKind::Image) => scores.text_to_image,
+        (Cutoff::Calibrated, Query::Text(_), ItemKind::Text) => scores.text_to_text,
+        (Cutoff::Calibrated, Query::Image(_), ItemKind::Image) => scores.image_to_image,
+        (Cutoff::Calibrated, Query::Image(_), ItemKind::Text) => scores.image_to_text,
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Best first; items of one score in the order of their identifiers, so that every client shows one order.
+fn sort(scored: &mut [Scored]) {
+    scored.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.item.cmp(&b.item)));
+}

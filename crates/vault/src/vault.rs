@@ -1,0 +1,282 @@
+//! One person's home: identity, local store, encoder, and the way to the cloud.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use pmirs_crypto::{Argon2Params, Identity, IdentitySeed, LockedIdentity, PublicIdentity};
+use pmirs_encoder::Encoder;
+use pmirs_wire::collection::Protection;
+use zeroize::Zeroizing;
+
+use crate::collection::{self, Collection, CollectionInfo};
+use crate::local::Local;
+use crate::login::{self, AccountInfo, LoginOptions};
+use crate::remote::{Remote, Transport};
+use crate::{VaultError, fresh};
+
+/// The identity's file in a home.
+const IDENTITY_FILE: &str = "identity";
+
+/// The 24 words that bring an identity back; whoever has them is its owner.
+pub struct RecoveryWords(Zeroizing<String>);
+
+impl RecoveryWords {
+    /// The words, separated by blanks.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Not the words.
+impl std::fmt::Debug for RecoveryWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecoveryWords(..)")
+    }
+}
+
+/// An opened home.
+pub struct Vault {
+    identity: Arc<Identity>,
+    local: Local,
+    encoder: OnceLock<Arc<Encoder>>,
+    remote: RwLock<Option<Arc<Remote>>>,
+}
+
+/// Where a home stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultStatus {
+    /// Twelve words that name this identity to other people.
+    pub safety_words: String,
+    /// The server's address, after a login.
+    pub url: Option<String>,
+}
+
+impl Vault {
+    /// Makes a new identity in `home` under `passphrase`. The words are shown nowhere else.
+    ///
+    /// # Errors
+    /// When `home` holds an identity already, or cannot be written.
+    pub fn create(home: &Path, passphrase: &str) -> Result<(Self, RecoveryWords), VaultError> {
+        Self::create_with(home, passphrase, &Argon2Params::recommended())
+    }
+
+    /// [`Vault::create`] with other costs of guessing the passphrase; for tests and demonstrations.
+    ///
+    /// # Errors
+    /// As [`Vault::create`].
+    pub fn create_with(
+        home: &Path,
+        passphrase: &str,
+        cost: &Argon2Params,
+    ) -> Result<(Self, RecoveryWords), VaultError> {
+        let seed = IdentitySeed::generate(&mut fresh::rng()?);
+        write_identity(home, &seed, passphrase, cost)?;
+        let words = RecoveryWords(seed.to_words());
+        Ok((Self::open(home, &seed)?, words))
+    }
+
+    /// Brings an identity back from its 24 words.
+    ///
+    /// # Errors
+    /// When the words are not valid, or as [`Vault::create`].
+    pub fn restore(home: &Path, words: &str, passphrase: &str) -> Result<Self, VaultError> {
+        let seed = IdentitySeed::from_words(words)
+            .map_err(|error| VaultError::RecoveryWords(error.to_string()))?;
+        write_identity(home, &seed, passphrase, &Argon2Params::recommended())?;
+        Self::open(home, &seed)
+    }
+
+    /// Opens the identity's file with its passphrase. This is slow on purpose, so that guessing is slow too.
+    ///
+    /// # Errors
+    /// When there is no identity, its file is damaged, or the passphrase is wrong.
+    pub fn unlock(home: &Path, passphrase: &str) -> Result<IdentitySeed, VaultError> {
+        let path = identity_path(home);
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => VaultError::NoIdentity(home.to_owned()),
+            _ => VaultError::file(&path, &error),
+        })?;
+        let locked = LockedIdentity::from_bytes(&bytes).map_err(|error| VaultError::file(&path, &error))?;
+        locked.unlock(passphrase).map_err(|error| match error {
+            pmirs_crypto::Error::WrongPassphrase => VaultError::WrongPassphrase,
+            other => VaultError::file(&path, &other),
+        })
+    }
+
+    /// Opens a home with its identity's seed, which [`Vault::unlock`] gave or an agent held.
+    ///
+    /// # Errors
+    /// When there is no identity in `home`, or the local store cannot be used.
+    pub fn open(home: &Path, seed: &IdentitySeed) -> Result<Self, VaultError> {
+        if !Self::exists(home) {
+            return Err(VaultError::NoIdentity(home.to_owned()));
+        }
+        let identity = Arc::new(Identity::from_seed(seed));
+        let local = Local::open(home, &identity)?;
+        Ok(Self { identity, local, encoder: OnceLock::new(), remote: RwLock::new(None) })
+    }
+
+    /// Whether `home` holds an identity.
+    pub fn exists(home: &Path) -> bool {
+        identity_path(home).exists()
+    }
+
+    /// Who this is, to others.
+    pub fn public_identity(&self) -> PublicIdentity {
+        self.identity.public()
+    }
+
+    /// What is known here without asking the cloud.
+    ///
+    /// # Errors
+    /// When the local store is damaged.
+    pub fn status(&self) -> Result<VaultStatus, VaultError> {
+        let url = self.local.account()?.map(|account| account.url);
+        Ok(VaultStatus { safety_words: self.identity.public().safety_words(), url })
+    }
+
+    /// Logs in to the cloud at `url`, making an account where an invite is given and there is none yet.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, shows another key than the pinned one, or refuses.
+    pub fn login(&self, url: &str, options: &LoginOptions) -> Result<AccountInfo, VaultError> {
+        login::login(self, url, options)
+    }
+
+    /// Uses `encoder` instead of the built-in compact model. The first one set, or used, stays.
+    pub fn use_encoder(&self, encoder: Arc<Encoder>) -> &Self {
+        // A second call changes nothing, as documented.
+        let _ = self.encoder.set(encoder);
+        self
+    }
+
+    /// The encoder in use.
+    ///
+    /// # Errors
+    /// When the built-in model cannot be opened.
+    pub fn encoder(&self) -> Result<Arc<Encoder>, VaultError> {
+        if let Some(encoder) = self.encoder.get() {
+            return Ok(encoder.clone());
+        }
+        let builtin = Arc::new(Encoder::compact_builtin()?);
+        Ok(self.encoder.get_or_init(|| builtin).clone())
+    }
+
+    /// Every collection that this person can read.
+    ///
+    /// # Errors
+    /// When the server cannot be asked, or a record is not what its author wrote.
+    pub fn collections(&self) -> Result<Vec<CollectionInfo>, VaultError> {
+        collection::list(self)
+    }
+
+    /// Makes a collection at the chosen protection level.
+    ///
+    /// # Errors
+    /// When the name is taken or not a name, or the server refuses.
+    pub fn create_collection(&self, name: &str, protection: Protection) -> Result<Collection<'_>, VaultError> {
+        collection::create(self, name, protection)
+    }
+
+    /// A collection by its name.
+    ///
+    /// # Errors
+    /// When there is none, or its record is not what its author wrote.
+    pub fn collection(&self, name: &str) -> Result<Collection<'_>, VaultError> {
+        collection::find(self, name)
+    }
+
+    /// Deletes a collection with everything in it, for good.
+    ///
+    /// # Errors
+    /// When there is none, or the server refuses.
+    pub fn delete_collection(&self, name: &str) -> Result<(), VaultError> {
+        self.collection(name)?.delete()
+    }
+
+    /// Puts another transport between this vault and its cloud. It sees requests and answers in the clear,
+    /// so this is for tests that play a lying server, and for bridges that bring their own protection.
+    ///
+    /// # Errors
+    /// When there was no login yet.
+    pub fn dangerous_wrap_transport(
+        &self,
+        wrap: impl FnOnce(Box<dyn Transport>) -> Box<dyn Transport>,
+    ) -> Result<(), VaultError> {
+        let remote = login::resume(self)?.wrap(wrap);
+        self.adopt(remote);
+        Ok(())
+    }
+
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.identity.clone()
+    }
+
+    pub(crate) fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// The cloud of the last login.
+    pub(crate) fn remote(&self) -> Result<Arc<Remote>, VaultError> {
+        if let Some(remote) = self.remote.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            return Ok(remote.clone());
+        }
+        Ok(self.adopt(login::resume(self)?))
+    }
+
+    pub(crate) fn adopt(&self, remote: Remote) -> Arc<Remote> {
+        let remote = Arc::new(remote);
+        *self.remote.write().unwrap_or_else(PoisonError::into_inner) = Some(remote.clone());
+        remote
+    }
+}
+
+/// A renewed session is kept for the next run; not keeping it costs that run one login.
+impl Drop for Vault {
+    fn drop(&mut self) {
+        let remote = self.remote.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = remote.as_ref().and_then(|remote| remote.session())
+            && self.local.session().as_ref() != Some(&session)
+        {
+            let _ = self.local.set_session(&session);
+        }
+    }
+}
+
+fn identity_path(home: &Path) -> PathBuf {
+    home.join(IDENTITY_FILE)
+}
+
+/// Writes a new identity file whole or not at all, readable by its owner only.
+fn write_identity(
+    home: &Path,
+    seed: &IdentitySeed,
+    passphrase: &str,
+    cost: &Argon2Params,
+) -> Result<(), VaultError> {
+    let path = identity_path(home);
+    if path.exists() {
+        return Err(VaultError::HomeExists(home.to_owned()));
+    }
+    let locked = LockedIdentity::lock(seed, passphrase, *cost, &mut fresh::rng()?)
+        .map_err(|error| VaultError::Internal(error.to_string()))?;
+    create_private_dir(home).map_err(|error| VaultError::file(home, &error))?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(home)?;
+        file.write_all(&locked.to_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(&path)?;
+        fs::File::open(home)?.sync_all()
+    };
+    write().map_err(|error| VaultError::file(&path, &error))
+}
+
+fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

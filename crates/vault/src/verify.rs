@@ -1,0 +1,208 @@
+//! Checking that a collection is what its author wrote, byte for byte.
+
+use std::collections::HashSet;
+
+use pmirs_wire::item::{Change, ItemRecord};
+use pmirs_wire::sealed::ItemMeta;
+use pmirs_wire::ItemId;
+
+use crate::VaultError;
+use crate::collection::Collection;
+use crate::keys::veiled_digest;
+use crate::progress::Progress;
+
+/// Something that is not what its author wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which item.
+    pub item: ItemId,
+    /// Its name, where its metadata still opens or this machine remembers it.
+    pub name: Option<String>,
+    /// Which field.
+    pub field: &'static str,
+    /// What the check found.
+    pub reason: String,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VerifyReport {
+    /// Items that the cloud holds.
+    pub items: u64,
+    /// Sealed bytes that were read.
+    pub bytes: u64,
+    /// What is wrong, item by item.
+    pub faults: Vec<Fault>,
+}
+
+pub(crate) fn verify(
+    collection: &Collection<'_>,
+    progress: &dyn Progress,
+) -> Result<VerifyReport, VaultError> {
+    let listed = follow(collection)?;
+    progress.start("verifying", Some(listed.len() as u64));
+    let mut verification = Verification { collection, report: VerifyReport::default() };
+    for record in &listed {
+        verification.item(record)?;
+        progress.advance(1);
+    }
+    verification.missing(&listed)?;
+    progress.finish();
+    let mut report = verification.report;
+    report.items = listed.len() as u64;
+    Ok(report)
+}
+
+/// All live records from the first change on, not from this machine's store.
+fn follow(collection: &Collection<'_>) -> Result<Vec<ItemRecord>, VaultError> {
+    let mut records: Vec<ItemRecord> = Vec::new();
+    let mut after = 0;
+    loop {
+        let (page, _) = collection.remote.changes(collection.record.id, after)?;
+        for change in page.changes {
+            match change {
+                Change::Added(record) => records.push(record),
+                Change::Removed(item) => records.retain(|record| record.item != item),
+            }
+        }
+        if !page.more || page.seq <= after {
+            return Ok(records);
+        }
+        after = page.seq;
+    }
+}
+
+struct Verification<'a, 'v> {
+    collection: &'a Collection<'v>,
+    report: VerifyReport,
+}
+
+impl Verification<'_, '_> {
+    fn item(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
+        let Collection { remote, record: collection, keys, header, .. } = self.collection;
+        let item = listed.item;
+        let meta = self.check(item, None, keys.open_meta(item, listed.epoch, &listed.meta.0))?;
+        let name = meta.as_ref().map(|meta| meta.name.clone());
+        let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, header.dim);
+        self.check(item, name.as_deref(), embedding)?;
+
+        match remote.item(collection.id, item) {
+            Ok(record) => self.record(listed, &record, meta.as_ref()),
+            Err(error) => self.unanswered(item, name.as_deref(), "record", error)?,
+        }
+        match remote.content(collection.id, item) {
+            Ok(sealed) => self.content(listed, &sealed, meta.as_ref())?,
+            Err(error) => self.unanswered(item, name.as_deref(), "content", error)?,
+        }
+        Ok(())
+    }
+
+    /// The record alone must equal the one in the history, and its veiled vector the one that was signed for.
+    fn record(&mut self, listed: &ItemRecord, record: &ItemRecord, meta: Option<&ItemMeta>) {
+        let name = meta.map(|meta| meta.name.as_str());
+        let same = (record.item, record.epoch, &record.meta, &record.embedding)
+            == (listed.item, listed.epoch, &listed.meta, &listed.embedding);
+        if !same {
+            self.fault(listed.item, name, "record", "it differs from the one in the history");
+        }
+        let Some(meta) = meta else { return };
+        let found = record.veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
+        if found != meta.veiled {
+            self.fault(listed.item, name, "veiled vector", "its digest is not the metadata's");
+        }
+    }
+
+    fn content(
+        &mut self,
+        listed: &ItemRecord,
+        sealed: &[u8],
+        meta: Option<&ItemMeta>,
+    ) -> Result<(), VaultError> {
+        self.report.bytes += sealed.len() as u64;
+        let name = meta.map(|meta| meta.name.as_str());
+        let opened = self.collection.keys.open_content(listed.item, listed.epoch, sealed);
+        let Some(content) = self.check(listed.item, name, opened)? else { return Ok(()) };
+        if listed.content_len != sealed.len() as u64 {
+            self.fault(listed.item, name, "content length", "it is not the content's");
+        }
+        if meta.is_some_and(|meta| meta.content.0 != pmirs_crypto::sha256(&content)) {
+            self.fault(listed.item, name, "content", "its digest is not the metadata's");
+        }
+        Ok(())
+    }
+
+    /// Items that this machine once saw and the cloud has dropped without a removal in its history.
+    fn missing(&mut self, listed: &[ItemRecord]) -> Result<(), VaultError> {
+        let known: HashSet<ItemId> = listed.iter().map(|record| record.item).collect();
+        let collection = self.collection;
+        let synced = collection.vault.local().synced(collection.record.id)?;
+        if synced > collection.remote.collection(collection.record.id)?.seq {
+            return Err(crate::keys::altered_collection(
+                collection.record.id,
+                "history",
+                &"it is shorter than the one seen before",
+            ));
+        }
+        collection.sync()?;
+        for record in collection.local_records()? {
+            if !known.contains(&record.item) {
+                let meta = collection.keys.open_meta(record.item, record.epoch, &record.meta.0).ok();
+                let name = meta.as_ref().map(|meta| meta.name.as_str());
+                self.fault(record.item, name, "record", "the cloud has lost it");
+            }
+        }
+        Ok(())
+    }
+
+    /// A value that opened, or its fault in the report.
+    fn check<T>(
+        &mut self,
+        item: ItemId,
+        name: Option<&str>,
+        opened: Result<T, VaultError>,
+    ) -> Result<Option<T>, VaultError> {
+        match opened {
+            Ok(value) => Ok(Some(value)),
+            Err(VaultError::Altered { field, reason, .. }) => {
+                self.fault(item, name, field, &reason);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The server has no answer for this item: that is the item's fault, but a lost network is not.
+    fn unanswered(
+        &mut self,
+        item: ItemId,
+        name: Option<&str>,
+        field: &'static str,
+        error: VaultError,
+    ) -> Result<(), VaultError> {
+        match error {
+            VaultError::Refused { problem, .. } => self.fault(item, name, field, &problem.message),
+            VaultError::BadAnswer { reason, .. } => self.fault(item, name, field, &reason),
+            other => return Err(other),
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, item: ItemId, name: Option<&str>, field: &'static str, reason: &str) {
+        let name = name.map(str::to_owned);
+        self.report.faults.push(Fault { item, name, field, reason: reason.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pmirs_wire::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn the_digest_covers_scale_and_values() {
+        let base = veiled_digest(1.0, &Bytes(vec![1, 2, 3]));
+        assert_ne!(base, veiled_digest(1.5, &Bytes(vec![1, 2, 3])));
+        assert_ne!(base, veiled_digest(1.0, &Bytes(vec![1, 2, 4])));
+    }
+}

@@ -1,0 +1,205 @@
+//! The bytes of every message, pinned: a file in `golden/` for each. `PMIRS_BLESS=1` rewrites them after a
+//! deliberate change, which must also raise the message's version.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use pmirs_wire::account::{
+    Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session,
+};
+use pmirs_wire::collection::{
+    CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role,
+};
+use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
+use pmirs_wire::item::{
+    Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector,
+};
+use pmirs_wire::problem::{Problem, ProblemKind};
+use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
+use pmirs_wire::search::{Candidate, Candidates, Search};
+use pmirs_wire::{
+    AccountId, Bytes, CollectionId, DecodeError, Digest, ItemId, Message, decode, encode,
+};
+
+/// Compares with the golden file, then checks what must fail: every prefix, a byte more, another version.
+fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {
+    let bytes = encode(message).unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    if std::env::var_os("PMIRS_BLESS").is_some() {
+        std::fs::write(&path, HEXLOWER.encode(&bytes) + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).expect("a golden file for each message");
+    assert_eq!(HEXLOWER.encode(&bytes), golden.trim(), "{file}: the bytes changed");
+    assert_eq!(&decode::<M>(&bytes).unwrap(), message, "{file}");
+
+    for end in 0..bytes.len() {
+        assert!(decode::<M>(&bytes[..end]).is_err(), "{file}: {end} bytes of it decode");
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    let too_long = matches!(
+        decode::<M>(&longer),
+        Err(DecodeError::Trailing { extra: 1, .. } | DecodeError::TooLong { .. })
+    );
+    assert!(too_long, "{file}: a byte more is accepted");
+    let mut newer = bytes.clone();
+    newer[0] += 1;
+    assert!(matches!(decode::<M>(&newer), Err(DecodeError::Version { .. })), "{file}");
+    let json = serde_json::to_string(message).unwrap();
+    assert_eq!(&serde_json::from_str::<M>(&json).unwrap(), message, "{file}: JSON changes it");
+}
+
+fn bytes(text: &str) -> Bytes {
+    Bytes(text.as_bytes().to_vec())
+}
+
+fn veiled() -> VeiledVector {
+    VeiledVector { scale: 0.25, values: Bytes(vec![0, 1, 127, 128, 255]) }
+}
+
+fn grant() -> EpochGrant {
+    EpochGrant { epoch: 3, role: Role::Writer, granter: bytes("granter"), grant: bytes("grant") }
+}
+
+fn record() -> ItemRecord {
+    ItemRecord {
+        item: ItemId([9; 16]),
+        epoch: 3,
+        meta: bytes("meta"),
+        embedding: bytes("embedding"),
+        veiled: Some(veiled()),
+        content_len: 70_000,
+    }
+}
+
+fn collection() -> CollectionRecord {
+    CollectionRecord {
+        id: CollectionId([8; 16]),
+        owner: AccountId([7; 32]),
+        protection: Protection::Veiled,
+        veiled_dim: 320,
+        header: bytes("header"),
+        grants: vec![grant()],
+        items: 2,
+        bytes: 1 << 33,
+        seq: 5,
+    }
+}
+
+#[test]
+fn account_messages() {
+    let server = ServerInfo { version: "0.1.0".into(), public_key: bytes("key"), now_ms: 1_700_000_000_000 };
+    check("server_info.hex", &server);
+    check("invite.hex", &Invite { server: Digest([1; 32]), code: bytes("code") });
+    let register =
+        Register { code: bytes("code"), identity: bytes("identity"), signature: bytes("signature") };
+    check("register.hex", &register);
+    check("challenge_request.hex", &ChallengeRequest { account: AccountId([7; 32]) });
+    check("challenge.hex", &Challenge { nonce: bytes("nonce") });
+    let account = AccountId([7; 32]);
+    check("login.hex", &Login { account, nonce: bytes("nonce"), signature: bytes("signature") });
+    check("session.hex", &Session { token: bytes("token"), expires_ms: 1_700_000_000_000 });
+}
+
+#[test]
+fn collection_messages() {
+    let new = NewCollection {
+        id: CollectionId([8; 16]),
+        protection: Protection::Sealed,
+        veiled_dim: 0,
+        header: bytes("header"),
+        grant: grant(),
+    };
+    check("new_collection.hex", &new);
+    check("collection_record.hex", &collection());
+    check("collection_list.hex", &CollectionList { collections: vec![collection()] });
+}
+
+#[test]
+fn item_messages() {
+    let item = NewItem {
+        item: ItemId([9; 16]),
+        epoch: 3,
+        meta: bytes("meta"),
+        embedding: bytes("embedding"),
+        veiled: Some(veiled()),
+        content: bytes("content"),
+    };
+    check("new_items.hex", &NewItems { items: vec![item.clone(), NewItem { veiled: None, ..item }] });
+    check("stored.hex", &Stored { seq: 5, items: 2 });
+    check("remove_items.hex", &RemoveItems { items: vec![ItemId([9; 16])] });
+    check("item_record.hex", &record());
+    let changes = vec![Change::Added(record()), Change::Removed(ItemId([6; 16]))];
+    check("changes.hex", &Changes { changes, seq: 5, more: true });
+    check("search.hex", &Search { epoch: 3, query: veiled(), skip: 64, count: 64 });
+    let candidate =
+        Candidate { item: ItemId([9; 16]), score: 0.5, meta: bytes("meta"), embedding: bytes("embedding") };
+    check("candidates.hex", &Candidates { candidates: vec![candidate], rows: 10_000, score_us: 300 });
+}
+
+#[test]
+fn envelope_messages() {
+    let request = InnerRequest {
+        sent_ms: 1_700_000_000_000,
+        method: Method::Post,
+        path: "/v1/collections".into(),
+        token: Some(bytes("token")),
+        body: bytes("body"),
+    };
+    check("inner_request.hex", &request);
+    check("inner_response.hex", &InnerResponse { status: 404, body: bytes("body") });
+    check("problem.hex", &Problem { kind: ProblemKind::NotFound, message: "no such collection".into() });
+}
+
+#[test]
+fn sealed_records() {
+    let veil = VeilSettings {
+        noise_dim: 32,
+        blocks: 4,
+        condition: 8.0,
+        noise_energy: 0.25,
+        shuffle: true,
+        jitter_scale: 0.02,
+        jitter_shift: 0.1,
+    };
+    let header = CollectionHeader {
+        name: "holiday".into(),
+        created_ms: 1_700_000_000_000,
+        model: "compact 0.1.0".into(),
+        dim: 256,
+        veil: Some(veil),
+    };
+    check("collection_header.hex", &header);
+    let meta = ItemMeta {
+        name: "beach/dog.jpg".into(),
+        kind: ItemKind::Image,
+        media_type: "image/jpeg".into(),
+        caption: Some("a dog on a beach".into()),
+        size: 12_345,
+        content: Digest([2; 32]),
+        added_ms: 1_700_000_000_000,
+        pixels: Some((640, 480)),
+        model: "compact 0.1.0".into(),
+        veiled: Some(Digest([3; 32])),
+    };
+    check("item_meta.hex", &meta);
+    check("stored_embedding.hex", &StoredEmbedding::from_unit(&[0.6, -0.8, 0.0, 1.0]));
+}
+
+#[test]
+fn an_invite_survives_being_mailed() {
+    let invite = Invite { server: Digest([1; 32]), code: bytes("0123456789abcdef") };
+    let text = invite.to_text().unwrap();
+    assert_eq!(Invite::from_text(&format!("  {text}\n")).unwrap(), invite);
+    assert!(Invite::from_text(&text[..text.len() - 3]).is_err(), "a cut invite is refused");
+    assert!(Invite::from_text("hello").is_err());
+}
+
+#[test]
+fn an_oversized_message_is_refused_before_it_is_read() {
+    let huge = vec![1; Challenge::MAX_BYTES + 1];
+    assert!(matches!(decode::<Challenge>(&huge), Err(DecodeError::TooLong { limit: 256, .. })));
+    let wide = Challenge { nonce: Bytes(vec![0; 300]) };
+    assert!(matches!(encode(&wide), Err(pmirs_wire::EncodeError::TooLong { .. })));
+}
