@@ -36,6 +36,9 @@ pub const CHUNK: usize = 64 << 10;
 /// chunks.
 pub const MAX_CONTENT: usize = 1 << 30;
 
+/// Chunks are counted in 32 bits, the last number being kept for the last chunk.
+const MAX_STREAM: usize = (u32::MAX as usize).saturating_mul(CHUNK);
+
 /// Seals the contents of an epoch's items.
 pub struct ContentKey(Cipher);
 
@@ -72,6 +75,7 @@ impl ContentKey {
         match self.open_stream(place, sealed, &mut plaintext) {
             Ok(_) => Ok(plaintext),
             Err(StreamError::Crypto(error)) => Err(error),
+            // A slice and a vector never fail.
             Err(StreamError::Io(_)) => Err(Error::Malformed { what: WHAT }),
         }
     }
@@ -84,7 +88,7 @@ impl ContentKey {
         mut reader: impl Read,
         mut writer: impl Write,
     ) -> Result<u64, StreamError> {
-        let ad = associated(place);
+        let ad = place.associated_data(VERSION);
         let (header, file_key, stream_nonce) = self.fresh_header(rng, &ad);
         writer.write_all(&header)?;
         let mut stream = EncryptorBE32::<Aes256Gcm>::from_aead(file_key.into_inner(), &stream_nonce.into());
@@ -92,7 +96,7 @@ impl ContentKey {
         let mut total = 0;
         while let Some(chunk) = chunks.next_whole(&mut reader)? {
             total += chunk.len() as u64;
-            let too_long = Error::TooLong { what: WHAT, limit: usize::MAX, got: usize::MAX };
+            let too_long = Error::TooLong { what: WHAT, limit: MAX_STREAM, got: total as usize };
             stream.encrypt_next_in_place(&ad, chunk).map_err(|_| too_long)?;
             writer.write_all(chunk)?;
         }
@@ -113,7 +117,7 @@ impl ContentKey {
         mut reader: impl Read,
         mut writer: impl Write,
     ) -> Result<u64, StreamError> {
-        let ad = associated(place);
+        let ad = place.associated_data(VERSION);
         let mut header = Vec::with_capacity(HEADER);
         reader.by_ref().take(HEADER as u64).read_to_end(&mut header)?;
         let mut stream = self.open_header(&header, &ad)?;
@@ -180,13 +184,6 @@ pub fn plain_len(sealed_len: u64) -> Option<u64> {
     let chunks = body.div_ceil(SEALED_CHUNK as u64);
     let plain = body.checked_sub(chunks.max(1) * TAG as u64)?;
     (self::sealed_len(plain) == sealed_len).then_some(plain)
-}
-
-fn associated(place: &Place) -> [u8; 1 + Place::LEN] {
-    let mut ad = [VERSION; 1 + Place::LEN];
-    let (_, tail) = ad.split_at_mut(1);
-    tail.copy_from_slice(&place.encode());
-    ad
 }
 
 /// Cuts a reader into whole chunks and one last chunk, which is known as such only once the reader ends: so

@@ -95,7 +95,7 @@ impl ServerKey {
 
     fn from_kem_seed(seed: Zeroizing<[u8; 32]>) -> Self {
         let kem = suite::private_key(&seed);
-        let public = ServerPublicKey(suite::public_key(&kem));
+        let public = ServerPublicKey::new(suite::public_key(&kem));
         Self { seed, kem, public }
     }
 }
@@ -108,7 +108,10 @@ impl std::fmt::Debug for ServerKey {
 
 /// A server's public key, pinned in its invites.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ServerPublicKey(suite::PublicKey);
+pub struct ServerPublicKey {
+    kem: suite::PublicKey,
+    fingerprint: [u8; 32],
+}
 
 impl ServerPublicKey {
     /// Bytes of an encoded server key.
@@ -116,7 +119,7 @@ impl ServerPublicKey {
 
     /// `version(1) ‖ X-Wing public key(1216)`
     pub fn to_bytes(&self) -> Vec<u8> {
-        [&[VERSION], suite::public_key_bytes(&self.0).as_slice()].concat()
+        encode(&self.kem)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -124,12 +127,12 @@ impl ServerPublicKey {
         const WHAT: &str = "server's public key";
         let mut reader = Reader::exact(WHAT, bytes, Self::LEN)?;
         reader.version(VERSION)?;
-        suite::public_key_from(reader.array()?).map(Self).ok_or(Error::Malformed { what: WHAT })
+        suite::public_key_from(reader.array()?).map(Self::new).ok_or(Error::Malformed { what: WHAT })
     }
 
     /// SHA-256 over a label and the encoded key: what an invite pins.
     pub fn fingerprint(&self) -> [u8; 32] {
-        labelled_sha256("pmirs/fingerprint/server/v1", &self.to_bytes())
+        self.fingerprint
     }
 
     /// Seals a request, and readies the opening of its answer.
@@ -139,7 +142,7 @@ impl ServerPublicKey {
     pub fn seal_request(&self, rng: &mut impl CryptoRng, request: &[u8]) -> (Vec<u8>, ResponseOpener) {
         check_length(request);
         let key_id = self.key_id();
-        let (encapsulated, mut sender) = suite::sender(rng, &self.0, &request_info(key_id));
+        let (encapsulated, mut sender) = suite::sender(rng, &self.kem, &request_info(key_id));
         let mut sealed = Vec::with_capacity(request.len() + REQUEST_OVERHEAD);
         sealed.push(VERSION);
         sealed.extend_from_slice(&key_id);
@@ -151,10 +154,15 @@ impl ServerPublicKey {
         (sealed, ResponseOpener(Exchange { encapsulated, secret }))
     }
 
+    /// The fingerprint is kept, since every request and every answer asks for it.
+    fn new(kem: suite::PublicKey) -> Self {
+        let fingerprint = labelled_sha256("pmirs/fingerprint/server/v1", &encode(&kem));
+        Self { kem, fingerprint }
+    }
+
     fn key_id(&self) -> [u8; KEY_ID] {
-        let fingerprint = self.fingerprint();
         let mut id = [0; KEY_ID];
-        id.iter_mut().zip(fingerprint).for_each(|(slot, byte)| *slot = byte);
+        id.iter_mut().zip(self.fingerprint).for_each(|(slot, byte)| *slot = byte);
         id
     }
 }
@@ -235,6 +243,10 @@ impl Exchange {
         }
         (Cipher::new(&key), nonce)
     }
+}
+
+fn encode(kem: &suite::PublicKey) -> Vec<u8> {
+    [&[VERSION], suite::public_key_bytes(kem).as_slice()].concat()
 }
 
 fn request_info(key_id: [u8; KEY_ID]) -> Vec<u8> {

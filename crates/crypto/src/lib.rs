@@ -57,6 +57,8 @@ mod secret;
 mod seed;
 mod suite;
 mod token;
+#[cfg(test)]
+mod vectors;
 
 pub use collection::{CollectionKey, EpochKeys, TokenKey, VeilSeed};
 pub use content::{CHUNK, ContentKey, MAX_CONTENT, plain_len, sealed_len};

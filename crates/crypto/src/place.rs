@@ -36,15 +36,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// Bytes of an encoded place.
-    pub(crate) const LEN: usize = 37;
+    /// Bytes of a place as associated data.
+    pub(crate) const LEN: usize = 38;
 
-    /// Fixed lengths in a fixed order, so no two places encode alike.
-    pub(crate) fn encode(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
+    /// The version of what is sealed, then every field: fixed lengths in a fixed order, so that no two
+    /// places and versions look alike.
+    pub(crate) fn associated_data(&self, version: u8) -> [u8; Self::LEN] {
+        let mut bytes = [version; Self::LEN];
         let epoch = self.epoch.to_be_bytes();
         let fields = self.collection.iter().chain(&self.item).chain(&epoch).copied();
-        for (slot, byte) in bytes.iter_mut().zip(fields.chain([self.kind as u8])) {
+        for (slot, byte) in bytes.iter_mut().skip(1).zip(fields.chain([self.kind as u8])) {
             *slot = byte;
         }
         bytes

@@ -45,12 +45,12 @@ impl RecordKey {
     /// # Panics
     /// Above [`MAX_RECORD`] bytes, which no encoder of records produces.
     pub fn seal(&self, rng: &mut impl CryptoRng, place: &Place, plaintext: &[u8]) -> Vec<u8> {
-        seal(&self.0, rng, &associated(place), plaintext, MAX_RECORD)
+        seal(&self.0, rng, &place.associated_data(VERSION), plaintext, MAX_RECORD)
     }
 
     /// Opens a record that was sealed for this place.
     pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        open("record", &self.0, &associated(place), sealed, MAX_RECORD)
+        open("record", &self.0, &place.associated_data(VERSION), sealed, MAX_RECORD)
     }
 }
 
@@ -78,13 +78,6 @@ impl LocalKey {
     pub fn open(&self, label: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         open("local file", &Cipher::new(self.expose_secret()), &local(label), sealed, MAX_LOCAL)
     }
-}
-
-fn associated(place: &Place) -> [u8; 1 + Place::LEN] {
-    let mut ad = [VERSION; 1 + Place::LEN];
-    let (_, tail) = ad.split_at_mut(1);
-    tail.copy_from_slice(&place.encode());
-    ad
 }
 
 fn local(label: &[u8]) -> Vec<u8> {

@@ -46,3 +46,27 @@ macro_rules! secret {
 }
 
 pub(crate) use secret;
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    fn zeroised<T: ZeroizeOnDrop>() {}
+
+    /// Each line compiles only where the type wipes itself; a dependency that loses its `zeroize` feature
+    /// does not build.
+    #[test]
+    fn every_secret_wipes_itself() {
+        zeroised::<crate::IdentitySeed>();
+        zeroised::<crate::CollectionKey>();
+        zeroised::<crate::LocalKey>();
+        zeroised::<crate::Token>();
+        zeroised::<crate::TokenKey>();
+        zeroised::<crate::VeilSeed>();
+        zeroised::<aes_gcm::Aes256Gcm>();
+        zeroised::<chacha20::ChaCha20Rng>();
+        zeroised::<ed25519_dalek::SigningKey>();
+        // HMAC and HKDF hold nothing but states of this.
+        zeroised::<sha2::Sha256>();
+    }
+}

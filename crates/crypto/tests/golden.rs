@@ -1,0 +1,419 @@
+//! Every format that is stored or sent, byte for byte, and damaged ones that must be refused by name.
+//!
+//! After a deliberate change of format: `PMIRS_BLESS=1 cargo test -p pmirs-crypto --test golden --
+//! --test-threads=1`, in which the wrong files come last and are made from the good ones; then read the
+//! difference. A format in use never changes under its version byte.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    reason = "a test may panic"
+)]
+
+mod world;
+
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use pmirs_crypto::{
+    Context, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener, ServerKey, ServerPublicKey,
+    Token, grant,
+};
+use rand_chacha::rand_core::Rng;
+use world::{CHEAP, COLLECTION, GRANT, PLACE, World, rng, world};
+
+const MESSAGE: &[u8] = b"a small brown dog runs along a beach";
+const PASSPHRASE: &str = "correct horse battery stapl\u{e9}";
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn blessing() -> bool {
+    std::env::var_os("PMIRS_BLESS").is_some()
+}
+
+fn write(name: &str, bytes: &[u8]) {
+    let hex = HEXLOWER.encode(bytes);
+    let lines = hex.as_bytes().chunks(96).map(|line| String::from_utf8_lossy(line) + "\n");
+    std::fs::write(path(name), lines.collect::<String>()).unwrap();
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let text = std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    HEXLOWER.decode(text.replace('\n', "").as_bytes()).unwrap()
+}
+
+/// What the fixed world makes today is what the file holds; returns the file's bytes to be opened.
+fn golden(name: &str, made: &[u8]) -> Vec<u8> {
+    if blessing() {
+        write(name, made);
+    }
+    let kept = read(name);
+    assert_eq!(HEXLOWER.encode(&kept), HEXLOWER.encode(made), "{name} is not what this program writes");
+    kept
+}
+
+#[test]
+fn records_and_local_files() {
+    let world = world();
+    let record = golden("record.hex", &world.keys.metadata.seal(&mut rng(2), &PLACE, MESSAGE));
+    assert_eq!(world.keys.metadata.open(&PLACE, &record).unwrap().as_slice(), MESSAGE);
+
+    let key = world.anna.local_key("cache");
+    let file = golden("local_file.hex", &key.seal(&mut rng(3), b"index", MESSAGE));
+    assert_eq!(key.open(b"index", &file).unwrap().as_slice(), MESSAGE);
+}
+
+#[test]
+fn contents() {
+    let world = world();
+    for (name, plaintext) in [("content.hex", MESSAGE), ("content_empty.hex", b"")] {
+        let content = golden(name, &world.keys.content.seal(&mut rng(4), &PLACE, plaintext));
+        assert_eq!(world.keys.content.open(&PLACE, &content).unwrap(), plaintext);
+    }
+}
+
+#[test]
+fn identities() {
+    let world = world();
+    let public = golden("public_identity.hex", &world.anna.public().to_bytes());
+    assert_eq!(PublicIdentity::from_bytes(&public).unwrap(), world.anna.public());
+
+    let made = LockedIdentity::lock(&world.seed, PASSPHRASE, CHEAP, &mut rng(5)).unwrap();
+    let locked = LockedIdentity::from_bytes(&golden("locked_identity.hex", &made.to_bytes())).unwrap();
+    assert_eq!(locked.unlock(PASSPHRASE).unwrap(), world.seed);
+    assert_eq!(locked.unlock("correct horse battery staple\u{301}").unwrap(), world.seed, "the same in NFD");
+}
+
+#[test]
+fn grants() {
+    let world = world();
+    let made = grant::seal(&mut rng(6), &world.anna, &world.ben.public(), &world.key, &GRANT);
+    let granted = golden("grant.hex", &made);
+    assert_eq!(granted.len(), grant::LEN);
+    assert_eq!(grant::verify(&world.anna.public(), &world.ben.public(), &granted, &GRANT), Ok(()));
+    assert_eq!(grant::open(&world.ben, &world.anna.public(), &granted, &GRANT).unwrap(), world.key);
+}
+
+#[test]
+fn envelopes() {
+    let world = world();
+    let key = ServerKey::from_bytes(&golden("server_key.hex", &world.server.expose())).unwrap();
+    let public = golden("server_public_key.hex", &key.public().to_bytes());
+    assert_eq!(ServerPublicKey::from_bytes(&public).unwrap(), key.public());
+
+    let (made, opener) = request(&world);
+    let (request, sealer) = key.open_request(&golden("request.hex", &made)).unwrap();
+    assert_eq!(request, MESSAGE);
+    let answer = golden("answer.hex", &sealer.seal(&mut rng(8), b"64 candidates"));
+    assert_eq!(opener.open(&answer).unwrap(), b"64 candidates");
+}
+
+fn request(world: &World) -> (Vec<u8>, ResponseOpener) {
+    world.server.public().seal_request(&mut rng(7), MESSAGE)
+}
+
+/// Values that are derived and compared, never opened. A veil, a pinned contact or a login breaks if one of
+/// them changes.
+#[test]
+fn derived_values() {
+    let world = world();
+    let mut stream = [0; 48];
+    Prg::new(&[9; 32], b"label").fill_bytes(&mut stream);
+    golden("prg.hex", &stream);
+    world.keys.veil.rng().fill_bytes(&mut stream);
+    golden("veil_stream.hex", &stream);
+    golden("token_tag.hex", &world.keys.token.tag(b"camera", b"pinhole"));
+    golden("fingerprint_identity.hex", &world.anna.public().fingerprint());
+    golden("fingerprint_server.hex", &world.server.public().fingerprint());
+    golden("safety_words.hex", world.anna.public().safety_words().as_bytes());
+    golden("recovery_words.hex", world.seed.to_words().as_bytes());
+    let signature = world.anna.sign(Context::Login, MESSAGE);
+    golden("signature_login.hex", &signature.0);
+    assert_eq!(world.anna.public().verify(Context::Login, MESSAGE, &signature), Ok(()));
+    let token = Token::generate(&mut rng(10));
+    golden("token_text.hex", token.to_text().as_bytes());
+    golden("token_hash.hex", &token.hash());
+    assert_eq!(Token::from_text(&token.to_text()), Ok(token));
+}
+
+/// A damaged file: how it was made, how it is opened, and the error that must come.
+struct Bad {
+    name: &'static str,
+    make: fn(&World) -> Vec<u8>,
+    open: fn(&World, &[u8]) -> Result<(), Error>,
+    error: Error,
+}
+
+#[test]
+fn wrong_files_are_refused_by_name() {
+    let world = world();
+    for bad in bad_sealed().into_iter().chain(bad_sent()).chain(bad_keys()) {
+        if blessing() {
+            write(bad.name, &(bad.make)(&world));
+        }
+        assert_eq!((bad.open)(&world, &read(bad.name)), Err(bad.error), "{}", bad.name);
+    }
+}
+
+/// A good file with one byte replaced; a negative position counts from the end.
+fn with(name: &str, position: isize, byte: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mut bytes = read(name);
+    let index = position.rem_euclid(bytes.len() as isize) as usize;
+    bytes[index] = byte(bytes[index]);
+    bytes
+}
+
+fn flip(byte: u8) -> u8 {
+    byte ^ 1
+}
+
+fn bad_sealed() -> Vec<Bad> {
+    let record = |world: &World, bytes: &[u8]| world.keys.metadata.open(&PLACE, bytes).map(drop);
+    let content = |world: &World, bytes: &[u8]| world.keys.content.open(&PLACE, bytes).map(drop);
+    let unauthentic = |what| Error::Unauthentic { what };
+    vec![
+        Bad {
+            name: "bad_record_version.hex",
+            make: |_| with("record.hex", 0, |_| 2),
+            open: record,
+            error: Error::Version { what: "record", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_record_tag.hex",
+            make: |_| with("record.hex", -1, flip),
+            open: record,
+            error: unauthentic("record"),
+        },
+        Bad {
+            name: "bad_record_short.hex",
+            make: |_| read("record.hex")[..28].to_vec(),
+            open: record,
+            error: Error::Length { what: "record", expected: 29, got: 28 },
+        },
+        Bad {
+            name: "bad_record_other_item.hex",
+            make: |world| {
+                let elsewhere = Place { item: [0; 16], ..PLACE };
+                world.keys.metadata.seal(&mut rng(2), &elsewhere, MESSAGE)
+            },
+            open: record,
+            error: unauthentic("record"),
+        },
+        Bad {
+            name: "bad_local_file_label.hex",
+            make: |world| world.anna.local_key("cache").seal(&mut rng(3), b"other", MESSAGE),
+            open: |world, bytes| world.anna.local_key("cache").open(b"index", bytes).map(drop),
+            error: unauthentic("local file"),
+        },
+        Bad {
+            name: "bad_content_version.hex",
+            make: |_| with("content.hex", 0, |_| 9),
+            open: content,
+            error: Error::Version { what: "content", expected: 1, got: 9 },
+        },
+        Bad {
+            name: "bad_content_short.hex",
+            make: |_| read("content.hex")[..83].to_vec(),
+            open: content,
+            error: Error::Length { what: "content", expected: 84, got: 83 },
+        },
+        Bad {
+            name: "bad_content_file_key.hex",
+            make: |_| with("content.hex", 20, flip),
+            open: content,
+            error: unauthentic("content"),
+        },
+        Bad {
+            name: "bad_content_stream_nonce.hex",
+            make: |_| with("content.hex", 62, flip),
+            open: content,
+            error: unauthentic("content"),
+        },
+        Bad {
+            name: "bad_content_truncated.hex",
+            make: |_| read("content.hex").split_last().unwrap().1.to_vec(),
+            open: content,
+            error: unauthentic("content"),
+        },
+    ]
+}
+
+fn bad_sent() -> Vec<Bad> {
+    let granted =
+        |world: &World, bytes: &[u8]| grant::open(&world.ben, &world.anna.public(), bytes, &GRANT).map(drop);
+    let request_open = |world: &World, bytes: &[u8]| world.server.open_request(bytes).map(drop);
+    let answer_open = |world: &World, bytes: &[u8]| request(world).1.open(bytes).map(drop);
+    let unauthentic = |what| Error::Unauthentic { what };
+    vec![
+        Bad {
+            name: "bad_grant_version.hex",
+            make: |_| with("grant.hex", 0, |_| 0),
+            open: granted,
+            error: Error::Version { what: "grant", expected: 1, got: 0 },
+        },
+        Bad {
+            name: "bad_grant_signature.hex",
+            make: |_| with("grant.hex", -1, flip),
+            open: granted,
+            error: Error::BadSignature { context: "grant" },
+        },
+        Bad {
+            name: "bad_grant_other_role.hex",
+            make: |world| {
+                let owner = pmirs_crypto::GrantContext { role: 3, ..GRANT };
+                grant::seal(&mut rng(6), &world.anna, &world.ben.public(), &world.key, &owner)
+            },
+            open: granted,
+            error: Error::BadSignature { context: "grant" },
+        },
+        Bad {
+            name: "bad_grant_sealed_key.hex",
+            make: |world| sign_again(world, with("grant.hex", 1130, flip)),
+            open: granted,
+            error: unauthentic("grant"),
+        },
+        Bad {
+            name: "bad_request_version.hex",
+            make: |_| with("request.hex", 0, |_| 2),
+            open: request_open,
+            error: Error::Version { what: "sealed request", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_request_other_server.hex",
+            make: |_| ServerKey::generate(&mut rng(11)).public().seal_request(&mut rng(7), MESSAGE).0,
+            open: request_open,
+            error: Error::WrongServerKey,
+        },
+        Bad {
+            name: "bad_request_encapsulated.hex",
+            make: |_| with("request.hex", 500, flip),
+            open: request_open,
+            error: unauthentic("sealed request"),
+        },
+        Bad {
+            name: "bad_request_ciphertext.hex",
+            make: |_| with("request.hex", 1130, flip),
+            open: request_open,
+            error: unauthentic("sealed request"),
+        },
+        Bad {
+            name: "bad_answer_version.hex",
+            make: |_| with("answer.hex", 0, |_| 2),
+            open: answer_open,
+            error: Error::Version { what: "sealed answer", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_answer_nonce.hex",
+            make: |_| with("answer.hex", 3, flip),
+            open: answer_open,
+            error: unauthentic("sealed answer"),
+        },
+        Bad {
+            name: "bad_answer_other_request.hex",
+            make: |world| {
+                let (other, _) = world.server.public().seal_request(&mut rng(12), MESSAGE);
+                world.server.open_request(&other).unwrap().1.seal(&mut rng(8), b"64 candidates")
+            },
+            open: answer_open,
+            error: unauthentic("sealed answer"),
+        },
+    ]
+}
+
+/// A grant altered by its own granter: the signature fits, and what it carries does not open.
+fn sign_again(world: &World, mut granted: Vec<u8>) -> Vec<u8> {
+    granted.truncate(grant::LEN - 64);
+    let mut signed = b"pmirs/grant/v1\0".to_vec();
+    signed.extend_from_slice(&COLLECTION);
+    signed.extend_from_slice(&[0, 0, 0, 7, 2]);
+    signed.extend_from_slice(&world.anna.public().fingerprint());
+    signed.extend_from_slice(&world.ben.public().fingerprint());
+    signed.extend_from_slice(&granted);
+    granted.extend_from_slice(&world.anna.sign(Context::Grant, &signed).0);
+    granted
+}
+
+fn bad_keys() -> Vec<Bad> {
+    let public = |_: &World, bytes: &[u8]| PublicIdentity::from_bytes(bytes).map(drop);
+    let locked = |_: &World, bytes: &[u8]| LockedIdentity::from_bytes(bytes)?.unlock(PASSPHRASE).map(drop);
+    let token = |_: &World, bytes: &[u8]| Token::from_text(std::str::from_utf8(bytes).unwrap()).map(drop);
+    let limit = |parameter, min, max, got| Error::Argon2Limit { parameter, min, max, got };
+    vec![
+        Bad {
+            name: "bad_public_identity_version.hex",
+            make: |_| with("public_identity.hex", 0, |_| 2),
+            open: public,
+            error: Error::Version { what: "public identity", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_public_identity_weak_signer.hex",
+            make: |_| {
+                let neutral = [&[1], [0; 31].as_slice()].concat();
+                [&read("public_identity.hex")[..1217], &neutral].concat()
+            },
+            open: public,
+            error: Error::Malformed { what: "public identity" },
+        },
+        Bad {
+            name: "bad_public_identity_kem.hex",
+            make: |_| {
+                let good = read("public_identity.hex");
+                [&good[..1], [0xff; 1184].as_slice(), &good[1185..]].concat()
+            },
+            open: public,
+            error: Error::Malformed { what: "public identity" },
+        },
+        Bad {
+            name: "bad_locked_identity_memory.hex",
+            make: |_| with("locked_identity.hex", 1, |_| 0x40),
+            open: locked,
+            error: limit("memory in KiB", 16, 1 << 20, 0x4000_0040),
+        },
+        Bad {
+            name: "bad_locked_identity_passes.hex",
+            make: |_| with("locked_identity.hex", 5, |_| 0xff),
+            open: locked,
+            error: limit("passes", 1, 64, 0xff00_0002),
+        },
+        Bad {
+            name: "bad_locked_identity_lanes.hex",
+            make: |_| with("locked_identity.hex", 12, |_| 0),
+            open: locked,
+            error: limit("lanes", 1, 16, 0),
+        },
+        Bad {
+            name: "bad_locked_identity_passphrase.hex",
+            make: |world| LockedIdentity::lock(&world.seed, "guess", CHEAP, &mut rng(5)).unwrap().to_bytes(),
+            open: locked,
+            error: Error::WrongPassphrase,
+        },
+        Bad {
+            name: "bad_server_key_version.hex",
+            make: |_| with("server_key.hex", 0, |_| 2),
+            open: |_, bytes| ServerKey::from_bytes(bytes).map(drop),
+            error: Error::Version { what: "server key", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_server_public_key_short.hex",
+            make: |_| read("server_public_key.hex")[..1216].to_vec(),
+            open: |_, bytes| ServerPublicKey::from_bytes(bytes).map(drop),
+            error: Error::Length { what: "server's public key", expected: 1217, got: 1216 },
+        },
+        Bad {
+            name: "bad_token_alphabet.hex",
+            make: |_| with("token_text.hex", 5, |_| b'+'),
+            open: token,
+            error: Error::Malformed { what: "token" },
+        },
+        Bad {
+            name: "bad_token_trailing_bits.hex",
+            make: |_| with("token_text.hex", -1, |_| b'_'),
+            open: token,
+            error: Error::Malformed { what: "token" },
+        },
+    ]
+}
