@@ -1,0 +1,37 @@
+//! The project's chores, as `cargo xtask COMMAND`.
+//!
+//! - `test`: installs what the tests need, then runs every check and test there is, and says at the end what
+//!   ran, how long it took, and what was skipped and why. `.ci/run` calls exactly this.
+//! - `closure`: checks that no server can reach a crate that would let it understand anything.
+
+use std::process::ExitCode;
+
+mod cargo;
+mod closure;
+mod house;
+mod steps;
+mod summary;
+mod tools;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+commands:
+  test     install what the tests need, then run every check and test
+  closure  check the trust edges between the crates";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => steps::run(&steps::ALL),
+        ["closure"] => steps::run(&[steps::TRUST_EDGES]),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        unknown => {
+            eprintln!("error: unknown command: {}\n\n{USAGE}", unknown.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
