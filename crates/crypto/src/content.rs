@@ -64,13 +64,9 @@ impl ContentKey {
 
     /// Opens a content that lies in memory. Whatever is wrong with it, none of it comes back.
     pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, Error> {
-        let limit = sealed_len(MAX_CONTENT as u64) as usize;
-        if sealed.len() > limit {
-            return Err(Error::TooLong { what: WHAT, limit, got: sealed.len() });
-        }
-        let least = HEADER + TAG;
-        let length = plain_len(sealed.len() as u64);
-        let length = length.ok_or(Error::Length { what: WHAT, expected: least, got: sealed.len() })?;
+        let (least, most) = (HEADER + TAG, sealed_len(MAX_CONTENT as u64) as usize);
+        Reader::between(WHAT, sealed, least, most)?;
+        let length = plain_len(sealed.len() as u64).ok_or(Error::Malformed { what: WHAT })?;
         let mut plaintext = Vec::with_capacity(length as usize);
         match self.open_stream(place, sealed, &mut plaintext) {
             Ok(_) => Ok(plaintext),

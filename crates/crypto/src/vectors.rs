@@ -13,7 +13,7 @@ use crate::aead::{Cipher, NONCE};
 use crate::content::{CHUNK, ContentKey};
 use crate::hash::{Derive, hmac_sha256};
 use crate::seed::words_of;
-use crate::{Context, Identity, IdentitySeed, Kind, Place, Prg, sha256, suite};
+use crate::{Context, Error, Identity, IdentitySeed, Kind, Place, Prg, StreamError, sha256, suite};
 
 fn hex(text: &str) -> Vec<u8> {
     HEXLOWER.decode(text.replace(char::is_whitespace, "").as_bytes()).expect("hexadecimal")
@@ -288,4 +288,22 @@ fn content_is_stream_over_aes_256_gcm() {
         cipher.seal_onto(&mut expected, &nonce.try_into().expect("12 bytes"), &ad, chunk);
     }
     assert_eq!(body, expected);
+}
+
+/// A sealer that follows a whole chunk with an empty one would give one content two lengths.
+#[test]
+fn an_empty_chunk_behind_others_is_refused() {
+    let place = Place { collection: [1; 16], item: [2; 16], epoch: 3, kind: Kind::ItemContent };
+    let ad = place.associated_data(1);
+    let (key, cipher) = (ContentKey::new(&[5; 32]), Cipher::new(&[6; 32]));
+    let mut sealed = vec![1; 1 + NONCE];
+    Cipher::new(&[5; 32]).seal_onto(&mut sealed, &[1; NONCE], &ad, &[6; 32]);
+    sealed.extend_from_slice(&[7; 7]);
+    cipher.seal_onto(&mut sealed, &[7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0], &ad, &vec![0; CHUNK]);
+    cipher.seal_onto(&mut sealed, &[7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 1, 1], &ad, &[]);
+
+    let malformed = Error::Malformed { what: "content" };
+    assert_eq!(key.open(&place, &sealed), Err(malformed.clone()));
+    let streamed = key.open_stream(&place, sealed.as_slice(), Vec::new());
+    assert!(matches!(streamed, Err(StreamError::Crypto(error)) if error == malformed));
 }
