@@ -1,16 +1,15 @@
 //! One collection: what it is, and everything that can be done with it.
 
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pmirs_crypto::{CollectionKey, GrantContext, Kind, Place, grant};
 use pmirs_veil::VeilParams;
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::item::RemoveItems;
+use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta};
 use pmirs_wire::{Bytes, CollectionId, ItemId, encode, limits};
-
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::add::{self, AddOptions, AddReport};
 use crate::keys::{CollectionKeys, altered_item, open_header, veil_settings};
@@ -108,7 +107,7 @@ impl Collection<'_> {
     /// # Errors
     /// When there is no such item, or it is not what its author wrote.
     pub fn get(&self, item: ItemId) -> Result<(ItemMeta, Vec<u8>), VaultError> {
-        let record = self.remote.item(self.record.id, item).map_err(|error| self.no_item(item, error))?;
+        let record = self.remote.item(self.record.id, item).map_err(|error| no_item(item, error))?;
         if record.item != item {
             return Err(altered_item(item, "identifier", &"the server answers with another item"));
         }
@@ -210,13 +209,6 @@ impl Collection<'_> {
         };
         work(slot.insert(index))
     }
-
-    fn no_item(&self, item: ItemId, error: VaultError) -> VaultError {
-        match error.refusal() {
-            Some(pmirs_wire::problem::ProblemKind::NotFound) => VaultError::NoItem(item.to_string()),
-            _ => error,
-        }
-    }
 }
 
 pub(crate) fn list(vault: &Vault) -> Result<Vec<CollectionInfo>, VaultError> {
@@ -250,8 +242,7 @@ pub(crate) fn create<'v>(
     let mut rng = fresh::rng()?;
     let id = CollectionId(fresh::id(&mut rng));
     let encoder = vault.encoder()?;
-    let veil =
-        (protection == Protection::Veiled).then(|| VeilParams::recommended(encoder.info().dim));
+    let veil = (protection == Protection::Veiled).then(|| VeilParams::recommended(encoder.info().dim));
     let header = CollectionHeader {
         name: name.to_owned(),
         created_ms: fresh::now_ms(),
@@ -281,6 +272,13 @@ fn open(vault: &Vault, remote: Arc<Remote>, record: CollectionRecord) -> Result<
     let keys = CollectionKeys::open(&vault.identity(), &record)?;
     let header = open_header(&keys, &record)?;
     Ok(Collection { vault, remote, record, header, keys, index: Mutex::new(None) })
+}
+
+fn no_item(item: ItemId, error: VaultError) -> VaultError {
+    match error.refusal() {
+        Some(ProblemKind::NotFound) => VaultError::NoItem(item.to_string()),
+        _ => error,
+    }
 }
 
 /// How a collection names the model that its embeddings come from.

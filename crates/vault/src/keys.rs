@@ -88,7 +88,12 @@ impl CollectionKeys {
     }
 
     /// Opens an item's content.
-    pub(crate) fn open_content(&self, item: ItemId, epoch: u32, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn open_content(
+        &self,
+        item: ItemId,
+        epoch: u32,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         let place = self.place(item, epoch, Kind::ItemContent);
         let field = "content";
         self.epoch_of(item, epoch)?.content.open(&place, sealed).map_err(|e| altered_item(item, field, &e))
@@ -118,9 +123,9 @@ impl CollectionKeys {
     }
 
     fn state(&self, epoch: u32) -> Result<&EpochState, VaultError> {
-        self.epochs
-            .get(&epoch)
-            .ok_or_else(|| altered_collection(self.collection, "epoch", &format!("there is no epoch {epoch}")))
+        self.epochs.get(&epoch).ok_or_else(|| {
+            altered_collection(self.collection, "epoch", &format!("there is no epoch {epoch}"))
+        })
     }
 }
 
@@ -136,8 +141,7 @@ fn open_grant(
     if granter.fingerprint() != identity.public().fingerprint() {
         return Err(altered_collection(collection, "grant", &"it was made by somebody else"));
     }
-    let context =
-        GrantContext { collection: collection.0, epoch: wrapped.epoch, role: wrapped.role as u8 };
+    let context = GrantContext { collection: collection.0, epoch: wrapped.epoch, role: wrapped.role as u8 };
     grant::open(identity, &granter, &wrapped.grant.0, &context).map_err(altered)
 }
 

@@ -32,7 +32,6 @@
 
 pub mod add;
 mod collection;
-mod embedding;
 mod error;
 mod fresh;
 mod keys;

@@ -82,8 +82,8 @@ impl Vault {
     /// # Errors
     /// When the words are not valid, or as [`Vault::create`].
     pub fn restore(home: &Path, words: &str, passphrase: &str) -> Result<Self, VaultError> {
-        let seed = IdentitySeed::from_words(words)
-            .map_err(|error| VaultError::RecoveryWords(error.to_string()))?;
+        let seed =
+            IdentitySeed::from_words(words).map_err(|error| VaultError::RecoveryWords(error.to_string()))?;
         write_identity(home, &seed, passphrase, &Argon2Params::recommended())?;
         Self::open(home, &seed)
     }
@@ -176,7 +176,11 @@ impl Vault {
     ///
     /// # Errors
     /// When the name is taken or not a name, or the server refuses.
-    pub fn create_collection(&self, name: &str, protection: Protection) -> Result<Collection<'_>, VaultError> {
+    pub fn create_collection(
+        &self,
+        name: &str,
+        protection: Protection,
+    ) -> Result<Collection<'_>, VaultError> {
         collection::create(self, name, protection)
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use pmirs_wire::ItemId;
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
-use pmirs_wire::ItemId;
 
 use crate::VaultError;
 use crate::collection::Collection;

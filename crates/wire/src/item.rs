@@ -87,8 +87,7 @@ pub struct ItemRecord {
 
 impl Message for ItemRecord {
     const NAME: &'static str = "item record";
-    const MAX_BYTES: usize =
-        limits::SEALED_META + limits::SEALED_EMBEDDING + limits::VEILED_DIM + (4 << 10);
+    const MAX_BYTES: usize = limits::SEALED_META + limits::SEALED_EMBEDDING + limits::VEILED_DIM + (4 << 10);
 }
 
 /// What happened to an item.

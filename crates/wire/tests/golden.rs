@@ -6,22 +6,14 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use pmirs_wire::account::{
-    Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session,
-};
-use pmirs_wire::collection::{
-    CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role,
-};
+use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
+use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
-use pmirs_wire::item::{
-    Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector,
-};
+use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector};
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::search::{Candidate, Candidates, Search};
-use pmirs_wire::{
-    AccountId, Bytes, CollectionId, DecodeError, Digest, ItemId, Message, decode, encode,
-};
+use pmirs_wire::{AccountId, Bytes, CollectionId, DecodeError, Digest, ItemId, Message, decode, encode};
 
 /// Compares with the golden file, then checks what must fail: every prefix, a byte more, another version.
 fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {

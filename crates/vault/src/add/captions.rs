@@ -34,9 +34,8 @@ impl Captions {
 
         let mut by_image: HashMap<String, Vec<String>> = HashMap::new();
         for row in table.records() {
-            let row = row.map_err(|error| {
-                at(error.position().map_or(0, csv::Position::line), error.to_string())
-            })?;
+            let row =
+                row.map_err(|error| at(error.position().map_or(0, csv::Position::line), error.to_string()))?;
             let line = row.position().map_or(0, csv::Position::line);
             let image = row.get(image).ok_or_else(|| at(line, "there is no image".to_owned()))?;
             // A row may end before its note: it has none.

@@ -3,6 +3,7 @@
 use pmirs_encoder::{Embedding, Encoder, EncoderError, Prepared};
 
 use super::load::{Form, Source, passages};
+use super::walk::File;
 
 /// Pictures that the encoder takes at once: enough to keep all cores busy, few enough to start early.
 pub(super) const BATCH: usize = 16;
@@ -13,8 +14,14 @@ pub(super) struct Embedded {
     pub(super) embedding: Vec<f32>,
 }
 
-/// Embeds a batch. A source that fails does so alone: its error stands beside it.
-pub(super) fn embed(encoder: &Encoder, batch: Vec<Source>) -> Vec<Result<Embedded, (Source, EncoderError)>> {
+/// A source that could not be embedded.
+pub(super) struct Failed {
+    pub(super) file: File,
+    pub(super) reason: String,
+}
+
+/// Embeds a batch. A source that fails does so alone.
+pub(super) fn embed(encoder: &Encoder, batch: Vec<Source>) -> Vec<Result<Embedded, Failed>> {
     let mut pictures = pictures(encoder, &batch).into_iter();
     batch
         .into_iter()
@@ -25,7 +32,7 @@ pub(super) fn embed(encoder: &Encoder, batch: Vec<Source>) -> Vec<Result<Embedde
             };
             match own.and_then(|own| with_captions(encoder, own, &source.captions)) {
                 Ok(embedding) => Ok(Embedded { source, embedding: embedding.into_values() }),
-                Err(error) => Err((source, error)),
+                Err(error) => Err(Failed { file: source.file, reason: error.to_string() }),
             }
         })
         .collect()

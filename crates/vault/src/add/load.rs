@@ -9,9 +9,9 @@ use pmirs_encoder::{Encoder, Limits, Picture, Prepared};
 use pmirs_wire::sealed::ItemKind;
 use pmirs_wire::{Digest, limits};
 
+use super::ContentKey;
 use super::captions::Captions;
 use super::walk::File;
-use super::ContentKey;
 
 /// The longest text that is embedded; the whole of it is stored all the same.
 const EMBEDDED_TEXT: usize = 64 << 10;

@@ -54,15 +54,16 @@ pub(super) fn run(
     let (sealed_in, sealed_out) = bounded(encode::BATCH);
 
     thread::scope(|scope| {
+        let (loader, ledger) = (&loader, &ledger);
+        // Each stage owns its ends of the queues, so that they close when it ends.
         for _ in 0..loaders {
             let (paths, sources) = (path_out.clone(), source_in.clone());
-            let (loader, ledger) = (&loader, &ledger);
             scope.spawn(move || load(loader, &paths, &sources, ledger));
         }
         drop((path_out, source_in));
-        scope.spawn(|| encode(encoder, &source_out, embedded_in, &ledger));
-        let protecting = scope.spawn(|| protect(collection, embedded_out, sealed_in));
-        let uploading = scope.spawn(|| upload(collection, sealed_out, &ledger));
+        scope.spawn(move || encode(encoder, &source_out, &embedded_in, ledger));
+        let protecting = scope.spawn(move || protect(collection, &embedded_out, &sealed_in));
+        let uploading = scope.spawn(move || upload(collection, &sealed_out, ledger));
         for file in files {
             // The loaders end early only when a later stage failed; that error is reported below.
             if path_in.send(file).is_err() {
@@ -107,15 +108,18 @@ fn load(loader: &Loader<'_>, paths: &Receiver<&File>, sources: &Sender<Source>, 
 }
 
 /// Takes what has gathered, up to a batch: full batches under load, no waiting without.
-fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: Sender<Embedded>, ledger: &Ledger<'_>) {
+fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: &Sender<Embedded>, ledger: &Ledger<'_>) {
     while let Ok(first) = sources.recv() {
         let batch: Vec<Source> =
             std::iter::once(first).chain(sources.try_iter().take(encode::BATCH - 1)).collect();
         for result in encode::embed(encoder, batch) {
             match result {
-                Ok(one) if embedded.send(one).is_ok() => {}
-                Ok(_) => return,
-                Err((source, error)) => ledger.skip(&source.file, error.to_string()),
+                Ok(one) => {
+                    if embedded.send(one).is_err() {
+                        return;
+                    }
+                }
+                Err(failed) => ledger.skip(&failed.file, failed.reason),
             }
         }
     }
@@ -123,8 +127,8 @@ fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: Sender<Embedd
 
 fn protect(
     collection: &Collection<'_>,
-    embedded: Receiver<Embedded>,
-    sealed: Sender<(NewItem, u64)>,
+    embedded: &Receiver<Embedded>,
+    sealed: &Sender<(NewItem, u64)>,
 ) -> Result<(), VaultError> {
     let mut rng = fresh::rng()?;
     for one in embedded {
@@ -139,7 +143,7 @@ fn protect(
 /// Sends whenever a batch is full or nothing more waits.
 fn upload(
     collection: &Collection<'_>,
-    sealed: Receiver<(NewItem, u64)>,
+    sealed: &Receiver<(NewItem, u64)>,
     ledger: &Ledger<'_>,
 ) -> Result<(), VaultError> {
     let mut batch = Batch::default();

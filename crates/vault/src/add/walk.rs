@@ -39,7 +39,7 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk, VaultError> {
             walk.folder(path, path, 0);
         } else {
             let before = walk.files.len();
-            walk.file(path, path.file_name().map(Path::new).unwrap_or(path));
+            walk.file(path, path.file_name().map_or(path.as_path(), Path::new));
             if walk.files.len() == before {
                 walk.ignored -= 1;
                 let reason = "neither a picture nor a text that PMIRS reads".to_owned();

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 
 use crate::VaultError;
 
+pub(crate) use records::LocalRecord;
 pub(crate) use settings::Account;
 
 /// Written to the file's header; another number means another layout.

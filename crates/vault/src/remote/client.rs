@@ -135,7 +135,12 @@ impl Remote {
         self.timed(method, path, body).map(|(answer, _)| answer)
     }
 
-    fn timed<A: Message>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(A, Timing), VaultError> {
+    fn timed<A: Message>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(A, Timing), VaultError> {
         let (answer, timing) = self.with_session(method, path, body)?;
         Ok((read(method, path, &answer)?, timing))
     }

@@ -16,7 +16,7 @@ use crate::{VaultError, fresh};
 
 /// How long to wait for a connection, and for the server to begin an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A server's address with the connections to it.
 pub struct Connection {
@@ -118,11 +118,12 @@ impl Transport for HttpTransport {
         if status != 200 {
             return Err(TransportError::Refused(read_problem(status, &body)));
         }
-        let network = started.elapsed() - seal;
+        let arrived = started.elapsed();
 
         let answer = opener.open(&body).map_err(|error| malformed(&error))?;
         let response = decode(&answer).map_err(|error| malformed(&error))?;
-        Ok(Exchange { response, seal, network, open: started.elapsed() - seal - network })
+        let (network, open) = (arrived.saturating_sub(seal), started.elapsed().saturating_sub(arrived));
+        Ok(Exchange { response, seal, network, open })
     }
 
     fn name(&self) -> &str {
@@ -140,7 +141,8 @@ pub(super) fn read_problem(status: u16, body: &[u8]) -> Problem {
 
 fn check_url(url: &str) -> Result<(), VaultError> {
     let bad = |reason: &str| VaultError::Url { url: url.to_owned(), reason: reason.to_owned() };
-    let parsed: ureq::http::Uri = url.parse().map_err(|_| bad("expected http://HOST:PORT or https://HOST"))?;
+    let parsed: ureq::http::Uri =
+        url.parse().map_err(|_| bad("expected http://HOST:PORT or https://HOST"))?;
     let host = parsed.host().ok_or_else(|| bad("it names no host"))?;
     let loopback = host == "localhost"
         || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());

@@ -33,12 +33,8 @@ impl LocalIndex {
         let rows: Vec<(ItemId, Quantised, Vec<i16>)> = records
             .par_iter()
             .map(|record| {
-                let vector = collection.keys.open_embedding(
-                    record.item,
-                    record.epoch,
-                    &record.embedding.0,
-                    dim,
-                )?;
+                let vector =
+                    collection.keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
                 Ok((record.item, quantise(&vector)?, to_fixed(&vector)))
             })
             .collect::<Result<_, VaultError>>()?;

@@ -19,7 +19,7 @@ use crate::{VaultError, fresh};
 
 /// Candidates of the first request, for k wanted items.
 fn first_fetch(k: usize) -> usize {
-    (4 * k).max(64).min(limits::CANDIDATES)
+    (4 * k).clamp(64, limits::CANDIDATES)
 }
 
 pub(super) fn find(
@@ -78,7 +78,8 @@ impl EpochQuery {
             let enough = found.scored.get(k.saturating_sub(1)).map(|scored| scored.cosine);
             breakdown.rerank += started.elapsed();
             let nothing_left = got < count;
-            let proven = last.zip(enough).is_some_and(|(last, enough)| self.bound.largest_cosine(last) < enough);
+            let proven =
+                last.zip(enough).is_some_and(|(last, enough)| self.bound.largest_cosine(last) < enough);
             if nothing_left || proven || k == 0 {
                 return Ok(());
             }
