@@ -1,0 +1,150 @@
+//! Every field of every request against its range; the refusal names the field and the range.
+
+use std::collections::HashSet;
+
+use pmirs_crypto::PublicIdentity;
+use pmirs_wire::collection::{NewCollection, Protection, Role};
+use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
+use pmirs_wire::search::Search;
+use pmirs_wire::{CollectionId, ItemId, limits};
+
+use crate::refusal::Refusal;
+use crate::storage::Membership;
+
+type Checked<T = ()> = Result<T, Refusal>;
+
+/// A collection's identifier in a path. What is none is as absent as what is unknown.
+pub(crate) fn collection_id(text: &str) -> Checked<CollectionId> {
+    text.parse().map_err(|_| Refusal::not_found("collection"))
+}
+
+/// An item's identifier in a path.
+pub(crate) fn item_id(text: &str) -> Checked<ItemId> {
+    text.parse().map_err(|_| Refusal::not_found("item"))
+}
+
+/// Exactly `N` bytes.
+pub(crate) fn exactly<const N: usize>(field: &str, bytes: &[u8]) -> Checked<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| Refusal::bad(format!("{field} has {} bytes, expected {N}", bytes.len())))
+}
+
+/// A new collection by the account with this identity.
+pub(crate) fn new_collection(new: &NewCollection, creator: &PublicIdentity) -> Checked {
+    sealed("header", &new.header.0, limits::SEALED_HEADER)?;
+    match (new.protection, new.veiled_dim as usize) {
+        (Protection::Sealed, 0) | (Protection::Veiled, 1..=limits::VEILED_DIM) => {}
+        (Protection::Sealed, got) => {
+            return Err(Refusal::bad(format!("veiled_dim is {got}, expected 0 at protection sealed")));
+        }
+        (Protection::Veiled, got) => {
+            return Err(Refusal::bad(format!("veiled_dim is {got}, expected 1 to {}", limits::VEILED_DIM)));
+        }
+    }
+    let grant = &new.grant;
+    sealed("grant.grant", &grant.grant.0, limits::GRANT)?;
+    if grant.epoch != 0 {
+        return Err(Refusal::bad(format!("grant.epoch is {}, expected 0", grant.epoch)));
+    }
+    if grant.role != Role::Owner {
+        return Err(Refusal::bad("grant.role: the creator's is owner"));
+    }
+    if grant.granter.0 != creator.to_bytes() {
+        return Err(Refusal::bad("grant.granter is not the creator's identity"));
+    }
+    Ok(())
+}
+
+/// A batch of additions to a collection by a member.
+pub(crate) fn new_items(new: &NewItems, membership: &Membership) -> Checked {
+    batch(new.items.iter().map(|item| item.item))?;
+    let items = || new.items.iter().enumerate();
+    items().try_for_each(|(i, item)| new_item(&format!("items[{i}]"), item, membership))
+}
+
+fn new_item(at: &str, item: &NewItem, membership: &Membership) -> Checked {
+    sealed(&format!("{at}.meta"), &item.meta.0, limits::SEALED_META)?;
+    sealed(&format!("{at}.embedding"), &item.embedding.0, limits::SEALED_EMBEDDING)?;
+    sealed(&format!("{at}.content"), &item.content.0, limits::SEALED_CONTENT)?;
+    epoch(&format!("{at}.epoch"), item.epoch, membership)?;
+    let field = format!("{at}.veiled");
+    match (&item.veiled, membership.protection) {
+        (Some(vector), Protection::Veiled) => veiled(&field, vector, membership),
+        (None, Protection::Sealed) => Ok(()),
+        (None, Protection::Veiled) => Err(Refusal::bad(format!("{field} is missing in a veiled collection"))),
+        (Some(_), Protection::Sealed) => {
+            Err(Refusal::bad(format!("{field} has no place in a sealed collection")))
+        }
+    }
+}
+
+/// A batch of removals.
+pub(crate) fn removal(remove: &RemoveItems) -> Checked {
+    batch(remove.items.iter().copied())
+}
+
+/// A search in a collection by a member.
+pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
+    if membership.protection != Protection::Veiled {
+        return Err(Refusal::bad("the server can search veiled collections only; this one is sealed"));
+    }
+    epoch("epoch", search.epoch, membership)?;
+    veiled("query", &search.query, membership)?;
+    if search.count == 0 {
+        return Err(Refusal::bad("count is 0, expected at least 1"));
+    }
+    let last = u64::from(search.skip) + u64::from(search.count);
+    if last > limits::CANDIDATES as u64 {
+        return Err(Refusal::bad(format!("skip + count is {last}, expected at most {}", limits::CANDIDATES)));
+    }
+    Ok(())
+}
+
+fn epoch(field: &str, epoch: u32, membership: &Membership) -> Checked {
+    if membership.epochs.contains(&epoch) {
+        return Ok(());
+    }
+    Err(Refusal::bad(format!("{field} is {epoch}, an epoch that you have no grant for")))
+}
+
+fn veiled(field: &str, vector: &VeiledVector, membership: &Membership) -> Checked {
+    let scale = vector.scale;
+    if !(scale > 0.0 && scale <= pmirs_index::MAX_SCALE) {
+        let most = pmirs_index::MAX_SCALE;
+        return Err(Refusal::bad(format!("{field}.scale is {scale}, expected above 0 and at most {most:e}")));
+    }
+    let (got, expected) = (vector.values.0.len(), membership.veiled_dim);
+    if got != expected as usize {
+        return Err(Refusal::bad(format!("{field}.values has {got} coordinates, expected {expected}")));
+    }
+    Ok(())
+}
+
+/// Something sealed: never empty, since sealing adds bytes, and within its limit.
+fn sealed(field: &str, bytes: &[u8], limit: usize) -> Checked {
+    match bytes.len() {
+        0 => Err(Refusal::bad(format!("{field} is empty"))),
+        got if got > limit => {
+            Err(Refusal::too_large(format!("{field} has {got} bytes, the limit is {limit}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn batch(items: impl ExactSizeIterator<Item = ItemId>) -> Checked {
+    let got = items.len();
+    if got == 0 {
+        return Err(Refusal::bad("items is empty"));
+    }
+    if got > limits::BATCH_ITEMS {
+        return Err(Refusal::too_large(format!("items has {got} items, the limit is {}", limits::BATCH_ITEMS)));
+    }
+    let mut seen = HashSet::with_capacity(got);
+    for (i, item) in items.enumerate() {
+        if !seen.insert(item) {
+            return Err(Refusal::bad(format!("items[{i}].item is in the batch twice")));
+        }
+    }
+    Ok(())
+}

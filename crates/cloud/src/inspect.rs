@@ -1,0 +1,225 @@
+//! Everything that a server stored, field by field, with what each field is declared to hold.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::Error;
+use crate::folder;
+use crate::storage::{DATABASE_FILE, StorageError};
+
+/// What the bytes of a field are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// A number, time, size or role that the server must know: part of what every level tells it.
+    Public,
+    /// Random bytes that name something.
+    Identifier,
+    /// A public key.
+    PublicKey,
+    /// SHA-256 of a secret with full entropy.
+    Hash,
+    /// Authenticated ciphertext under a collection's keys.
+    Sealed,
+    /// A collection key wrapped for a member.
+    Grant,
+    /// Part of an obfuscated embedding.
+    Veiled,
+    /// A secret of the server itself, which opens nothing of any user's.
+    ServerSecret,
+}
+
+/// One stored field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredField {
+    /// The table, or `files` for what lies beside the database.
+    pub table: &'static str,
+    /// Which row: its number in the table, or the file's path within the data folder.
+    pub row: String,
+    /// The column, or `content` or `file`.
+    pub column: &'static str,
+    /// What it is declared to hold.
+    pub class: Class,
+    /// What it does hold; numbers as decimal text.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads every field that the server of this folder stored; the server may be running.
+///
+/// # Errors
+///
+/// A folder that cannot be read, and anything in it that is not declared here: no byte goes unseen.
+pub fn inspect(data: &Path) -> Result<Vec<StoredField>, Error> {
+    let mut fields = Vec::new();
+    let database = open(&data.join(DATABASE_FILE))?;
+    every_column_is_declared(&database)?;
+    for (table, columns) in TABLES {
+        read_table(&database, table, columns, &mut fields)?;
+    }
+    read_files(data, &mut fields)?;
+    Ok(fields)
+}
+
+type Columns = &'static [(&'static str, Class)];
+
+/// Every table with every column.
+const TABLES: &[(&str, Columns)] = &[
+    (
+        "accounts",
+        &[("id", Class::Identifier), ("identity", Class::PublicKey), ("created_ms", Class::Public)],
+    ),
+    ("invites", &[("code", Class::Hash), ("created_ms", Class::Public), ("spent_by", Class::Identifier)]),
+    ("sessions", &[("token", Class::Hash), ("account", Class::Identifier), ("expires_ms", Class::Public)]),
+    (
+        "collections",
+        &[
+            ("place", Class::Public),
+            ("id", Class::Identifier),
+            ("owner", Class::Identifier),
+            ("protection", Class::Public),
+            ("veiled_dim", Class::Public),
+            ("header", Class::Sealed),
+            ("created_ms", Class::Public),
+            ("items", Class::Public),
+            ("bytes", Class::Public),
+            ("seq", Class::Public),
+        ],
+    ),
+    (
+        "grants",
+        &[
+            ("place", Class::Public),
+            ("member", Class::Identifier),
+            ("epoch", Class::Public),
+            ("role", Class::Public),
+            ("granter", Class::PublicKey),
+            ("wrapped_key", Class::Grant),
+        ],
+    ),
+    (
+        "items",
+        &[
+            ("row", Class::Public),
+            ("place", Class::Public),
+            ("item", Class::Identifier),
+            ("epoch", Class::Public),
+            ("seq", Class::Public),
+            ("blob", Class::Identifier),
+            ("content_len", Class::Public),
+            ("meta", Class::Sealed),
+            ("embedding", Class::Sealed),
+        ],
+    ),
+    (
+        "veiled",
+        &[
+            ("place", Class::Public),
+            ("epoch", Class::Public),
+            ("row", Class::Public),
+            ("scale", Class::Veiled),
+            ("dims", Class::Veiled),
+        ],
+    ),
+    ("removed", &[("place", Class::Public), ("seq", Class::Public), ("item", Class::Identifier)]),
+    // SQLite's own: the highest number that each table has used.
+    ("sqlite_sequence", &[("name", Class::Public), ("seq", Class::Public)]),
+];
+
+fn open(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(|error| StorageError::from(error).into())
+}
+
+fn every_column_is_declared(database: &Connection) -> Result<(), Error> {
+    let undeclared = |place: String| Err(Error::Undeclared { place });
+    let query = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+                 WHERE m.type = 'table'";
+    let mut statement = database.prepare(query).map_err(StorageError::from)?;
+    let columns = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(StorageError::from)?;
+    for (table, column) in columns {
+        let declared = TABLES.iter().find(|(name, _)| *name == table);
+        if !declared.is_some_and(|(_, columns)| columns.iter().any(|(name, _)| *name == column)) {
+            return undeclared(format!("column {table}.{column}"));
+        }
+    }
+    Ok(())
+}
+
+fn read_table(
+    database: &Connection,
+    table: &'static str,
+    columns: Columns,
+    fields: &mut Vec<StoredField>,
+) -> Result<(), StorageError> {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut statement = database.prepare(&format!("SELECT {} FROM {table}", names.join(", ")))?;
+    let mut rows = statement.query([])?;
+    let mut number = 0;
+    while let Some(row) = rows.next()? {
+        number += 1;
+        for (index, &(column, class)) in columns.iter().enumerate() {
+            let bytes = match row.get_ref(index)? {
+                ValueRef::Null => continue,
+                ValueRef::Integer(value) => value.to_string().into_bytes(),
+                ValueRef::Real(value) => value.to_string().into_bytes(),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+            };
+            fields.push(StoredField { table, row: number.to_string(), column, class, bytes });
+        }
+    }
+    Ok(())
+}
+
+/// Every file of the folder: the database is read by its tables, the rest as it lies.
+fn read_files(data: &Path, fields: &mut Vec<StoredField>) -> Result<(), Error> {
+    for (name, path, is_folder) in entries(data)? {
+        let class = match name.as_str() {
+            folder::SERVER_KEY | folder::FIRST_INVITE => Class::ServerSecret,
+            folder::LOCK => Class::Public,
+            folder::CONTENT if is_folder => {
+                read_content(&path, fields)?;
+                continue;
+            }
+            database if database.starts_with(DATABASE_FILE) => continue,
+            _ => return Err(Error::Undeclared { place: format!("file {}", path.display()) }),
+        };
+        fields.push(file(name, "file", class, &path)?);
+    }
+    Ok(())
+}
+
+fn read_content(content: &Path, fields: &mut Vec<StoredField>) -> Result<(), Error> {
+    for (shelf, path, _) in entries(content)? {
+        for (name, path, is_folder) in entries(&path)? {
+            if is_folder {
+                return Err(Error::Undeclared { place: format!("folder {}", path.display()) });
+            }
+            let row = format!("{}/{shelf}/{name}", folder::CONTENT);
+            fields.push(file(row, "content", Class::Sealed, &path)?);
+        }
+    }
+    Ok(())
+}
+
+fn file(row: String, column: &'static str, class: Class, path: &Path) -> Result<StoredField, Error> {
+    let bytes = fs::read(path).map_err(Error::file(path))?;
+    Ok(StoredField { table: "files", row, column, class, bytes })
+}
+
+/// Name, path, and whether it is a folder, in order of names.
+fn entries(folder: &Path) -> Result<Vec<(String, std::path::PathBuf, bool)>, Error> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::file(folder))? {
+        let entry = entry.map_err(Error::file(folder))?;
+        let is_folder = entry.file_type().map_err(Error::file(&entry.path()))?.is_dir();
+        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path(), is_folder));
+    }
+    entries.sort_unstable();
+    Ok(entries)
+}

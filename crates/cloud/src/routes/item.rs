@@ -1,0 +1,163 @@
+//! Items: adding, reading, removing, following changes.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::{collection::Role, limits};
+
+use super::{CollectionPath, ItemPath};
+use crate::app::App;
+use crate::auth::Bearer;
+use crate::check;
+use crate::clock::system_rng;
+use crate::refusal::Refusal;
+use crate::speech::{Answer, Incoming};
+use crate::storage::{Addition, BlobId, ItemToAdd, Membership, Prefix, StorageError};
+
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    CollectionPath(id): CollectionPath,
+    request: Request,
+) -> Result<Answer<Stored>, Refusal> {
+    // Before a large body is read, its sender must be somebody who may write here.
+    let membership = Arc::clone(&app).run(move |app| app.member(bearer, &id, Role::Writer)).await?;
+    let body = Incoming::<NewItems>::from_request(request, &()).await?;
+    app.run(move |app| app.add_items(&membership, &body.read()?)).await.map(Answer::created)
+}
+
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    CollectionPath(id): CollectionPath,
+    body: Incoming<RemoveItems>,
+) -> Result<Answer<Stored>, Refusal> {
+    let stored = app.run(move |app| {
+        let membership = app.member(bearer, &id, Role::Writer)?;
+        app.remove_items(&membership, &body.read()?)
+    });
+    stored.await.map(Answer::ok)
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    ItemPath(id, item): ItemPath,
+) -> Result<Answer<ItemRecord>, Refusal> {
+    let record = app.run(move |app| {
+        let membership = app.member(bearer, &id, Role::Reader)?;
+        app.store.item(membership.place, &item)?.ok_or_else(|| Refusal::not_found("item"))
+    });
+    record.await.map(Answer::ok)
+}
+
+pub(super) async fn content(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    ItemPath(id, item): ItemPath,
+) -> Result<Response, Refusal> {
+    let content = app.run(move |app| {
+        let membership = app.member(bearer, &id, Role::Reader)?;
+        let absent = || Refusal::not_found("item");
+        let content = app.store.content(membership.place, &item)?.ok_or_else(absent)?;
+        match app.blobs.get(content.blob) {
+            Ok(bytes) if bytes.len() as u64 == content.len => Ok(bytes),
+            Ok(bytes) => Err(Refusal::internal(&StorageError::Damaged {
+                blob: format!("{:?}", content.blob),
+                detail: format!("{} bytes instead of {}", bytes.len(), content.len),
+            })),
+            // Removed while we looked.
+            Err(_) if app.store.content(membership.place, &item)?.is_none() => Err(absent()),
+            Err(error) => Err(error.into()),
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], content.await?).into_response())
+}
+
+/// Where to go on.
+#[derive(serde::Deserialize)]
+pub(super) struct After {
+    /// The number of the last change that is known; all changes if it is left out.
+    #[serde(default)]
+    after: u64,
+}
+
+pub(super) async fn changes(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    CollectionPath(id): CollectionPath,
+    after: Result<Query<After>, QueryRejection>,
+) -> Result<Answer<Changes>, Refusal> {
+    let Query(After { after }) =
+        after.map_err(|_| Refusal::bad("after is not the number of a change"))?;
+    let changes = app.run(move |app| {
+        let membership = app.member(bearer, &id, Role::Reader)?;
+        Ok(app.store.changes(membership.place, after, limits::BATCH_ITEMS)?)
+    });
+    changes.await.map(Answer::ok)
+}
+
+impl App {
+    /// Blobs first, then the records that name them: a crash between the two leaves orphans, never holes.
+    fn add_items(&self, membership: &Membership, new: &NewItems) -> Result<Stored, Refusal> {
+        check::new_items(new, membership)?;
+        let mut rng = system_rng();
+        let prefix = Prefix::draw(&mut rng);
+        let items: Vec<ItemToAdd<'_>> =
+            new.items.iter().map(|item| ItemToAdd { item, blob: prefix.name(&mut rng) }).collect();
+        let blobs: Vec<_> = items.iter().map(|new| (new.blob, new.item.content.0.as_slice())).collect();
+        self.blobs.put(&blobs)?;
+
+        let addition = self.commit(membership, &items)?;
+        let count = items.len() as u64;
+        let refusal = match addition {
+            Addition::Added { seq, .. } => {
+                self.metrics.added(items.len());
+                return Ok(Stored { seq, items: count });
+            }
+            Addition::AlreadyThere { seq } => Ok(Stored { seq, items: count }),
+            Addition::Taken(item) => Err(Refusal::conflict(format!("item {item} is there already"))),
+            Addition::QuotaReached => Err(Refusal::too_large("the owner's quota of bytes is used up")),
+        };
+        self.drop_blobs(&items.iter().map(|new| new.blob).collect::<Vec<_>>());
+        refusal
+    }
+
+    fn commit(&self, membership: &Membership, items: &[ItemToAdd<'_>]) -> Result<Addition, Refusal> {
+        let place = membership.place;
+        let _in_order = self.rankings.in_order(place);
+        let addition = self.store.add_items(place, items, self.limits.account_bytes)?;
+        if let Addition::Added { rows, .. } = &addition {
+            let veiled = items.iter().zip(rows).filter_map(|(new, &row)| {
+                new.item.veiled.as_ref().map(|veiled| (new.item.epoch, row, veiled))
+            });
+            self.rankings.add(place, veiled);
+        }
+        Ok(addition)
+    }
+
+    fn remove_items(&self, membership: &Membership, remove: &RemoveItems) -> Result<Stored, Refusal> {
+        check::removal(remove)?;
+        let place = membership.place;
+        let removal = {
+            let _in_order = self.rankings.in_order(place);
+            let removal = self.store.remove_items(place, &remove.items)?;
+            self.rankings.remove(place, &removal.rows);
+            removal
+        };
+        self.drop_blobs(&removal.blobs);
+        self.metrics.removed(removal.rows.len());
+        Ok(Stored { seq: removal.seq, items: removal.rows.len() as u64 })
+    }
+
+    /// Removes blobs that no record names any more. What stays behind goes at the next start.
+    pub(super) fn drop_blobs(&self, blobs: &[BlobId]) {
+        if let Err(error) = self.blobs.remove(blobs) {
+            tracing::warn!(%error, "content without a record stays until the next start");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What is kept on disk, behind two seams: a [`Store`] for records and [`Blobs`] for content.
+//!
+//! Both are synchronous; the service calls them from blocking threads. A call that returns has reached the
+//! disk. Writers order the two so that a crash leaves at worst a blob that no record names, which the next
+//! start sweeps: a blob is written before its record, and removed after it.
+
+mod blobs;
+mod sqlite;
+
+use std::path::PathBuf;
+
+use pmirs_wire::collection::{CollectionRecord, NewCollection, Protection, Role};
+use pmirs_wire::item::{Changes, ItemRecord, NewItem};
+use pmirs_wire::{AccountId, CollectionId, ItemId};
+
+pub(crate) use blobs::{FileBlobs, Prefix};
+pub(crate) use sqlite::{FILE as DATABASE_FILE, Sqlite};
+
+/// Why the disk did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(Box<dyn std::error::Error + Send + Sync>),
+    /// The database was written by another version of the server.
+    #[error("the database has schema version {got}, this server reads {expected}")]
+    Schema {
+        /// The version found.
+        got: i64,
+        /// The version that this server writes.
+        expected: i64,
+    },
+    /// A file of the content store failed.
+    #[error("content {path}: {source}")]
+    Content {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A record names content that is not there, or has another length.
+    #[error("content {blob} is damaged: {detail}")]
+    Damaged {
+        /// The content's name.
+        blob: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// A collection's number within this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) i64);
+
+/// An item's number within this store; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Row(pub(crate) i64);
+
+/// The name of one content blob: random, made by the server, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct BlobId(pub(crate) [u8; 16]);
+
+/// SHA-256 of a token or an invite's code.
+pub(crate) type SecretHash = [u8; 32];
+
+/// A new account, already checked.
+pub(crate) struct NewAccount<'a> {
+    pub(crate) id: AccountId,
+    pub(crate) identity: &'a [u8],
+    pub(crate) created_ms: u64,
+}
+
+/// What became of a registration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// The account exists now, or this very registration made it before.
+    Registered,
+    /// No such invite, or somebody else spent it.
+    NoInvite,
+    /// The account was made with another invite; this one is not spent.
+    AlreadyRegistered,
+}
+
+/// A right to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionRecord {
+    pub(crate) account: AccountId,
+    pub(crate) expires_ms: u64,
+}
+
+/// What became of a new collection.
+pub(crate) enum Creation {
+    /// It exists now, or this very request made it before.
+    Created,
+    /// Another one has its identifier.
+    Taken,
+    /// Its owner has as many as one account may.
+    QuotaReached,
+}
+
+/// A collection from the view of one member.
+#[derive(Debug, Clone)]
+pub(crate) struct Membership {
+    pub(crate) place: Place,
+    pub(crate) protection: Protection,
+    pub(crate) veiled_dim: u32,
+    /// The role in the latest epoch that the member has.
+    pub(crate) role: Role,
+    /// The epochs whose keys the member was granted.
+    pub(crate) epochs: Vec<u32>,
+}
+
+/// An item to store, its content already in a blob.
+pub(crate) struct ItemToAdd<'a> {
+    pub(crate) item: &'a NewItem,
+    pub(crate) blob: BlobId,
+}
+
+/// What became of a batch of additions.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Addition {
+    /// All are stored, under these rows, in order.
+    Added { seq: u64, rows: Vec<Row> },
+    /// This very batch was stored before; the new blobs are not needed.
+    AlreadyThere { seq: u64 },
+    /// This item exists with other bytes; nothing was stored.
+    Taken(ItemId),
+    /// The owner's quota would be exceeded; nothing was stored.
+    QuotaReached,
+}
+
+/// What a batch of removals removed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Removal {
+    pub(crate) seq: u64,
+    /// Epoch and row of each.
+    pub(crate) rows: Vec<(u32, Row)>,
+    pub(crate) blobs: Vec<BlobId>,
+}
+
+/// The blobs of a collection that is gone, and its last number.
+pub(crate) struct Deletion {
+    pub(crate) seq: u64,
+    pub(crate) items: u64,
+    pub(crate) blobs: Vec<BlobId>,
+}
+
+/// Where an item's content lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ContentRef {
+    pub(crate) blob: BlobId,
+    pub(crate) len: u64,
+}
+
+/// The parts of an item that answer a search.
+pub(crate) struct SealedParts {
+    pub(crate) item: ItemId,
+    pub(crate) meta: Vec<u8>,
+    pub(crate) embedding: Vec<u8>,
+}
+
+/// Accounts, collections, items and their changes.
+///
+/// Every method is one transaction: it has reached the disk when it returns, or has changed nothing.
+pub(crate) trait Store: Send + Sync {
+    /// Whether it answers at all.
+    fn ready(&self) -> Result<(), StorageError>;
+
+    /// How many accounts there are.
+    fn accounts(&self) -> Result<u64, StorageError>;
+
+    /// Keeps an invite that makes one account.
+    fn add_invite(&self, code: &SecretHash, now_ms: u64) -> Result<(), StorageError>;
+
+    /// Whether an invite is there to be spent.
+    fn invite_is_open(&self, code: &SecretHash) -> Result<bool, StorageError>;
+
+    /// Spends an invite on a new account.
+    fn register(&self, code: &SecretHash, account: &NewAccount<'_>) -> Result<Registration, StorageError>;
+
+    /// The encoded public identity of an account.
+    fn identity(&self, account: &AccountId) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Keeps a session, and forgets those that have ended.
+    fn add_session(
+        &self,
+        token: &SecretHash,
+        session: &SessionRecord,
+        now_ms: u64,
+    ) -> Result<(), StorageError>;
+
+    /// A session, ended or not.
+    fn session(&self, token: &SecretHash) -> Result<Option<SessionRecord>, StorageError>;
+
+    /// Makes a collection with its owner's grant, where the owner has fewer than `most`.
+    fn create_collection(
+        &self,
+        owner: &AccountId,
+        collection: &NewCollection,
+        most: u64,
+        now_ms: u64,
+    ) -> Result<Creation, StorageError>;
+
+    /// Every collection that an account was granted, in order of creation.
+    fn collections(&self, member: &AccountId) -> Result<Vec<CollectionRecord>, StorageError>;
+
+    /// One of them.
+    fn collection(
+        &self,
+        member: &AccountId,
+        id: &CollectionId,
+    ) -> Result<Option<CollectionRecord>, StorageError>;
+
+    /// What an account may do in a collection; nothing where it is absent or not this account's to see.
+    fn membership(&self, member: &AccountId, id: &CollectionId) -> Result<Option<Membership>, StorageError>;
+
+    /// Removes a collection with all that is in it.
+    fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError>;
+
+    /// Stores all of a batch, or nothing; `most_bytes` is the quota of the collection's owner.
+    fn add_items(
+        &self,
+        place: Place,
+        items: &[ItemToAdd<'_>],
+        most_bytes: u64,
+    ) -> Result<Addition, StorageError>;
+
+    /// Removes those of the items that are there.
+    fn remove_items(&self, place: Place, items: &[ItemId]) -> Result<Removal, StorageError>;
+
+    /// An item without its content.
+    fn item(&self, place: Place, item: &ItemId) -> Result<Option<ItemRecord>, StorageError>;
+
+    /// Where an item's content lies.
+    fn content(&self, place: Place, item: &ItemId) -> Result<Option<ContentRef>, StorageError>;
+
+    /// What changed after a number, oldest first, at most `most` changes.
+    fn changes(&self, place: Place, after: u64, most: usize) -> Result<Changes, StorageError>;
+
+    /// Visits every veiled vector of an epoch: row, scale, values.
+    fn veiled_rows(
+        &self,
+        place: Place,
+        epoch: u32,
+        visit: &mut dyn FnMut(Row, f32, &[u8]),
+    ) -> Result<(), StorageError>;
+
+    /// The sealed parts of items, in order; nothing for those that were removed meanwhile.
+    fn sealed_parts(&self, rows: &[Row]) -> Result<Vec<Option<SealedParts>>, StorageError>;
+
+    /// Those of the blobs that no item names.
+    fn orphans(&self, blobs: &[BlobId]) -> Result<Vec<BlobId>, StorageError>;
+}
+
+/// Immutable byte strings by name.
+pub(crate) trait Blobs: Send + Sync {
+    /// Writes all; they have reached the disk when it returns.
+    fn put(&self, blobs: &[(BlobId, &[u8])]) -> Result<(), StorageError>;
+
+    /// Reads one whole.
+    fn get(&self, blob: BlobId) -> Result<Vec<u8>, StorageError>;
+
+    /// Removes those that are there.
+    fn remove(&self, blobs: &[BlobId]) -> Result<(), StorageError>;
+
+    /// Visits the names of all, in groups.
+    fn visit(&self, visit: &mut dyn FnMut(&[BlobId]) -> Result<(), StorageError>)
+    -> Result<(), StorageError>;
+}
+
+/// Removes blobs that a crash left without a record. Nothing may write meanwhile.
+pub(crate) fn sweep(store: &dyn Store, blobs: &dyn Blobs) -> Result<usize, StorageError> {
+    let mut swept = 0;
+    blobs.visit(&mut |names| {
+        let orphans = store.orphans(names)?;
+        swept += orphans.len();
+        blobs.remove(&orphans)
+    })?;
+    Ok(swept)
+}

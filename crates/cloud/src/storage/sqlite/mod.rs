@@ -1,0 +1,234 @@
+//! Records in one SQLite file: a write-ahead log synced at every commit, one writer, many readers.
+
+mod accounts;
+mod collections;
+mod items;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pmirs_wire::collection::{CollectionRecord, NewCollection};
+use pmirs_wire::item::{Changes, ItemRecord};
+use pmirs_wire::{AccountId, CollectionId, ItemId};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{
+    Addition, BlobId, ContentRef, Creation, Deletion, ItemToAdd, Membership, NewAccount, Place,
+    Registration, Removal, Row, SealedParts, SecretHash, SessionRecord, StorageError, Store,
+};
+
+/// The database within the data folder; SQLite adds `-wal` and `-shm` beside it.
+pub(crate) const FILE: &str = "cloud.db";
+
+/// Readers kept open; a burst opens more and closes them again.
+const IDLE_READERS: usize = 16;
+/// Prepared statements that each connection keeps: more than there are.
+const STATEMENTS: usize = 64;
+
+/// The store in a file.
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens the database in this folder, and makes it if it is not there.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StorageError> {
+        let path = folder.join(FILE);
+        let mut writer = Connection::open(&path)?;
+        configure(&writer)?;
+        // Synced at every commit; what is deleted is overwritten, not only unlinked.
+        writer.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+        )?;
+        migrate(&mut writer)?;
+        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default() })
+    }
+
+    /// Runs a read on a consistent snapshot.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StorageError> {
+        let idle = lock(&self.readers).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => self.open_reader()?,
+        };
+        let answer = (|| {
+            let snapshot = reader.unchecked_transaction()?;
+            let answer = work(&snapshot)?;
+            snapshot.commit()?;
+            Ok(answer)
+        })();
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS {
+            readers.push(reader);
+        }
+        answer
+    }
+
+    /// Runs a write; it is on disk when this returns.
+    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StorageError> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    fn open_reader(&self) -> Result<Connection, StorageError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&self.path, flags)?;
+        configure(&reader)?;
+        Ok(reader)
+    }
+}
+
+fn configure(connection: &Connection) -> Result<(), StorageError> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Pages are mapped rather than copied, and 32 MiB of them cached.
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -32768;",
+    )?;
+    Ok(())
+}
+
+fn migrate(writer: &mut Connection) -> Result<(), StorageError> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let got: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match got {
+        0 => {
+            transaction.execute_batch(schema::TABLES)?;
+            transaction.pragma_update(None, "user_version", schema::VERSION)?;
+        }
+        schema::VERSION => {}
+        _ => return Err(StorageError::Schema { got, expected: schema::VERSION }),
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The seam's methods, each one transaction around a function of its topic's module.
+impl Store for Sqlite {
+    fn ready(&self) -> Result<(), StorageError> {
+        self.read(|db| db.query_row("SELECT 1", [], |_| Ok(())))
+    }
+
+    fn accounts(&self) -> Result<u64, StorageError> {
+        self.read(accounts::count)
+    }
+
+    fn add_invite(&self, code: &SecretHash, now_ms: u64) -> Result<(), StorageError> {
+        self.write(|db| accounts::add_invite(db, code, now_ms))
+    }
+
+    fn invite_is_open(&self, code: &SecretHash) -> Result<bool, StorageError> {
+        self.read(|db| accounts::invite_is_open(db, code))
+    }
+
+    fn register(&self, code: &SecretHash, account: &NewAccount<'_>) -> Result<Registration, StorageError> {
+        self.write(|db| accounts::register(db, code, account))
+    }
+
+    fn identity(&self, account: &AccountId) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read(|db| accounts::identity(db, account))
+    }
+
+    fn add_session(
+        &self,
+        token: &SecretHash,
+        session: &SessionRecord,
+        now_ms: u64,
+    ) -> Result<(), StorageError> {
+        self.write(|db| accounts::add_session(db, token, session, now_ms))
+    }
+
+    fn session(&self, token: &SecretHash) -> Result<Option<SessionRecord>, StorageError> {
+        self.read(|db| accounts::session(db, token))
+    }
+
+    fn create_collection(
+        &self,
+        owner: &AccountId,
+        collection: &NewCollection,
+        most: u64,
+        now_ms: u64,
+    ) -> Result<Creation, StorageError> {
+        self.write(|db| collections::create(db, owner, collection, most, now_ms))
+    }
+
+    fn collections(&self, member: &AccountId) -> Result<Vec<CollectionRecord>, StorageError> {
+        self.read(|db| collections::list(db, member))
+    }
+
+    fn collection(
+        &self,
+        member: &AccountId,
+        id: &CollectionId,
+    ) -> Result<Option<CollectionRecord>, StorageError> {
+        self.read(|db| collections::one(db, member, id))
+    }
+
+    fn membership(&self, member: &AccountId, id: &CollectionId) -> Result<Option<Membership>, StorageError> {
+        self.read(|db| collections::membership(db, member, id))
+    }
+
+    fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError> {
+        self.write(|db| collections::delete(db, place))
+    }
+
+    fn add_items(
+        &self,
+        place: Place,
+        items: &[ItemToAdd<'_>],
+        most_bytes: u64,
+    ) -> Result<Addition, StorageError> {
+        self.write(|db| items::add(db, place, items, most_bytes))
+    }
+
+    fn remove_items(&self, place: Place, items: &[ItemId]) -> Result<Removal, StorageError> {
+        self.write(|db| items::remove(db, place, items))
+    }
+
+    fn item(&self, place: Place, item: &ItemId) -> Result<Option<ItemRecord>, StorageError> {
+        self.read(|db| items::one(db, place, item))
+    }
+
+    fn content(&self, place: Place, item: &ItemId) -> Result<Option<ContentRef>, StorageError> {
+        self.read(|db| items::content(db, place, item))
+    }
+
+    fn changes(&self, place: Place, after: u64, most: usize) -> Result<Changes, StorageError> {
+        self.read(|db| items::changes(db, place, after, most))
+    }
+
+    fn veiled_rows(
+        &self,
+        place: Place,
+        epoch: u32,
+        visit: &mut dyn FnMut(Row, f32, &[u8]),
+    ) -> Result<(), StorageError> {
+        self.read(|db| items::veiled_rows(db, place, epoch, visit))
+    }
+
+    fn sealed_parts(&self, rows: &[Row]) -> Result<Vec<Option<SealedParts>>, StorageError> {
+        self.read(|db| items::sealed_parts(db, rows))
+    }
+
+    fn orphans(&self, blobs: &[BlobId]) -> Result<Vec<BlobId>, StorageError> {
+        self.read(|db| items::orphans(db, blobs))
+    }
+}
