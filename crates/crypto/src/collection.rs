@@ -9,7 +9,7 @@ use crate::secret::secret;
 
 secret! {
     /// The key of a collection in one epoch. Whoever holds it reads and writes that epoch.
-    CollectionKey
+    pub CollectionKey
 }
 
 impl CollectionKey {
@@ -41,7 +41,7 @@ pub struct EpochKeys {
 
 secret! {
     /// The seed of an epoch's veil.
-    VeilSeed
+    pub VeilSeed
 }
 
 impl VeilSeed {
@@ -53,7 +53,7 @@ impl VeilSeed {
 
 secret! {
     /// Turns a field's value into a tag that the cloud can compare and not read.
-    TokenKey
+    pub TokenKey
 }
 
 impl TokenKey {

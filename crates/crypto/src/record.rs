@@ -60,25 +60,61 @@ impl std::fmt::Debug for RecordKey {
     }
 }
 
+/// Seals an identity's own files on the client: caches, settings, pinned keys. Like a [`RecordKey`], it holds
+/// its cipher ready.
+pub struct LocalKey {
+    secret: LocalSecret,
+    cipher: Cipher,
+}
+
 secret! {
-    /// Seals an identity's own files on the client: caches, settings, pinned keys.
-    LocalKey
+    /// What a local key is made from.
+    pub(crate) LocalSecret
 }
 
 impl LocalKey {
+    /// Fresh from the caller's randomness.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self::from_secret(LocalSecret::generate(rng).expose_secret())
+    }
+
+    /// Takes secret bytes that were exposed before. The caller zeroises its own copy.
+    pub fn from_secret(bytes: &[u8; 32]) -> Self {
+        Self { secret: LocalSecret::from_secret(bytes), cipher: Cipher::new(bytes) }
+    }
+
+    /// The secret bytes themselves: whoever holds them reads every file under this key.
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        self.secret.expose_secret()
+    }
+
     /// Seals a file's bytes under a label, usually its name.
     ///
     /// # Panics
     /// Above [`MAX_LOCAL`] bytes: longer files are the caller's to split.
     pub fn seal(&self, rng: &mut impl CryptoRng, label: &[u8], plaintext: &[u8]) -> Vec<u8> {
-        seal(&Cipher::new(self.expose_secret()), rng, &local(label), plaintext, MAX_LOCAL)
+        seal(&self.cipher, rng, &local(label), plaintext, MAX_LOCAL)
     }
 
     /// Opens bytes that were sealed under this label.
     pub fn open(&self, label: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        open("local file", &Cipher::new(self.expose_secret()), &local(label), sealed, MAX_LOCAL)
+        open("local file", &self.cipher, &local(label), sealed, MAX_LOCAL)
     }
 }
+
+impl std::fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalKey(redacted)")
+    }
+}
+
+impl PartialEq for LocalKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+impl Eq for LocalKey {}
 
 fn local(label: &[u8]) -> Vec<u8> {
     [&[VERSION], label].concat()

@@ -3,10 +3,10 @@
 /// A 32-byte secret as a type of its own: zeroised on drop, printed as its kind alone, compared in constant
 /// time, never copied by accident. Its bytes leave only through `expose_secret`.
 macro_rules! secret {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $visibility:vis $name:ident) => {
         $(#[$doc])*
         #[derive(zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-        pub struct $name([u8; 32]);
+        $visibility struct $name([u8; 32]);
 
         impl $name {
             /// Fresh from the caller's randomness.
@@ -59,7 +59,7 @@ mod tests {
     fn every_secret_wipes_itself() {
         zeroised::<crate::IdentitySeed>();
         zeroised::<crate::CollectionKey>();
-        zeroised::<crate::LocalKey>();
+        zeroised::<crate::record::LocalSecret>();
         zeroised::<crate::Token>();
         zeroised::<crate::TokenKey>();
         zeroised::<crate::VeilSeed>();

@@ -11,7 +11,7 @@ const WORDS: usize = 24;
 secret! {
     /// 32 bytes from which a whole identity follows. Shown once as 24 words, kept at rest in a
     /// [`LockedIdentity`](crate::LockedIdentity).
-    IdentitySeed
+    pub IdentitySeed
 }
 
 impl IdentitySeed {

@@ -9,7 +9,7 @@ use crate::secret::secret;
 
 secret! {
     /// 32 random bytes that stand for a login or an invite until they expire.
-    Token
+    pub Token
 }
 
 impl Token {
