@@ -1,0 +1,135 @@
+//! Model packs: a folder (or bytes compiled into the program) with `model.toml`, weights and a vocabulary.
+//!
+//! Every file is pinned by SHA-256. A file is checked when it is read, not when the pack is opened, so that
+//! a text query hashes only what the text tower needs.
+
+mod manifest;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+pub use manifest::{FORMAT, ImageSpec, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec};
+
+use crate::PackError;
+
+/// Name of the manifest inside a pack.
+pub const MANIFEST: &str = "model.toml";
+
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 8 << 30;
+
+/// Files compiled into the program: name and bytes.
+pub type EmbeddedFiles = &'static [(&'static str, &'static [u8])];
+
+/// An opened model pack: a checked manifest and the place where its files lie.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    manifest: PackManifest,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(PathBuf),
+    Embedded(EmbeddedFiles),
+}
+
+impl Pack {
+    /// Opens the pack in `folder`; reads `model.toml` and nothing else.
+    ///
+    /// # Errors
+    /// When `model.toml` is missing, too large or wrong, naming the field.
+    pub fn open(folder: &Path) -> Result<Self, PackError> {
+        Self::from_place(Place::Folder(folder.to_path_buf()))
+    }
+
+    /// Opens a pack whose files are compiled into the program.
+    ///
+    /// # Errors
+    /// As [`Pack::open`].
+    pub fn from_embedded(files: EmbeddedFiles) -> Result<Self, PackError> {
+        Self::from_place(Place::Embedded(files))
+    }
+
+    fn from_place(place: Place) -> Result<Self, PackError> {
+        let bytes = place.read(MANIFEST, MAX_MANIFEST_BYTES)?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| PackError::Toml(error.to_string()))?;
+        Ok(Self { manifest: PackManifest::parse(text)?, place })
+    }
+
+    /// What `model.toml` says.
+    pub fn manifest(&self) -> &PackManifest {
+        &self.manifest
+    }
+
+    /// The bytes of `file`, after checking them against the SHA-256 that the manifest pins.
+    ///
+    /// # Errors
+    /// When the file is missing, not pinned, too large, or not the one that was pinned.
+    pub fn read(&self, file: &str) -> Result<Cow<'static, [u8]>, PackError> {
+        let expected =
+            self.manifest.sha256.get(file).ok_or_else(|| PackError::Missing { file: file.into() })?;
+        let bytes = self.place.read(file, MAX_FILE_BYTES)?;
+        let got = sha256_hex(&bytes);
+        if !got.eq_ignore_ascii_case(expected) {
+            return Err(PackError::Checksum { file: file.into(), expected: expected.clone(), got });
+        }
+        Ok(bytes)
+    }
+
+    /// Total size of the pinned files and the manifest, in bytes.
+    ///
+    /// # Errors
+    /// When a file is missing.
+    pub fn bytes(&self) -> Result<u64, PackError> {
+        let files = self.manifest.sha256.keys().map(String::as_str);
+        files.chain([MANIFEST]).map(|file| self.place.size(file)).sum()
+    }
+}
+
+impl Place {
+    fn read(&self, file: &str, limit: u64) -> Result<Cow<'static, [u8]>, PackError> {
+        let got = self.size(file)?;
+        if got > limit {
+            return Err(PackError::TooLarge { file: file.into(), got, limit });
+        }
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(file);
+                std::fs::read(&path).map(Cow::Owned).map_err(|source| PackError::Read { path, source })
+            }
+            Self::Embedded(files) => embedded(files, file).map(Cow::Borrowed),
+        }
+    }
+
+    fn size(&self, file: &str) -> Result<u64, PackError> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(file);
+                let size = std::fs::metadata(&path).map(|metadata| metadata.len());
+                size.map_err(|source| PackError::Read { path, source })
+            }
+            Self::Embedded(files) => embedded(files, file).map(|bytes| bytes.len() as u64),
+        }
+    }
+}
+
+/// The bytes are not worth printing, and there are megabytes of them.
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "Folder({})", folder.display()),
+            Self::Embedded(files) => write!(f, "Embedded({} files)", files.len()),
+        }
+    }
+}
+
+fn embedded(files: EmbeddedFiles, name: &str) -> Result<&'static [u8], PackError> {
+    let found = files.iter().find(|(file, _)| *file == name);
+    found.map(|(_, bytes)| *bytes).ok_or_else(|| PackError::Missing { file: name.into() })
+}
+
+/// SHA-256 in lower-case hexadecimal, as `model.toml` pins it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    pmirs_crypto::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

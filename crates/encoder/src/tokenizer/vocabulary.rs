@@ -1,0 +1,282 @@
+//! Reading vocabularies: OpenAI's `vocab.json` with `merges.txt`, Hugging Face's `tokenizer.json`, and a bare
+//! merge list (`*.bpe`), which is enough to rebuild CLIP's numbering.
+//!
+//! CLIP numbers its tokens by rule: 256 bytes in a fixed order, the same 256 at the end of a word, the merges
+//! in rank order, start, end. A `*.bpe` file holds the merges alone, so a subset of the vocabulary (with ids
+//! close to zero) is a shorter file of the same form, and reading it takes about a millisecond.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
+
+use serde::Deserialize;
+
+use super::{Merges, Tokenizer};
+use crate::{Pack, PackError, TokenizerError};
+
+/// Marks the last symbol of a word.
+const END_OF_WORD: &str = "</w>";
+const START_OF_TEXT: &str = "<|startoftext|>";
+const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// First line of a `*.bpe` file: names the format and its version.
+const BPE_HEADER: &str = "#pmirs-bpe 1";
+
+/// More tokens than this are refused: several times the largest vocabulary in use.
+const MAX_TOKENS: usize = 1 << 20;
+
+impl Tokenizer {
+    /// Reads the vocabulary that a pack names, after checking the files' digests.
+    ///
+    /// # Errors
+    /// When a file is missing, altered, malformed, or of a kind that is not CLIP's.
+    pub fn open(pack: &Pack) -> Result<Self, crate::EncoderError> {
+        let files = &pack.manifest().text.tokenizer;
+        let text = |name: &str| -> Result<String, crate::EncoderError> {
+            let bytes = pack.read(name)?.into_owned();
+            Ok(String::from_utf8(bytes).map_err(|error| malformed(name, error.to_string()))?)
+        };
+        let find = |suffix: &str| files.iter().find(|file| file.ends_with(suffix));
+        if let Some(file) = find(".bpe") {
+            return Ok(Self::from_bpe(file, &text(file)?)?);
+        }
+        if let (Some(vocab), Some(merges)) = (find("vocab.json"), find("merges.txt")) {
+            return Ok(Self::from_vocab_and_merges(&text(vocab)?, &text(merges)?)?);
+        }
+        if let Some(file) = find("tokenizer.json") {
+            return Ok(Self::from_tokenizer_json(&text(file)?)?);
+        }
+        Err(PackError::Field {
+            field: "text.tokenizer".into(),
+            problem: format!(
+                "is {files:?}, expected a .bpe file, vocab.json + merges.txt, or tokenizer.json"
+            ),
+        }
+        .into())
+    }
+
+    /// OpenAI's pair of files.
+    ///
+    /// # Errors
+    /// When one is malformed, or they do not belong together.
+    pub fn from_vocab_and_merges(vocab: &str, merges: &str) -> Result<Self, TokenizerError> {
+        let ids: Ids<'_> =
+            serde_json::from_str(vocab).map_err(|error| malformed("vocab.json", error.to_string()))?;
+        let lines = merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty());
+        let pairs = lines.map(|line| split_pair("merges.txt", line)).collect::<Result<Vec<_>, _>>()?;
+        Self::build("vocab.json", &ids, &pairs)
+    }
+
+    /// Hugging Face's single file, when it holds CLIP's byte-pair model.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Unsupported`] naming the field when it is another kind of tokenizer.
+    pub fn from_tokenizer_json(json: &str) -> Result<Self, TokenizerError> {
+        const FILE: &str = "tokenizer.json";
+        let broken = |error: serde_json::Error| malformed(FILE, error.to_string());
+        let unsupported = |field, got: Option<&str>, expected| TokenizerError::Unsupported {
+            file: FILE.into(),
+            field,
+            got: got.unwrap_or("absent").into(),
+            expected,
+        };
+        // First the kind alone: other kinds shape the rest differently.
+        let HuggingFace::<'_, Kind> { model, .. } = serde_json::from_str(json).map_err(broken)?;
+        if model.kind.as_deref() != Some("BPE") {
+            return Err(unsupported("model.type", model.kind.as_deref(), "BPE"));
+        }
+        if model.end_of_word_suffix.as_deref() != Some(END_OF_WORD) {
+            return Err(unsupported(
+                "model.end_of_word_suffix",
+                model.end_of_word_suffix.as_deref(),
+                END_OF_WORD,
+            ));
+        }
+        let file: HuggingFace<'_, Model<'_>> = serde_json::from_str(json).map_err(broken)?;
+        let mut ids = file.model.vocab;
+        ids.extend(file.added_tokens.into_iter().map(|token| (token.content, token.id)));
+        let pairs = file.model.merges.iter().map(Merge::pair).collect::<Result<Vec<_>, _>>()?;
+        Self::build(FILE, &ids, &pairs)
+    }
+
+    /// A `*.bpe` merge list; `file` names it in errors.
+    ///
+    /// # Errors
+    /// When the header is not the known one or a line is not two known symbols.
+    pub fn from_bpe(file: &str, text: &str) -> Result<Self, TokenizerError> {
+        let mut lines = text.lines();
+        let header = lines.next().unwrap_or_default();
+        if header != BPE_HEADER {
+            return Err(malformed(file, format!("the first line is {header:?}, expected {BPE_HEADER:?}")));
+        }
+        let pairs = lines.map(|line| split_pair(file, line)).collect::<Result<Vec<_>, _>>()?;
+        check_count(file, pairs.len())?;
+        let mut ids: Ids<'_> = HashMap::with_capacity(pairs.len() + 514);
+        for (position, (_, symbol)) in (0..).zip(byte_symbols()) {
+            ids.insert(Cow::Owned(symbol.to_string()), position);
+            ids.insert(Cow::Owned(format!("{symbol}{END_OF_WORD}")), 256 + position);
+        }
+        for (&(left, right), id) in pairs.iter().zip(512..) {
+            ids.insert(Cow::Owned([left, right].concat()), id);
+        }
+        let after = 512 + pairs.len() as u32;
+        ids.insert(Cow::Borrowed(START_OF_TEXT), after);
+        ids.insert(Cow::Borrowed(END_OF_TEXT), after + 1);
+        Self::build(file, &ids, &pairs)
+    }
+
+    /// This vocabulary as the text of a `*.bpe` file. Reading it back numbers the tokens by CLIP's rule.
+    pub fn to_bpe(&self) -> String {
+        let names = self.names();
+        let mut text = String::from(BPE_HEADER);
+        for (left, right) in &self.ranked {
+            if let (Some(left), Some(right)) = (names.get(left), names.get(right)) {
+                text.extend(["\n", left, " ", right]);
+            }
+        }
+        text.push('\n');
+        text
+    }
+
+    /// The vocabulary that keeps `wanted` tokens, every token that they are merged from, and all bytes (so
+    /// that any text still has tokens); numbered by CLIP's rule. A word whose token is kept is encoded to
+    /// exactly that token: the merges that lead to it are all there, in their old order.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_bpe`]; not for a vocabulary of CLIP's form.
+    pub fn subset(&self, wanted: &[u32]) -> Result<Self, TokenizerError> {
+        let mut keep: HashSet<u32> = wanted.iter().copied().collect();
+        let mut ranked = Vec::new();
+        for pair @ (left, right) in self.ranked.iter().rev() {
+            let merged = self.merges.get(pair).map(|(_, merged)| *merged);
+            if merged.is_some_and(|merged| keep.contains(&merged)) {
+                keep.extend([*left, *right]);
+                ranked.push(*pair);
+            }
+        }
+        ranked.reverse();
+        Self::from_bpe("subset.bpe", &Self { ranked, ..self.clone() }.to_bpe())
+    }
+
+    /// The symbol of every token, the special ones aside.
+    fn names(&self) -> HashMap<u32, String> {
+        let mut names = HashMap::with_capacity(self.size);
+        for (byte, symbol) in byte_symbols() {
+            let of = |table: &[u32]| table.get(usize::from(byte)).copied();
+            names.extend(of(&self.inner).map(|id| (id, symbol.to_string())));
+            names.extend(of(&self.last).map(|id| (id, format!("{symbol}{END_OF_WORD}"))));
+        }
+        for pair @ (left, right) in &self.ranked {
+            if let (Some(left), Some(right), Some((_, merged))) =
+                (names.get(left), names.get(right), self.merges.get(pair))
+            {
+                let name = [left.as_str(), right].concat();
+                names.insert(*merged, name);
+            }
+        }
+        names
+    }
+
+    fn build(file: &str, ids: &Ids<'_>, pairs: &[(&str, &str)]) -> Result<Self, TokenizerError> {
+        check_count(file, ids.len())?;
+        let id = |symbol: &str| {
+            let found = ids.get(symbol).copied();
+            found.ok_or_else(|| malformed(file, format!("no token {symbol:?}")))
+        };
+        let (mut inner, mut last) = (vec![0; 256], vec![0; 256]);
+        for (byte, symbol) in byte_symbols() {
+            let slots = (inner.get_mut(usize::from(byte)), last.get_mut(usize::from(byte)));
+            if let (Some(inner), Some(last)) = slots {
+                *inner = id(symbol.encode_utf8(&mut [0; 4]))?;
+                *last = id(&format!("{symbol}{END_OF_WORD}"))?;
+            }
+        }
+        let mut merges = Merges::with_capacity_and_hasher(pairs.len(), BuildHasherDefault::default());
+        let mut ranked = Vec::with_capacity(pairs.len());
+        let mut merged_name = String::new();
+        for (&(left, right), rank) in pairs.iter().zip(0..) {
+            merged_name.clear();
+            merged_name.extend([left, right]);
+            let pair = (id(left)?, id(right)?);
+            merges.entry(pair).or_insert((rank, id(&merged_name)?));
+            ranked.push(pair);
+        }
+        let highest = ids.values().copied().max().unwrap_or(0);
+        let (start, end) = (id(START_OF_TEXT)?, id(END_OF_TEXT)?);
+        Ok(Self { inner, last, merges, ranked, start, end, size: highest as usize + 1 })
+    }
+}
+
+type Ids<'a> = HashMap<Cow<'a, str>, u32>;
+
+/// The parts of `tokenizer.json` that decide which tokens come out.
+#[derive(Deserialize)]
+struct HuggingFace<'a, M> {
+    model: M,
+    #[serde(borrow, default)]
+    added_tokens: Vec<AddedToken<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    end_of_word_suffix: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Model<'a> {
+    #[serde(borrow, default)]
+    vocab: Ids<'a>,
+    #[serde(borrow, default)]
+    merges: Vec<Merge<'a>>,
+}
+
+#[derive(Deserialize)]
+struct AddedToken<'a> {
+    id: u32,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+}
+
+/// Older files write a merge as one string, newer ones as two.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge<'a> {
+    Line(#[serde(borrow)] Cow<'a, str>),
+    Pair(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
+}
+
+impl Merge<'_> {
+    fn pair(&self) -> Result<(&str, &str), TokenizerError> {
+        match self {
+            Self::Line(line) => split_pair("tokenizer.json", line),
+            Self::Pair(left, right) => Ok((left, right)),
+        }
+    }
+}
+
+fn split_pair<'a>(file: &str, line: &'a str) -> Result<(&'a str, &'a str), TokenizerError> {
+    let pair = line.split_once(' ').filter(|(left, right)| !left.is_empty() && !right.is_empty());
+    pair.ok_or_else(|| malformed(file, format!("{line:?} is not a merge of two symbols")))
+}
+
+fn check_count(file: &str, tokens: usize) -> Result<(), TokenizerError> {
+    if tokens > MAX_TOKENS {
+        return Err(malformed(file, format!("{tokens} tokens, more than {MAX_TOKENS}")));
+    }
+    Ok(())
+}
+
+fn malformed(file: &str, reason: String) -> TokenizerError {
+    TokenizerError::Malformed { file: file.into(), reason }
+}
+
+/// Every byte with the printable character that stands for it, in the order of CLIP's ids (from GPT-2):
+/// bytes that print come first and stand for themselves, the others follow as U+0100 and up.
+fn byte_symbols() -> impl Iterator<Item = (u8, char)> {
+    let prints = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let printing = (0..=255).filter(prints).map(|byte| (byte, char::from(byte)));
+    let others = (0..=255).filter(move |byte| !prints(byte)).zip('\u{100}'..);
+    printing.chain(others)
+}
