@@ -11,7 +11,7 @@ use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta};
 use pmirs_wire::{Bytes, CollectionId, ItemId, encode, limits};
 
-use crate::add::{self, AddOptions, AddReport};
+use crate::add::{self, AddOptions, AddReport, Import};
 use crate::keys::{CollectionKeys, altered_item, open_header, veil_settings};
 use crate::local::LocalRecord;
 use crate::progress::Progress;
@@ -92,6 +92,14 @@ impl Collection<'_> {
         progress: &dyn Progress,
     ) -> Result<AddReport, VaultError> {
         add::add(self, paths, options, progress)
+    }
+
+    /// Adds items whose embeddings were made elsewhere, and says how many the cloud acknowledged.
+    ///
+    /// # Errors
+    /// When an embedding has another dimension than the collection's, or the cloud fails.
+    pub fn import(&self, items: impl IntoIterator<Item = Import>) -> Result<u64, VaultError> {
+        add::import(self, items)
     }
 
     /// Finds the items nearest to a description or a picture.

@@ -43,7 +43,7 @@ pub mod search;
 mod vault;
 mod verify;
 
-pub use add::{AddOptions, AddReport, Skipped};
+pub use add::{AddOptions, AddReport, Import, Skipped};
 pub use collection::{Collection, CollectionInfo, ItemSummary};
 pub use error::VaultError;
 pub use login::{AccountInfo, LoginOptions};

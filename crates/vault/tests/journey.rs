@@ -164,7 +164,7 @@ fn homes_and_names_are_guarded() {
 fn another_server_under_the_same_address_is_refused() {
     let world = World::new();
     let other = World::new();
-    let invite = other.cloud.create_invite().unwrap();
+    let invite = other.cloud.invite().unwrap();
     let options = LoginOptions { invite: Some(invite), ca: None };
     let refused = world.vault.login(world.cloud.url(), &options);
     assert!(matches!(refused, Err(VaultError::ServerKeyChanged { .. })), "{refused:?}");

@@ -2,10 +2,19 @@
 //!
 //! - [`scan`]: one search over a matrix, against the memory bandwidth of the same machine in the same run.
 //! - [`veil`]: what veiling a document and a query costs.
+//! - [`search`]: typed words to opened results through a real server on loopback, with where the time goes.
+//! - [`add`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
+mod add;
+mod error;
 mod scan;
+mod search;
 mod stopwatch;
 mod veil;
+mod world;
 
+pub use add::{AddReport, add};
+pub use error::BenchError;
 pub use scan::{ScanReport, read_gb_per_s, scan};
+pub use search::{BreakdownReport, SearchReport, search};
 pub use veil::{VeilReport, veil};

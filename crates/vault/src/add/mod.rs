@@ -12,6 +12,7 @@
 
 mod captions;
 mod encode;
+mod import;
 mod load;
 mod pipeline;
 mod protect;
@@ -28,6 +29,9 @@ use crate::VaultError;
 use crate::collection::Collection;
 use crate::progress::Progress;
 use captions::Captions;
+
+pub use import::Import;
+pub(crate) use import::import;
 
 /// What may be told about the files to add.
 #[derive(Debug, Clone, Default)]

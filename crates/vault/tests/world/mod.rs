@@ -33,7 +33,7 @@ impl World {
         let cloud = Embedded::start(Config::loopback(folder.path().join("cloud"))).unwrap();
         let home = folder.path().join("home");
         let (vault, words) = Vault::create_with(&home, PASSPHRASE, &Argon2Params::insecure_fast()).unwrap();
-        let invite = cloud.invite().unwrap();
+        let invite = cloud.first_invite();
         vault.login(cloud.url(), &LoginOptions { invite, ca: None }).unwrap();
         Self { words: words.as_str().to_owned(), folder, cloud, vault }
     }

@@ -1,0 +1,39 @@
+use std::path::PathBuf;
+
+/// Why a measurement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The client library failed.
+    #[error(transparent)]
+    Vault(#[from] pmirs_vault::VaultError),
+    /// The embedded server failed.
+    #[error(transparent)]
+    Cloud(#[from] pmirs_cloud::Error),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encoder(#[from] pmirs_encoder::EncoderError),
+    /// A picture could not be made or read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The folder holds too little to measure with.
+    #[error("{} holds {got} pictures, {needed} are needed", folder.display())]
+    TooFew {
+        /// Which folder.
+        folder: PathBuf,
+        /// Pictures found.
+        got: usize,
+        /// Pictures needed.
+        needed: usize,
+    },
+}
+
+impl BenchError {
+    pub(super) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {
+        Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,56 @@
+//! Adding items whose embeddings were made elsewhere.
+
+use pmirs_wire::Digest;
+use pmirs_wire::sealed::{ItemKind, ItemMeta};
+
+use super::protect::seal;
+use super::upload::Batch;
+use crate::collection::Collection;
+use crate::{VaultError, fresh};
+
+/// An item with its embedding.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// What to call it.
+    pub name: String,
+    /// What it is.
+    pub kind: ItemKind,
+    /// Media type of the content.
+    pub media_type: String,
+    /// The content.
+    pub content: Vec<u8>,
+    /// Of unit length, by the collection's model.
+    pub embedding: Vec<f32>,
+}
+
+pub(crate) fn import(
+    collection: &Collection<'_>,
+    items: impl IntoIterator<Item = Import>,
+) -> Result<u64, VaultError> {
+    let mut rng = fresh::rng()?;
+    let mut batch = Batch::default();
+    let mut added = 0;
+    for Import { name, kind, media_type, content, embedding } in items {
+        if embedding.len() != collection.header.dim as usize {
+            let reason = format!("the embedding of '{name}' has {} dimensions", embedding.len());
+            return Err(VaultError::Query(reason));
+        }
+        let meta = ItemMeta {
+            name,
+            kind,
+            media_type,
+            caption: None,
+            size: content.len() as u64,
+            content: Digest(pmirs_crypto::sha256(&content)),
+            added_ms: fresh::now_ms(),
+            pixels: None,
+            model: collection.header.model.clone(),
+            veiled: None,
+        };
+        batch.push(seal(collection, meta, &embedding, &content, &mut rng)?, content.len() as u64);
+        if batch.is_full() {
+            added += batch.send(collection)?.items;
+        }
+    }
+    Ok(added + batch.send(collection)?.items)
+}
