@@ -53,10 +53,8 @@ impl App {
         least: Role,
     ) -> Result<Membership, Refusal> {
         let account = self.authenticate(bearer)?;
-        let membership = self
-            .store
-            .membership(&account, collection)?
-            .ok_or_else(|| Refusal::not_found("collection"))?;
+        let membership =
+            self.store.membership(&account, collection)?.ok_or_else(|| Refusal::not_found("collection"))?;
         if membership.role < least {
             return Err(Refusal::forbidden(match least {
                 Role::Owner => "only an owner of the collection may do this",

@@ -25,9 +25,7 @@ pub(crate) fn item_id(text: &str) -> Checked<ItemId> {
 
 /// Exactly `N` bytes.
 pub(crate) fn exactly<const N: usize>(field: &str, bytes: &[u8]) -> Checked<[u8; N]> {
-    bytes
-        .try_into()
-        .map_err(|_| Refusal::bad(format!("{field} has {} bytes, expected {N}", bytes.len())))
+    bytes.try_into().map_err(|_| Refusal::bad(format!("{field} has {} bytes, expected {N}", bytes.len())))
 }
 
 /// A new collection by the account with this identity.
@@ -138,7 +136,10 @@ fn batch(items: impl ExactSizeIterator<Item = ItemId>) -> Checked {
         return Err(Refusal::bad("items is empty"));
     }
     if got > limits::BATCH_ITEMS {
-        return Err(Refusal::too_large(format!("items has {got} items, the limit is {}", limits::BATCH_ITEMS)));
+        return Err(Refusal::too_large(format!(
+            "items has {got} items, the limit is {}",
+            limits::BATCH_ITEMS
+        )));
     }
     let mut seen = HashSet::with_capacity(got);
     for (i, item) in items.enumerate() {

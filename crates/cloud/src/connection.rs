@@ -41,8 +41,7 @@ where
 {
     type Stream = Patience<A::Stream>;
     type Service = A::Service;
-    type Future =
-        Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send + 'static>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send + 'static>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
         // One too many is closed at once: waiting would hold its socket.
@@ -60,7 +59,8 @@ where
 /// A stream whose first bytes must come soon, and whose reader must go on reading.
 pub(crate) struct Patience<S> {
     stream: S,
-    patience: Duration,
+    /// How long to wait.
+    most: Duration,
     /// Runs until the first bytes are there.
     opening: Option<Pin<Box<Sleep>>>,
     first_bytes: usize,
@@ -72,7 +72,7 @@ pub(crate) struct Patience<S> {
 impl<S> Patience<S> {
     fn new(stream: S, place: OwnedSemaphorePermit, patience: Duration) -> Self {
         let opening = Some(Box::pin(sleep(patience)));
-        Self { stream, patience, opening, first_bytes: 0, blocked: None, _place: place }
+        Self { stream, most: patience, opening, first_bytes: 0, blocked: None, _place: place }
     }
 
     /// Turns a write that stays blocked for too long into an error.
@@ -81,7 +81,7 @@ impl<S> Patience<S> {
             self.blocked = None;
             return poll;
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.most;
         let blocked = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(blocked.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -111,11 +111,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.watch(context, poll)

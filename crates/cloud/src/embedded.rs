@@ -1,14 +1,17 @@
 //! A server on a thread of its own, for programs that are not asynchronous.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use pmirs_wire::Digest;
 use pmirs_wire::account::Invite;
 use tokio::sync::oneshot;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
+use crate::folder;
 use crate::server::Server;
 
 /// A running server. Dropping it stops it.
@@ -16,7 +19,7 @@ pub struct Embedded {
     url: String,
     address: SocketAddr,
     fingerprint: Digest,
-    first_invite: Option<Invite>,
+    app: Arc<App>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -30,7 +33,7 @@ impl Embedded {
     pub fn start(config: Config) -> Result<Self, Error> {
         let server = Server::bind(config)?;
         let (url, address, fingerprint) = (server.url(), server.local_addr(), server.fingerprint());
-        let first_invite = server.first_invite();
+        let app = server.app();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Serve)?;
         let (stop, stopped) = oneshot::channel();
@@ -42,7 +45,7 @@ impl Embedded {
         };
         let thread =
             std::thread::Builder::new().name("pmirs-cloud".to_owned()).spawn(serve).map_err(Error::Serve)?;
-        Ok(Self { url, address, fingerprint, first_invite, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { url, address, fingerprint, app, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where clients find it.
@@ -60,9 +63,18 @@ impl Embedded {
         self.fingerprint
     }
 
-    /// The invite for the first account, if nobody had one when the server started.
-    pub fn first_invite(&self) -> Option<&Invite> {
-        self.first_invite.as_ref()
+    /// The invite for the first account, until it is spent.
+    pub fn first_invite(&self) -> Option<Invite> {
+        self.app.first_invite.read()
+    }
+
+    /// Makes an invite for one more account.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub fn invite(&self) -> Result<Invite, Error> {
+        folder::new_invite(&*self.app.store, self.fingerprint)
     }
 
     /// Stops the server, after requests in work have finished.

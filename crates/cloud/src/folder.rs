@@ -94,10 +94,9 @@ impl FirstInvite {
             return Ok(Some(invite));
         }
         let invite = new_invite(store, server)?;
-        let text = invite.to_text().map_err(|error| Error::File {
-            path: self.path.clone(),
-            source: io::Error::other(error),
-        })?;
+        let text = invite
+            .to_text()
+            .map_err(|error| Error::File { path: self.path.clone(), source: io::Error::other(error) })?;
         write_private(data, FIRST_INVITE, text.as_bytes())?;
         Ok(Some(invite))
     }

@@ -101,10 +101,8 @@ pub(crate) async fn record(State(app): State<Arc<App>>, request: Request, next: 
     let route = route.as_deref().unwrap_or("none");
     app.metrics.request(route, &method, status, took);
     let (method, ms) = (known(&method), took.as_secs_f64() * 1e3);
-    match collection {
-        Some(collection) => tracing::info!(method, route, %collection, status, ms, "request"),
-        None => tracing::info!(method, route, status, ms, "request"),
-    }
+    let collection = collection.map(tracing::field::display);
+    tracing::info!(method, route, collection, status, ms, "request");
     response
 }
 

@@ -67,10 +67,7 @@ type Columns = &'static [(&'static str, Class)];
 
 /// Every table with every column.
 const TABLES: &[(&str, Columns)] = &[
-    (
-        "accounts",
-        &[("id", Class::Identifier), ("identity", Class::PublicKey), ("created_ms", Class::Public)],
-    ),
+    ("accounts", &[("id", Class::Identifier), ("identity", Class::PublicKey), ("created_ms", Class::Public)]),
     ("invites", &[("code", Class::Hash), ("created_ms", Class::Public), ("spent_by", Class::Identifier)]),
     ("sessions", &[("token", Class::Hash), ("account", Class::Identifier), ("expires_ms", Class::Public)]),
     (

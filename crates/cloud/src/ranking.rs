@@ -94,10 +94,7 @@ impl Rankings {
 
     /// Forgets a collection that is gone.
     pub(crate) fn forget(&self, place: Place) {
-        self.loaded
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|&(loaded, _), _| loaded != place);
+        self.loaded.write().unwrap_or_else(PoisonError::into_inner).retain(|&(loaded, _), _| loaded != place);
     }
 
     fn ranking(&self, place: Place, epoch: u32) -> Arc<Ranking> {
@@ -173,7 +170,13 @@ impl Loaded {
         Ok(())
     }
 
-    fn top(&self, query: &Quantised, skip: usize, count: usize, threads: usize) -> Result<Ranked, IndexError> {
+    fn top(
+        &self,
+        query: &Quantised,
+        skip: usize,
+        count: usize,
+        threads: usize,
+    ) -> Result<Ranked, IndexError> {
         let hits = self.matrix.top_k(query, skip + count, threads)?;
         let rows = hits
             .iter()

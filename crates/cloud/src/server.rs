@@ -112,19 +112,20 @@ impl Server {
         bound(server.http_builder(), limits);
         let (connections, patience) = (limits.connections, limits.header_time);
         tracing::info!(address = %self.address, tls = self.tls.is_some(), "listening");
-        let served = match self.tls {
-            Some(tls) => {
-                let tls = RustlsAcceptor::new(tls).handshake_timeout(patience).acceptor(NoDelayAcceptor::new());
-                server.acceptor(Doorkeeper::new(tls, connections, patience)).serve(service).await
-            }
-            None => {
-                let plain = NoDelayAcceptor::new();
-                server.acceptor(Doorkeeper::new(plain, connections, patience)).serve(service).await
-            }
+        let plain = NoDelayAcceptor::new();
+        let served = if let Some(tls) = self.tls {
+            let tls = RustlsAcceptor::new(tls).handshake_timeout(patience).acceptor(plain);
+            server.acceptor(Doorkeeper::new(tls, connections, patience)).serve(service).await
+        } else {
+            server.acceptor(Doorkeeper::new(plain, connections, patience)).serve(service).await
         };
         stopping.abort();
         tracing::info!("stopped");
         served.map_err(Error::Serve)
+    }
+
+    pub(crate) fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
     }
 
     /// The routes without a network, for tests in process.

@@ -34,15 +34,15 @@ impl Throttle {
     }
 
     pub(crate) fn account(&self, account: AccountId) -> Result<(), Refusal> {
-        self.accounts.check(account, "too many requests of this account: wait a moment")
+        self.accounts.check(&account, "too many requests of this account: wait a moment")
     }
 
     pub(crate) fn peer(&self, peer: IpAddr) -> Result<(), Refusal> {
-        self.peers.check(network(peer), "too many requests from this address: wait a moment")
+        self.peers.check(&network(peer), "too many requests from this address: wait a moment")
     }
 
     pub(crate) fn login(&self, peer: IpAddr) -> Result<(), Refusal> {
-        self.logins.check(network(peer), "too many logins from this address: wait a moment")
+        self.logins.check(&network(peer), "too many logins from this address: wait a moment")
     }
 }
 
@@ -57,12 +57,12 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
         Self { limiter: RateLimiter::keyed(quota), checks: AtomicU32::new(0) }
     }
 
-    fn check(&self, key: K, message: &str) -> Result<(), Refusal> {
+    fn check(&self, key: &K, message: &str) -> Result<(), Refusal> {
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
         if checks.is_multiple_of(CHECKS_PER_SWEEP) && self.limiter.len() > MANY_KEYS {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&key).map_err(|_| Refusal::too_many(message))
+        self.limiter.check_key(key).map_err(|_| Refusal::too_many(message))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use http::StatusCode;
 use pmirs_crypto::{Context, PublicIdentity, Signature, Token};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Login, Register, ServerInfo, Session};
 use pmirs_wire::{AccountId, Bytes};
@@ -27,9 +28,10 @@ pub(super) async fn register(
     State(app): State<Arc<App>>,
     Peer(peer): Peer,
     body: Incoming<Register>,
-) -> Result<Answer<Session>, Refusal> {
+) -> Result<StatusCode, Refusal> {
     app.throttle.login(peer)?;
-    app.run(move |app| app.register(&body.read()?)).await.map(Answer::created)
+    app.run(move |app| app.register(&body.read()?)).await?;
+    Ok(StatusCode::CREATED)
 }
 
 /// The answer is the same whether there is such an account or not.
@@ -57,7 +59,8 @@ pub(super) async fn login(
 }
 
 impl App {
-    fn register(&self, register: &Register) -> Result<Session, Refusal> {
+    /// No session comes with it: a registration can be repeated, so whoever recorded one could log in.
+    fn register(&self, register: &Register) -> Result<(), Refusal> {
         let code = check::exactly::<32>("code", &register.code.0)?;
         let signature = Signature(check::exactly("signature", &register.signature.0)?);
         let identity = PublicIdentity::from_bytes(&register.identity.0)
@@ -80,7 +83,7 @@ impl App {
         if let Err(error) = self.first_invite.spent() {
             tracing::warn!(%error, "the file of the first invite, now spent, could not be removed");
         }
-        self.new_session(id)
+        Ok(())
     }
 
     /// Every way to fail looks alike and takes as long.

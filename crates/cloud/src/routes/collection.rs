@@ -65,7 +65,11 @@ pub(super) async fn delete(
 }
 
 impl App {
-    fn create_collection(&self, account: &AccountId, new: &NewCollection) -> Result<CollectionRecord, Refusal> {
+    fn create_collection(
+        &self,
+        account: &AccountId,
+        new: &NewCollection,
+    ) -> Result<CollectionRecord, Refusal> {
         let identity = self.store.identity(account)?.ok_or_else(|| Refusal::not_found("account"))?;
         let identity = PublicIdentity::from_bytes(&identity).map_err(|error| Refusal::internal(&error))?;
         check::new_collection(new, &identity)?;

@@ -70,10 +70,8 @@ fn seal_answer(answer: &InnerResponse, sealer: ResponseSealer) -> Result<Vec<u8>
 
 impl App {
     fn open_envelope(&self, sealed: &[u8]) -> Result<(InnerRequest, ResponseSealer), Refusal> {
-        let (plain, sealer) = self
-            .key
-            .open_request(sealed)
-            .map_err(|error| Refusal::bad(format!("envelope: {error}")))?;
+        let (plain, sealer) =
+            self.key.open_request(sealed).map_err(|error| Refusal::bad(format!("envelope: {error}")))?;
         let request: InnerRequest = decode(&plain).map_err(|error| Refusal::bad(error.to_string()))?;
         // Every byte of an envelope is authenticated, so a replay is the same bytes again.
         self.replays.admit(&sha256(sealed), request.sent_ms, now_ms()).map_err(|stale| match stale {

@@ -92,8 +92,7 @@ pub(super) async fn changes(
     CollectionPath(id): CollectionPath,
     after: Result<Query<After>, QueryRejection>,
 ) -> Result<Answer<Changes>, Refusal> {
-    let Query(After { after }) =
-        after.map_err(|_| Refusal::bad("after is not the number of a change"))?;
+    let Query(After { after }) = after.map_err(|_| Refusal::bad("after is not the number of a change"))?;
     let changes = app.run(move |app| {
         let membership = app.member(bearer, &id, Role::Reader)?;
         Ok(app.store.changes(membership.place, after, limits::BATCH_ITEMS)?)

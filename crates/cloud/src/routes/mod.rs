@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `GET /v1/server` | anyone | | `ServerInfo` |
 //! | `POST /v1/envelope` | anyone | a sealed `InnerRequest` | a sealed `InnerResponse` |
-//! | `POST /v1/accounts` | an invite | `Register` | `Session` |
+//! | `POST /v1/accounts` | an invite | `Register` | |
 //! | `POST /v1/login/challenge` | anyone | `ChallengeRequest` | `Challenge` |
 //! | `POST /v1/login` | an identity | `Login` | `Session` |
 //! | `GET /v1/collections` | an account | | `CollectionList` |

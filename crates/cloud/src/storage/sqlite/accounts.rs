@@ -31,17 +31,15 @@ pub(super) fn register(
         .query_row([code], |row| row.get(0))
         .optional()?;
     match spent_by {
-        None => return Ok(Registration::NoInvite),
-        Some(Some(spender)) if spender == account.id.0 => return Ok(Registration::Registered),
-        Some(Some(_)) => return Ok(Registration::NoInvite),
         Some(None) => {}
+        Some(Some(spender)) if spender == account.id.0 => return Ok(Registration::Registered),
+        Some(Some(_)) | None => return Ok(Registration::NoInvite),
     }
     if identity(db, &account.id)?.is_some() {
         return Ok(Registration::AlreadyRegistered);
     }
-    db.prepare_cached("INSERT INTO accounts (id, identity, created_ms) VALUES (?1, ?2, ?3)")?.execute(
-        params![account.id.0, account.identity, account.created_ms as i64],
-    )?;
+    db.prepare_cached("INSERT INTO accounts (id, identity, created_ms) VALUES (?1, ?2, ?3)")?
+        .execute(params![account.id.0, account.identity, account.created_ms as i64])?;
     db.prepare_cached("UPDATE invites SET spent_by = ?2 WHERE code = ?1")?
         .execute(params![code, account.id.0])?;
     Ok(Registration::Registered)

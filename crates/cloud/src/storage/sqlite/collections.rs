@@ -51,14 +51,7 @@ fn add_grant(db: &Connection, place: Place, member: &AccountId, grant: &EpochGra
         "INSERT INTO grants (place, member, epoch, role, granter, wrapped_key)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![
-        place.0,
-        member.0,
-        grant.epoch,
-        grant.role as u8,
-        grant.granter.0,
-        grant.grant.0
-    ])
+    .execute(params![place.0, member.0, grant.epoch, grant.role as u8, grant.granter.0, grant.grant.0])
     .map(drop)
 }
 
@@ -166,9 +159,8 @@ pub(super) fn delete(db: &Connection, place: Place) -> rusqlite::Result<Deletion
 
 fn protection(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Protection> {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error: String| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
-    })
+    text.parse()
+        .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
 fn role(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {

@@ -44,17 +44,18 @@ fn already_there(
     let mut same = 0;
     let mut taken = None;
     for ItemToAdd { item, .. } in items {
-        let stored: Option<(Vec<u8>, Vec<u8>)> = find
-            .query_row(params![place.0, item.item.0], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
+        let stored: Option<(Vec<u8>, Vec<u8>)> =
+            find.query_row(params![place.0, item.item.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         if let Some((meta, embedding)) = stored {
             taken.get_or_insert(item.item);
             same += usize::from(meta == item.meta.0 && embedding == item.embedding.0);
         }
     }
-    Ok(taken.map(|item| {
-        if same == items.len() { Addition::AlreadyThere { seq } } else { Addition::Taken(item) }
-    }))
+    Ok(taken.map(
+        |item| {
+            if same == items.len() { Addition::AlreadyThere { seq } } else { Addition::Taken(item) }
+        },
+    ))
 }
 
 fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusqlite::Result<Row> {
@@ -75,10 +76,8 @@ fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusql
     ])?;
     let row = db.last_insert_rowid();
     if let Some(veiled) = &item.veiled {
-        db.prepare_cached(
-            "INSERT INTO veiled (place, epoch, row, scale, dims) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![place.0, item.epoch, row, f64::from(veiled.scale), veiled.values.0])?;
+        db.prepare_cached("INSERT INTO veiled (place, epoch, row, scale, dims) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![place.0, item.epoch, row, f64::from(veiled.scale), veiled.values.0])?;
     }
     Ok(Row(row))
 }
@@ -191,8 +190,9 @@ pub(super) fn changes(db: &Connection, place: Place, after: u64, most: usize) ->
             Ok((seq as u64, Change::Added(record(row)?)))
         })?
         .collect::<Result<_, _>>()?;
-    let mut removed = db
-        .prepare_cached("SELECT seq, item FROM removed WHERE place = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")?;
+    let mut removed = db.prepare_cached(
+        "SELECT seq, item FROM removed WHERE place = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+    )?;
     for row in removed.query_map(params![place.0, after, limit], |row| {
         let seq: i64 = row.get(0)?;
         Ok((seq as u64, Change::Removed(ItemId(row.get(1)?))))
@@ -237,9 +237,8 @@ pub(super) fn veiled_rows(
     epoch: u32,
     visit: &mut dyn FnMut(Row, f32, &[u8]),
 ) -> rusqlite::Result<()> {
-    let mut statement = db.prepare_cached(
-        "SELECT row, scale, dims FROM veiled WHERE place = ?1 AND epoch = ?2 ORDER BY row",
-    )?;
+    let mut statement = db
+        .prepare_cached("SELECT row, scale, dims FROM veiled WHERE place = ?1 AND epoch = ?2 ORDER BY row")?;
     let mut rows = statement.query(params![place.0, epoch])?;
     while let Some(row) = rows.next()? {
         let scale: f64 = row.get(1)?;

@@ -15,8 +15,8 @@ use pmirs_wire::{AccountId, CollectionId, ItemId};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Addition, BlobId, ContentRef, Creation, Deletion, ItemToAdd, Membership, NewAccount, Place,
-    Registration, Removal, Row, SealedParts, SecretHash, SessionRecord, StorageError, Store,
+    Addition, BlobId, ContentRef, Creation, Deletion, ItemToAdd, Membership, NewAccount, Place, Registration,
+    Removal, Row, SealedParts, SecretHash, SessionRecord, StorageError, Store,
 };
 
 /// The database within the data folder; SQLite adds `-wal` and `-shm` beside it.
@@ -69,7 +69,10 @@ impl Sqlite {
     }
 
     /// Runs a write; it is on disk when this returns.
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StorageError> {
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StorageError> {
         let mut writer = lock(&self.writer);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let answer = work(&transaction)?;
