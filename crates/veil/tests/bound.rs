@@ -77,7 +77,7 @@ fn shares(params: VeilParams, clustered: bool, seed: u64) -> (f32, f32) {
 #[test]
 fn bound_holds_and_is_not_idle() {
     for dim in [64, 256] {
-        for jitter in [Jitter::NONE, Jitter { scale: 0.0, shift: 0.1 }, Jitter::RECOMMENDED] {
+        for jitter in [Jitter::NONE, Jitter { scale: 0.0, shift: 0.1 }, Jitter::recommended(dim)] {
             for shape in [VeilParams::plain(dim), VeilParams::paper(dim), VeilParams::rotation(dim)] {
                 for clustered in [false, true] {
                     let params = VeilParams { jitter, ..shape.clone() };
