@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::alignment::{Between, align};
 use super::table::{geometry_row, vectors_row};
-use super::{Attack, AttackError, Capture, Material, Recovery, Row, Variant, known_pairs, noise, quadric};
+use super::{Attack, AttackError, Capture, Material, Row, Variant, known_pairs, noise, quadric};
 
 /// Embeddings that an audit needs at least.
 const FEWEST: usize = 100;
@@ -55,7 +55,7 @@ pub fn audit(embeddings: &[Vec<f32>], params: &VeilParams, seed: u64) -> Result<
     let span = params.dim + params.noise_dim;
     let (items, public) = split(embeddings, seed);
     // Queries resemble items; their number is the attacker's patience, not the collection's size.
-    let asked: Vec<Vec<f32>> = items.iter().cycle().take(2 * span).cloned().collect();
+    let asked: Vec<Vec<f32>> = items.iter().cycle().take(4 * span).cloned().collect();
     let capture = Capture::take(params, &items, &asked, &public, seed)?;
     let veil = variant_like(params);
 
@@ -141,7 +141,7 @@ fn noise_row(
         count: asked.len(),
         value,
         reidentified: None,
-        succeeds: value >= Recovery::SUCCESS,
+        succeeds: value >= noise::SUCCESS,
     })
 }
 

@@ -34,8 +34,12 @@ pub fn strip(capture: &Capture) -> Result<Mat<f64>, AttackError> {
     Ok(&capture.documents * span_of_queries(capture)?)
 }
 
+/// The share of the noise from which on it counts as given away. Jitter lies in all dimensions and stays, so
+/// not even perfect stripping reaches 1.
+pub const SUCCESS: f64 = 0.8;
+
 /// Share of the noise that stripping removes, for a capture that holds its embeddings twice, the second half
-/// in the order of the first: the difference of two veilings is noise alone. 1 is all of it.
+/// in the order of the first: the difference of two veilings is noise and jitter alone. 1 is all of it; the jitter stays.
 pub fn share_removed(capture: &Capture) -> Result<f64, AttackError> {
     let half = capture.documents.nrows() / 2;
     let (once, again) = capture.documents.as_ref().split_at_row(half);

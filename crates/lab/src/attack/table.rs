@@ -172,7 +172,7 @@ fn noise_rows(veil: Variant, dim: usize, seed: u64) -> Result<Vec<Row>, AttackEr
                 count,
                 value,
                 reidentified: None,
-                succeeds: value >= Recovery::SUCCESS,
+                succeeds: value >= noise::SUCCESS,
             })
         })
         .collect()
@@ -259,29 +259,34 @@ pub(crate) fn geometry_row(
     }
 }
 
-/// Rows as a Markdown table, one line per attack, veil and dimension: what each amount of material gave, and
+/// Rows as a Markdown table with its legend, one line per attack, veil and dimension: what each amount of material gave, and
 /// the least of them from which on the attack succeeded.
 pub fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| attack | veil | d | given: value (**success**) | succeeds from |\n|---|---|---|---|---|\n",
-    );
-    for line in rows.chunk_by(|a, b| (a.attack, a.veil, a.dim) == (b.attack, b.veil, b.dim)) {
-        let Some(first) = line.first() else { continue };
-        let cell = |row: &Row| {
-            let mark = if row.succeeds { "**" } else { "" };
-            format!("{}: {mark}{:.2}{mark}", row.count, row.value)
-        };
-        let values: Vec<String> = line.iter().map(cell).collect();
-        let threshold = line.iter().rev().take_while(|row| row.succeeds).last();
-        let threshold = threshold
-            .map_or_else(|| "not yet".to_owned(), |row| format!("{} {}", row.count, row.material.name()));
-        text += &format!(
-            "| {} | {} | {} | {} | {threshold} |\n",
-            first.attack.name(),
-            first.veil.name(),
-            first.dim,
-            values.join(", "),
-        );
-    }
-    text
+    let head = "| attack | veil | d | given: value (**success**) | succeeds from |\n|---|---|---|---|---|\n";
+    let lines = rows.chunk_by(|a, b| (a.attack, a.veil, a.dim) == (b.attack, b.veil, b.dim));
+    head.to_owned() + &lines.filter_map(markdown_line).collect::<String>() + "\n" + &legend(rows)
+}
+
+/// What the values of these rows measure, and what counts as success.
+fn legend(rows: &[Row]) -> String {
+    let mut attacks: Vec<Attack> = rows.iter().map(|row| row.attack).collect();
+    attacks.dedup();
+    let measures = attacks.iter().map(|attack| format!("- {}: {}\n", attack.name(), attack.measure()));
+    let success = "Success is a value of 0.9 or more (0.8 for the noise, of which jitter stays); where the attack \
+                   ends in embeddings, naming 90% of the documents from among 400 is one too.\n";
+    measures.collect::<String>() + "\n" + success
+}
+
+fn markdown_line(line: &[Row]) -> Option<String> {
+    let first = line.first()?;
+    let cell = |row: &Row| {
+        let mark = if row.succeeds { "**" } else { "" };
+        format!("{}: {mark}{:.2}{mark}", row.count, row.value)
+    };
+    let values: Vec<String> = line.iter().map(cell).collect();
+    let least = line.iter().rev().take_while(|row| row.succeeds).last();
+    let least =
+        least.map_or_else(|| "not yet".to_owned(), |row| format!("{} {}", row.count, row.material.name()));
+    let (attack, veil) = (first.attack.name(), first.veil.name());
+    Some(format!("| {attack} | {veil} | {} | {} | {least} |\n", first.dim, values.join(", ")))
 }
