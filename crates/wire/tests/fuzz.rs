@@ -1,6 +1,6 @@
 //! Every decoder against bytes that nobody meant: it answers, without a panic, whatever comes.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,12 @@
 //! The bytes of every message, pinned: a file in `golden/` for each. `PMIRS_BLESS=1` rewrites them after a
 //! deliberate change, which must also raise the message's version.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and so may what only tests use"
+)]
 
 use std::path::PathBuf;
 

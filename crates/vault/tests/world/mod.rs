@@ -1,20 +1,12 @@
 //! A small world: a cloud on loopback, a person with a home, and a folder of drawn pictures and notes.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic, and no test uses all of the world"
-)]
-
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pmirs_cloud::{Config, Embedded};
 use pmirs_crypto::Argon2Params;
 use pmirs_encoder::Picture;
-use pmirs_vault::{AddOptions, AddReport, Collection, LoginOptions, Quiet, Vault};
+use pmirs_vault::{LoginOptions, Vault};
 use tempfile::TempDir;
 
 /// A cloud and one person who is logged in to it.
@@ -38,10 +30,6 @@ impl World {
         Self { words: words.as_str().to_owned(), folder, cloud, vault }
     }
 
-    pub fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
-    }
-
     /// A folder with four plain pictures and two notes.
     pub fn pictures(&self) -> PathBuf {
         let folder = self.folder.path().join("pictures");
@@ -56,10 +44,6 @@ impl World {
     }
 }
 
-pub fn add(collection: &Collection<'_>, folder: &Path) -> AddReport {
-    collection.add(&[folder.to_owned()], &AddOptions::default(), &Quiet).unwrap()
-}
-
 /// A picture of one colour, as PNG.
 pub fn plain(width: u32, height: u32, rgb: [u8; 3]) -> Vec<u8> {
     let pixels = rgb.repeat((width * height) as usize);
@@ -67,7 +51,8 @@ pub fn plain(width: u32, height: u32, rgb: [u8; 3]) -> Vec<u8> {
 }
 
 fn stripes(width: u32, height: u32) -> Vec<u8> {
-    let pixels =
-        (0..width * height).flat_map(|at| if at % width / 8 % 2 == 0 { [240; 3] } else { [15; 3] }).collect();
+    let pixels = (0..width * height)
+        .flat_map(|at| if (at % width / 8).is_multiple_of(2) { [240; 3] } else { [15; 3] })
+        .collect();
     Picture::from_rgb(width, height, pixels).unwrap().to_png().unwrap()
 }

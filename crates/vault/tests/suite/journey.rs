@@ -1,16 +1,13 @@
 //! What a person does, from the first home to the second, at both levels.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
-
-mod world;
-
 use std::fs;
 
+use crate::world::{PASSPHRASE, World, plain};
+use crate::{add, home};
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
     AddOptions, Cutoff, ItemKind, LoginOptions, Protection, Query, Quiet, SearchOptions, Vault, VaultError,
 };
-use world::{PASSPHRASE, World, add, plain};
 
 #[test]
 fn a_picture_finds_itself_and_words_find_a_note() {
@@ -141,10 +138,10 @@ fn recovery_words_open_everything_in_a_second_home() {
 #[test]
 fn homes_and_names_are_guarded() {
     let world = World::new();
-    assert!(matches!(Vault::unlock(&world.home(), "wrong"), Err(VaultError::WrongPassphrase)));
-    let seed = Vault::unlock(&world.home(), PASSPHRASE).unwrap();
-    assert!(Vault::open(&world.home(), &seed).unwrap().collections().unwrap().is_empty());
-    assert!(matches!(Vault::create(&world.home(), "again"), Err(VaultError::HomeExists(_))));
+    assert!(matches!(Vault::unlock(&home(&world), "wrong"), Err(VaultError::WrongPassphrase)));
+    let seed = Vault::unlock(&home(&world), PASSPHRASE).unwrap();
+    assert!(Vault::open(&home(&world), &seed).unwrap().collections().unwrap().is_empty());
+    assert!(matches!(Vault::create(&home(&world), "again"), Err(VaultError::HomeExists(_))));
     let nowhere = world.folder.path().join("nowhere");
     assert!(matches!(Vault::unlock(&nowhere, "x"), Err(VaultError::NoIdentity(_))));
 

@@ -1,9 +1,5 @@
 //! A server or a disk that alters things: every single byte of every answer and of every stored record.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
-
-mod world;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +11,9 @@ use pmirs_vault::{Collection, ItemId, Protection, Query, Quiet, SearchOptions, V
 use pmirs_wire::envelope::InnerRequest;
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use world::{World, add, plain};
+
+use crate::add;
+use crate::world::{World, plain};
 
 /// A world whose collection holds one small picture and one note.
 fn small_world(protection: Protection) -> World {
@@ -144,7 +142,7 @@ fn cells(database: &Connection) -> Vec<Cell> {
     let mut cells = Vec::new();
     for table in ["collections", "grants", "items"] {
         let mut statement = database.prepare(&format!("SELECT rowid AS at, * FROM {table}")).unwrap();
-        let columns: Vec<String> = statement.column_names().iter().map(ToString::to_string).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             for (at, column) in columns.iter().enumerate().skip(1) {
