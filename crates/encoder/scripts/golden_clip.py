@@ -182,7 +182,7 @@ def towers():
     vocab, merges = tiny_vocabulary()
     reference = clip_tokenizer(vocab, merges)
     start, end = vocab["<|startoftext|>"], vocab["<|endoftext|>"]
-    (OUT / "tiny.bpe").write_text("\n".join(["#pmirs-bpe 1", *(f"{a} {b}" for a, b in merges)]) + "\n")
+    (OUT / "tiny.bpe").write_text("\n".join(["#pmirs-bpe 1", *(f"{vocab[a]} {vocab[b]}" for a, b in merges)]) + "\n")
     reference.save(str(OUT / "tokenizer.json"))
 
     mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]

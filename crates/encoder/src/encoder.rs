@@ -8,6 +8,9 @@ use crate::compact::CompactTowers;
 use crate::pack::{EmbeddedFiles, Pack, PackKind, PackManifest, ScoreSpec};
 use crate::{Embedding, EncoderError, Picture, Prepared, Preprocessor, Tokenizer, Towers};
 
+/// The files of `models/compact`; `build.rs` lists them.
+const COMPACT_PACK: EmbeddedFiles = include!(concat!(env!("OUT_DIR"), "/compact_pack.rs"));
+
 /// An encoder: preprocessing, tokenizer and the two towers of one [`Pack`]. Share it behind an `Arc`; every
 /// method takes `&self` and may run on many threads.
 ///
@@ -57,6 +60,14 @@ impl Encoder {
     /// As [`Encoder::open`].
     pub fn from_embedded(files: EmbeddedFiles) -> Result<Self, EncoderError> {
         Self::from_pack(Pack::from_embedded(files)?)
+    }
+
+    /// The project's own small model, compiled into the program from `models/compact`.
+    ///
+    /// # Errors
+    /// [`PackError::Missing`](crate::PackError::Missing) in a program that was built before a pack was there.
+    pub fn compact_builtin() -> Result<Self, EncoderError> {
+        Self::from_embedded(COMPACT_PACK)
     }
 
     fn from_pack(pack: Pack) -> Result<Self, EncoderError> {
@@ -113,7 +124,7 @@ impl Encoder {
             return Ok(Vec::new());
         }
         let centre = &self.pack.manifest().image.centre;
-        finish(self.towers.image(images)?, images.len(), centre, "image")
+        finish(&self.towers.image(images)?, images.len(), centre, "image")
     }
 
     /// Embeds pictures: [`Encoder::preprocess`] then [`Encoder::embed_prepared`].
@@ -136,7 +147,7 @@ impl Encoder {
         let tokenizer = self.tokenizer()?;
         let encode = |text: &&str| tokenizer.encode(text, self.info.context_length);
         let sentences: Vec<_> = texts.iter().map(encode).collect();
-        finish(self.towers.text(&sentences)?, texts.len(), &self.pack.manifest().text.centre, "text")
+        finish(&self.towers.text(&sentences)?, texts.len(), &self.pack.manifest().text.centre, "text")
     }
 }
 
@@ -163,7 +174,7 @@ impl PackInfo {
 
 /// Centres and normalises raw vectors, after checking that there is one for each input.
 fn finish(
-    raw: Vec<Vec<f32>>,
+    raw: &[Vec<f32>],
     expected: usize,
     centre: &[f32],
     tower: &'static str,

@@ -108,10 +108,17 @@ impl Preprocessor {
 
     /// Turns 8-bit pixels into normalised planes; does not resize.
     pub fn normalise(&self, picture: &Picture) -> Prepared {
-        let mut values = Vec::with_capacity(picture.rgb().len());
-        for (channel, (scale, offset)) in self.scale.iter().zip(self.offset).enumerate() {
-            let plane = picture.rgb().iter().skip(channel).step_by(3);
-            values.extend(plane.map(|&value| f32::from(value).mul_add(*scale, offset)));
+        let pixels = picture.width() as usize * picture.height() as usize;
+        let mut values = vec![0.0; 3 * pixels];
+        let (red, rest) = values.split_at_mut(pixels);
+        let (green, blue) = rest.split_at_mut(pixels);
+        let [sr, sg, sb] = self.scale;
+        let [or, og, ob] = self.offset;
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (&[r, g, b], ((red, green), blue)) in picture.rgb().as_chunks::<3>().0.iter().zip(planes) {
+            *red = f32::from(r) * sr + or;
+            *green = f32::from(g) * sg + og;
+            *blue = f32::from(b) * sb + ob;
         }
         Prepared { width: picture.width(), height: picture.height(), values }
     }

@@ -97,7 +97,7 @@ impl Towers for RtenTowers {
         }
         let mut vectors = Vec::with_capacity(images.len());
         for batch in images.chunks(tower.batch(BATCH)) {
-            let pixels: Vec<f32> = batch.iter().flat_map(|image| image.values()).copied().collect();
+            let pixels: Vec<f32> = batch.iter().flat_map(Prepared::values).copied().collect();
             let pixels = Tensor::from_data(&[batch.len(), 3, height, width], pixels);
             match tower.run_image(pixels)? {
                 Output::Pooled(pooled) => vectors.extend(pooled),

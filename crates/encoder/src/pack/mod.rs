@@ -131,5 +131,11 @@ fn embedded(files: EmbeddedFiles, name: &str) -> Result<&'static [u8], PackError
 
 /// SHA-256 in lower-case hexadecimal, as `model.toml` pins it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    pmirs_crypto::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in pmirs_crypto::sha256(bytes) {
+        text.extend(
+            [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
+        );
+    }
+    text
 }

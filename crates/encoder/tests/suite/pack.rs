@@ -46,7 +46,8 @@ fn every_senseless_field_is_named() {
         good.sha256.insert(file.into(), "0".repeat(64));
     }
     good.to_toml().unwrap();
-    let edits: [(&str, fn(&mut PackManifest)); 12] = [
+    type Edit = fn(&mut PackManifest);
+    let edits: [(&str, Edit); 12] = [
         ("format", |m| m.format = 2),
         ("name", |m| m.name.clear()),
         ("dim", |m| m.dim = 0),
