@@ -133,6 +133,7 @@ impl Tokenizer {
     /// The vocabulary that keeps `wanted` tokens, every token that they are merged from, and all bytes (so
     /// that any text still has tokens); numbered by CLIP's rule. A word whose token is kept is encoded to
     /// exactly that token: the merges that lead to it are all there, in their old order.
+    #[must_use]
     pub fn subset(&self, wanted: &[u32]) -> Self {
         let mut keep: HashSet<u32> = wanted.iter().copied().collect();
         for pair @ (left, right) in self.ranked.iter().rev() {

@@ -38,6 +38,9 @@ fn a_missing_file_is_named() {
     );
 }
 
+/// Spoils one field.
+type Edit = fn(&mut PackManifest);
+
 #[test]
 fn every_senseless_field_is_named() {
     let golden = golden();
@@ -46,7 +49,6 @@ fn every_senseless_field_is_named() {
         good.sha256.insert(file.into(), "0".repeat(64));
     }
     good.to_toml().unwrap();
-    type Edit = fn(&mut PackManifest);
     let edits: [(&str, Edit); 12] = [
         ("format", |m| m.format = 2),
         ("name", |m| m.name.clear()),
