@@ -167,7 +167,7 @@ fn verdicts(rows: &[Row], params: &VeilParams, documents: usize, quadric_was_run
         .chunk_by(|a, b| a.attack == b.attack)
         .filter_map(|run| {
             let first = run.first()?;
-            let needs = run.iter().rev().take_while(|row| row.succeeds).last().map(|row| row.count);
+            let needs = run.iter().find(|row| row.succeeds).map(|row| row.count);
             let (attack, material) = (first.attack, first.material);
             Some(Verdict { attack, material, needs, measured: true, succeeds: needs.is_some() })
         })

@@ -260,7 +260,7 @@ pub(crate) fn geometry_row(
 }
 
 /// Rows as a Markdown table with its legend, one line per attack, veil and dimension: what each amount of material gave, and
-/// the least of them from which on the attack succeeded.
+/// the least of them with which the attack succeeded.
 pub fn markdown(rows: &[Row]) -> String {
     let head = "| attack | veil | d | given: value (**success**) | succeeds from |\n|---|---|---|---|---|\n";
     let lines = rows.chunk_by(|a, b| (a.attack, a.veil, a.dim) == (b.attack, b.veil, b.dim));
@@ -284,9 +284,15 @@ fn markdown_line(line: &[Row]) -> Option<String> {
         format!("{}: {mark}{:.2}{mark}", row.count, row.value)
     };
     let values: Vec<String> = line.iter().map(cell).collect();
-    let least = line.iter().rev().take_while(|row| row.succeeds).last();
-    let least =
-        least.map_or_else(|| "not yet".to_owned(), |row| format!("{} {}", row.count, row.material.name()));
+    // The least material with success, even where more of it failed: an attacker may be lucky too.
+    let least = line.iter().find(|row| row.succeeds).map_or_else(
+        || "not yet".to_owned(),
+        |row| {
+            let steadily = line.iter().filter(|more| more.count >= row.count).all(|more| more.succeeds);
+            let mark = if steadily { "" } else { ", not steadily" };
+            format!("{} {}{mark}", row.count, row.material.name())
+        },
+    );
     let (attack, veil) = (first.attack.name(), first.veil.name());
     Some(format!("| {attack} | {veil} | {} | {} | {least} |\n", first.dim, values.join(", ")))
 }
