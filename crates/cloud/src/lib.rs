@@ -28,6 +28,8 @@ mod embedded;
 mod error;
 mod folder;
 mod gate;
+#[cfg(test)]
+mod hostile;
 mod inspect;
 mod metrics;
 mod ranking;

@@ -11,6 +11,9 @@ use super::{BlobId, Blobs, StorageError};
 /// Files that are not whole yet; emptied at start.
 const INCOMING: &str = "incoming";
 
+/// Files that wait for the disk at a time. They cost no work, and a disk takes as long for one as for many.
+const SYNC_THREADS: usize = 32;
+
 /// Blobs in files of one folder.
 pub(crate) struct FileBlobs {
     folder: PathBuf,
@@ -63,8 +66,8 @@ impl FileBlobs {
 }
 
 impl Blobs for FileBlobs {
-    /// All files are written before the first is synced, so that one journal commit of the file system can
-    /// serve many of them.
+    /// All files are written before the first is synced, and many are synced at a time, so that one journal
+    /// commit of the file system serves them all.
     fn put(&self, blobs: &[(BlobId, &[u8])]) -> Result<(), StorageError> {
         let mut written = Vec::with_capacity(blobs.len());
         for &(blob, bytes) in blobs {
@@ -72,9 +75,9 @@ impl Blobs for FileBlobs {
             let file = write_new(&path, bytes).map_err(failed(&path))?;
             written.push((blob, path, file));
         }
+        sync_files(&written.iter().map(|(_, path, file)| (path.as_path(), file)).collect::<Vec<_>>())?;
         let mut shelves = Vec::new();
-        for (blob, path, file) in written {
-            file.sync_all().map_err(failed(&path))?;
+        for (blob, path, _) in written {
             fs::rename(&path, self.path(blob)).map_err(failed(&path))?;
             shelves.push(self.shelf(blob));
         }
@@ -121,6 +124,23 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     Ok(file)
+}
+
+/// Waits until all have reached the disk, most of them together.
+fn sync_files(files: &[(&Path, &File)]) -> Result<(), StorageError> {
+    let sync = |files: &[(&Path, &File)]| {
+        files.iter().try_for_each(|(path, file)| file.sync_all().map_err(failed(path)))
+    };
+    if files.len() <= 1 {
+        return sync(files);
+    }
+    std::thread::scope(|scope| {
+        let share = files.len().div_ceil(SYNC_THREADS);
+        let threads: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || sync(files))).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StorageError> {

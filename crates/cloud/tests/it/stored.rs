@@ -1,0 +1,76 @@
+use std::collections::HashMap;
+
+use pmirs_cloud::{Class, Error, inspect};
+use pmirs_wire::CollectionId;
+use pmirs_wire::collection::Protection;
+
+use crate::World;
+use crate::client::{item, rng, stored};
+
+const ID: CollectionId = CollectionId([5; 16]);
+
+#[test]
+fn every_stored_field_is_declared_and_holds_what_was_sent() {
+    let world = World::new();
+    world.user.create(ID, Protection::Veiled);
+    let mut rng = rng(1);
+    let items: Vec<_> = (0..4).map(|_| item(&mut rng, Protection::Veiled)).collect();
+    stored(&world.user.add(ID, items.clone()));
+    stored(&world.user.remove(ID, vec![items[3].item]));
+
+    let mut columns = HashMap::new();
+    for field in inspect(world.folder.path()).unwrap() {
+        let entry =
+            columns.entry((field.table, field.column)).or_insert((field.class, Vec::<Vec<u8>>::new()));
+        entry.1.push(field.bytes);
+    }
+    let kept = &items[..3];
+    let mut expect = |table, column, class, mut values: Vec<Vec<u8>>| {
+        let (declared, mut found) = columns.remove(&(table, column)).unwrap();
+        values.sort();
+        found.sort();
+        assert_eq!((declared, found), (class, values), "{table}.{column}");
+    };
+    let of = |part: fn(&pmirs_wire::item::NewItem) -> Vec<u8>| kept.iter().map(part).collect();
+    expect("items", "meta", Class::Sealed, of(|new| new.meta.0.clone()));
+    expect("items", "embedding", Class::Sealed, of(|new| new.embedding.0.clone()));
+    expect("files", "content", Class::Sealed, of(|new| new.content.0.clone()));
+    expect("veiled", "dims", Class::Veiled, of(|new| new.veiled.as_ref().unwrap().values.0.clone()));
+    expect("removed", "item", Class::Identifier, vec![items[3].item.0.to_vec()]);
+    expect("collections", "header", Class::Sealed, vec![vec![7; 90]]);
+    expect("grants", "wrapped_key", Class::Grant, vec![vec![9; 1300]]);
+    // What is not opaque is small numbers and words.
+    for ((table, column), (class, values)) in columns {
+        if class == Class::Public && (table, column) != ("files", "file") {
+            let plain = |value: &Vec<u8>| value.len() <= 20 && value.is_ascii();
+            assert!(values.iter().all(plain), "{table}.{column}: {values:?}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_declared_is_an_error() {
+    let world = World::new();
+    let stray = world.folder.path().join("stray");
+    std::fs::write(&stray, b"x").unwrap();
+    assert!(
+        matches!(inspect(world.folder.path()), Err(Error::Undeclared { place }) if place.contains("stray"))
+    );
+    std::fs::remove_file(stray).unwrap();
+
+    let database = rusqlite::Connection::open(world.folder.path().join("cloud.db")).unwrap();
+    database.execute_batch("ALTER TABLE items ADD COLUMN secret BLOB").unwrap();
+    let refused = inspect(world.folder.path());
+    assert!(matches!(refused, Err(Error::Undeclared { place }) if place == "column items.secret"));
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_and_folder_are_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let _server = crate::start(&data, pmirs_cloud::Limits::default());
+    let mode = |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("server.key"), mode("first-invite")), (0o700, 0o600, 0o600));
+}
