@@ -1,0 +1,361 @@
+//! The five dense operations of the image trunk, forwards and backwards, over NHWC `f32` slices.
+//!
+//! A map of `n` images is one slice of `n * height * width` rows of `channels` values. Everything here is
+//! single-threaded and touches its operands in a fixed order, so a result depends on nothing but the
+//! operands; callers split a batch into shards and run those side by side.
+//!
+//! `burn` computes the same functions (the tests compare values and gradients with it), but spends most of
+//! a training step of a depthwise network on copies: see the figures in `models/compact/MODEL_CARD.md`.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "every slice length is asserted at the entry of the operation, offsets follow from those"
+)]
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
+
+/// Height, width and channels of one image's map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+impl Extent {
+    pub(crate) fn len(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    pub(crate) fn area(self) -> usize {
+        self.height * self.width
+    }
+
+    /// The extent after a 3x3 convolution with TensorFlow's SAME padding.
+    pub(crate) fn after(self, stride: usize, channels: usize) -> Self {
+        Self { height: self.height.div_ceil(stride), width: self.width.div_ceil(stride), channels }
+    }
+}
+
+/// What bounds a layer's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// Nothing: the linear bottleneck.
+    Linear,
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
+}
+
+impl Activation {
+    fn upper(self) -> f32 {
+        if self == Self::Relu6 { 6.0 } else { f32::INFINITY }
+    }
+}
+
+/// Rows of zeros that SAME padding puts before the first row or column of a 3x3 window.
+///
+/// A stride-2 window on an even size pads at the bottom and right only.
+fn padding_before(size: usize, stride: usize) -> usize {
+    let out = size.div_ceil(stride);
+    ((out - 1) * stride + 3).saturating_sub(size) / 2
+}
+
+/// `out = activation(x · w + bias) + residual`, `x` being `rows x inputs`, `w` `inputs x outputs`.
+pub(crate) fn pointwise(
+    x: &[f32],
+    w: &[f32],
+    bias: &[f32],
+    activation: Activation,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    let outputs = bias.len();
+    let inputs = w.len() / outputs;
+    let rows = out.len() / outputs;
+    matmul(
+        MatMut::from_row_major_slice_mut(out, rows, outputs),
+        Accum::Replace,
+        MatRef::from_row_major_slice(x, rows, inputs),
+        MatRef::from_row_major_slice(w, inputs, outputs),
+        1.0,
+        Par::Seq,
+    );
+    Arch::new().dispatch(
+        #[inline(always)]
+        || match residual {
+            None => finish(out, bias, activation),
+            Some(residual) => {
+                for (row, extra) in out.chunks_exact_mut(outputs).zip(residual.chunks_exact(outputs)) {
+                    for ((value, bias), extra) in row.iter_mut().zip(bias).zip(extra) {
+                        *value += bias + extra;
+                    }
+                }
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn finish(out: &mut [f32], bias: &[f32], activation: Activation) {
+    if activation == Activation::Linear {
+        for row in out.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value += bias;
+            }
+        }
+    } else {
+        let upper = activation.upper();
+        for row in out.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value = (*value + bias).max(0.0).min(upper);
+            }
+        }
+    }
+}
+
+/// Gradients of [`pointwise`]: adds to `w_grad` and `bias_grad`, and writes (or adds to) `x_grad`.
+///
+/// `out_grad` is already masked by the activation (see [`mask`]).
+pub(crate) fn pointwise_back(
+    x: &[f32],
+    w: &[f32],
+    out_grad: &[f32],
+    w_grad: &mut [f32],
+    bias_grad: &mut [f32],
+    x_grad: Option<&mut [f32]>,
+) {
+    let outputs = bias_grad.len();
+    let inputs = w.len() / outputs;
+    let rows = out_grad.len() / outputs;
+    let out_grad_matrix = MatRef::from_row_major_slice(out_grad, rows, outputs);
+    matmul(
+        MatMut::from_row_major_slice_mut(w_grad, inputs, outputs),
+        Accum::Add,
+        MatRef::from_row_major_slice(x, rows, inputs).transpose(),
+        out_grad_matrix,
+        1.0,
+        Par::Seq,
+    );
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in out_grad.chunks_exact(outputs) {
+                for (sum, value) in bias_grad.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+        },
+    );
+    if let Some(x_grad) = x_grad {
+        matmul(
+            MatMut::from_row_major_slice_mut(x_grad, rows, inputs),
+            Accum::Replace,
+            out_grad_matrix,
+            MatRef::from_row_major_slice(w, inputs, outputs).transpose(),
+            1.0,
+            Par::Seq,
+        );
+    }
+}
+
+/// Zeroes the gradient where an activation's output lay on its bound.
+pub(crate) fn mask(activation: Activation, out: &[f32], out_grad: &mut [f32]) {
+    let upper = activation.upper();
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (gradient, value) in out_grad.iter_mut().zip(out) {
+                *gradient = if *value > 0.0 && *value < upper { *gradient } else { 0.0 };
+            }
+        },
+    );
+}
+
+/// 3x3 depthwise convolution with SAME padding; `w` is `9 x channels`, row by row of the window.
+pub(crate) fn depthwise(
+    x: &[f32],
+    input: Extent,
+    stride: usize,
+    w: &[f32],
+    bias: &[f32],
+    activation: Activation,
+    out: &mut [f32],
+) {
+    let output = input.after(stride, input.channels);
+    assert_eq!(x.len() / input.len(), out.len() / output.len(), "the same number of images");
+    assert_eq!(w.len(), 9 * input.channels, "a 3x3 window per channel");
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(output.len())) {
+                depthwise_image(x, input, stride, w, bias, activation, out);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn depthwise_image(
+    x: &[f32],
+    input: Extent,
+    stride: usize,
+    w: &[f32],
+    bias: &[f32],
+    activation: Activation,
+    out: &mut [f32],
+) {
+    let channels = input.channels;
+    let output = input.after(stride, channels);
+    for (place, out) in out.chunks_exact_mut(channels).enumerate() {
+        out.copy_from_slice(bias);
+        for (tap, at) in window(place, input, output, stride) {
+            let x = &x[at * channels..][..channels];
+            let w = &w[tap * channels..][..channels];
+            for ((sum, x), w) in out.iter_mut().zip(x).zip(w) {
+                *sum += x * w;
+            }
+        }
+        if activation != Activation::Linear {
+            let upper = activation.upper();
+            for value in out {
+                *value = value.max(0.0).min(upper);
+            }
+        }
+    }
+}
+
+/// Gradients of [`depthwise`]; `x_grad` is overwritten, the others are added to.
+pub(crate) fn depthwise_back(
+    x: &[f32],
+    input: Extent,
+    stride: usize,
+    w: &[f32],
+    out_grad: &[f32],
+    w_grad: &mut [f32],
+    bias_grad: &mut [f32],
+    x_grad: &mut [f32],
+) {
+    let channels = input.channels;
+    let output = input.after(stride, channels);
+    assert_eq!(x.len() / input.len(), out_grad.len() / output.len(), "the same number of images");
+    x_grad.fill(0.0);
+    let images = x.chunks_exact(input.len()).zip(x_grad.chunks_exact_mut(input.len()));
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((x, x_grad), out_grad) in images.zip(out_grad.chunks_exact(output.len())) {
+                for (place, out_grad) in out_grad.chunks_exact(channels).enumerate() {
+                    for (sum, gradient) in bias_grad.iter_mut().zip(out_grad) {
+                        *sum += gradient;
+                    }
+                    for (tap, at) in window(place, input, output, stride) {
+                        let x = &x[at * channels..][..channels];
+                        let x_grad = &mut x_grad[at * channels..][..channels];
+                        let w = &w[tap * channels..][..channels];
+                        let w_grad = &mut w_grad[tap * channels..][..channels];
+                        for i in 0..channels.min(out_grad.len()) {
+                            x_grad[i] += out_grad[i] * w[i];
+                            w_grad[i] += out_grad[i] * x[i];
+                        }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// The taps of the 3x3 window of output `place` that fall inside the map: (tap 0..9, input place).
+#[inline(always)]
+fn window(
+    place: usize,
+    input: Extent,
+    output: Extent,
+    stride: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let (row, column) = (place / output.width * stride, place % output.width * stride);
+    let (above, left) = (padding_before(input.height, stride), padding_before(input.width, stride));
+    (0..9).filter_map(
+        #[inline(always)]
+        move |tap| {
+            let (y, x) = ((row + tap / 3).wrapping_sub(above), (column + tap % 3).wrapping_sub(left));
+            (y < input.height && x < input.width).then_some((tap, y * input.width + x))
+        },
+    )
+}
+
+/// Unfolds 3x3 windows of a 3-channel image into rows of 27 values, so that the stem is a [`pointwise`].
+pub(crate) fn unfold(x: &[f32], input: Extent, stride: usize, out: &mut [f32]) {
+    let channels = input.channels;
+    let output = input.after(stride, 9 * channels);
+    assert_eq!(x.len() / input.len(), out.len() / output.len(), "the same number of images");
+    out.fill(0.0);
+    for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(output.len())) {
+        for (place, row) in out.chunks_exact_mut(9 * channels).enumerate() {
+            for (tap, at) in window(place, input, output, stride) {
+                row[tap * channels..][..channels].copy_from_slice(&x[at * channels..][..channels]);
+            }
+        }
+    }
+}
+
+/// The mean over all places of each image.
+pub(crate) fn average(x: &[f32], input: Extent, out: &mut [f32]) {
+    let scale = 1.0 / input.area() as f32;
+    for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(input.channels)) {
+        out.fill(0.0);
+        for row in x.chunks_exact(input.channels) {
+            for (sum, value) in out.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        for value in out {
+            *value *= scale;
+        }
+    }
+}
+
+/// Gradient of [`average`]: spreads each mean's gradient evenly.
+pub(crate) fn average_back(out_grad: &[f32], input: Extent, x_grad: &mut [f32]) {
+    let scale = 1.0 / input.area() as f32;
+    for (x, out) in x_grad.chunks_exact_mut(input.len()).zip(out_grad.chunks_exact(input.channels)) {
+        for row in x.chunks_exact_mut(input.channels) {
+            for (value, gradient) in row.iter_mut().zip(out) {
+                *value = gradient * scale;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stride_two_on_an_even_size_pads_at_the_end_only() {
+        assert_eq!((padding_before(8, 2), padding_before(7, 2)), (0, 1));
+        assert_eq!((padding_before(8, 1), padding_before(7, 1)), (1, 1));
+        // One bright pixel in the last row and column of a 4 x 4 map is the centre of no stride-2 window but
+        // the middle of the last one's taps.
+        let extent = Extent { height: 4, width: 4, channels: 1 };
+        let mut x = vec![0.0; 16];
+        x[15] = 1.0;
+        let w: Vec<f32> = (0..9).map(|tap| tap as f32).collect();
+        let mut out = vec![0.0; 4];
+        depthwise(&x, extent, 2, &w, &[0.0], Activation::Linear, &mut out);
+        assert_eq!(out, [0.0, 0.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn relu6_saturates_and_relu_does_not() {
+        for (activation, expected) in
+            [(Activation::Relu6, 6.0), (Activation::Relu, 8.0), (Activation::Linear, 8.0)]
+        {
+            let mut out = [0.0];
+            pointwise(&[2.0, 3.0], &[2.0, 1.0], &[1.0], activation, None, &mut out);
+            assert_eq!(out, [expected]);
+        }
+    }
+}

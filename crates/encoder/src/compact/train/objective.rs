@@ -1,0 +1,352 @@
+//! What training minimises, in `burn`: head, text tower and losses, with gradients by its autodiff.
+//!
+//! 1. photos against their words: symmetric InfoNCE over the batch; photos of one class share their words;
+//! 2. class prototypes of the teacher against the class's names, likewise, among themselves;
+//! 3. names against names: affinities as CLIP's text vectors have them;
+//! 4. the teacher's opinion of each photo, as its classifier reads it from the student's features.
+
+use std::ops::Range;
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::activation::{log_softmax, relu, softmax};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::TrainError;
+use crate::compact::image::ImageTower;
+use crate::compact::text::TextTower;
+
+type Engine = Autodiff<Flex>;
+type Matrix = Tensor<Engine, 2>;
+
+/// Inverse temperature of name affinities, on both sides.
+const AFFINITY_SHARPNESS: f32 = 10.0;
+/// Temperature at which the teacher's opinion is compared.
+const OPINION_TEMPERATURE: f32 = 2.0;
+
+/// Weights of the terms; the photo term has weight 1.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// Teacher's class prototypes against class names.
+    pub prototypes: f32,
+    /// Affinities among names, after CLIP's text vectors.
+    pub names: f32,
+    /// The teacher's opinion of each photo.
+    pub opinion: f32,
+    /// Share of each target spread over the whole batch.
+    pub smoothing: f32,
+}
+
+/// Rows of a matrix.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    pub values: Vec<f32>,
+    pub width: usize,
+}
+
+impl Rows {
+    fn count(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+
+    fn tensor(&self) -> Matrix {
+        matrix(self.values.clone(), self.count(), self.width)
+    }
+}
+
+/// One step's inputs, features aside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    /// One sentence per photo: tokens without start and end.
+    pub sentences: Vec<Vec<u32>>,
+    /// Photos with the same number share their words.
+    pub groups: Vec<u64>,
+    /// Per photo, the teacher's logits; empty to leave the term out.
+    pub opinions: Rows,
+    /// The teacher's classes as features, and a name of each.
+    pub prototypes: Rows,
+    pub prototype_names: Vec<Vec<u32>>,
+    /// Names with CLIP's vectors, centred and of unit length.
+    pub names: Vec<Vec<u32>>,
+    pub clip: Rows,
+}
+
+/// The differentiable part above the features.
+pub(crate) struct Objective<'a> {
+    pub image: &'a ImageTower,
+    pub text: &'a TextTower,
+    /// Where the text tower's tensors start in the flat vector; the image tower's start at 0.
+    pub text_start: usize,
+    /// Place of the logarithm of the inverse temperature.
+    pub log_scale: usize,
+    pub terms: Terms,
+    /// The teacher's classifier, `features x classes`, and its bias.
+    pub classifier: Rows,
+    pub classifier_bias: Vec<f32>,
+}
+
+/// A loss, its gradient for the flat vector (zero for the trunk) and for the features.
+pub(crate) struct Slope {
+    pub loss: f32,
+    pub features: Vec<f32>,
+}
+
+/// A tensor that trains, and its place in the flat vector.
+struct Leaf {
+    range: Range<usize>,
+    tensor: Matrix,
+}
+
+impl Objective<'_> {
+    /// Evaluates the loss and adds its gradient to `gradient`.
+    pub(crate) fn slope(
+        &self,
+        values: &[f32],
+        features: &Rows,
+        batch: &Batch,
+        gradient: &mut [f32],
+    ) -> Result<Slope, TrainError> {
+        let mut leaves = Leaves { values, start: 0, leaves: Vec::new() };
+        let features_leaf = features.tensor().require_grad();
+        let head = HeadTensors::new(self.image, &mut leaves);
+        leaves.start = self.text_start;
+        let text = TextTensors::new(self.text, &mut leaves);
+        leaves.start = 0;
+        let log_scale = leaves.leaf(self.log_scale..self.log_scale + 1, 1, 1);
+
+        let photos = unit(head.project(features_leaf.clone()));
+        let scale = log_scale.exp();
+        let targets = shared_words(&batch.groups, self.terms.smoothing);
+        let mut loss = contrast(photos, unit(text.embed(&batch.sentences)), scale.clone(), targets);
+        if !batch.prototype_names.is_empty() {
+            let classes = unit(head.project(batch.prototypes.tensor()));
+            let groups: Vec<u64> = (0..batch.prototype_names.len() as u64).collect();
+            let targets = shared_words(&groups, self.terms.smoothing);
+            let names = unit(text.embed(&batch.prototype_names));
+            loss = loss + contrast(classes, names, scale, targets).mul_scalar(self.terms.prototypes);
+        }
+        if !batch.names.is_empty() {
+            let term = affinity(unit(text.embed(&batch.names)), batch.clip.tensor());
+            loss = loss + term.mul_scalar(self.terms.names);
+        }
+        if batch.opinions.count() > 0 {
+            loss = loss + self.opinion(features_leaf.clone(), &batch.opinions).mul_scalar(self.terms.opinion);
+        }
+
+        let number = numbers(loss.clone().inner())?.first().copied().unwrap_or(f32::NAN);
+        let gradients = loss.backward();
+        for leaf in &leaves.leaves {
+            if let (Some(slope), Some(target)) = (leaf.tensor.grad(&gradients), gradient.get_mut(leaf.range.clone()))
+            {
+                for (sum, value) in target.iter_mut().zip(numbers(slope)?) {
+                    *sum += value;
+                }
+            }
+        }
+        let features = features_leaf.grad(&gradients).map(numbers).transpose()?.unwrap_or_default();
+        Ok(Slope { loss: number, features })
+    }
+
+    fn opinion(&self, features: Matrix, opinions: &Rows) -> Tensor<Engine, 1> {
+        let bias = matrix(self.classifier_bias.clone(), 1, self.classifier_bias.len());
+        let student = features.matmul(self.classifier.tensor()) + bias;
+        let soften = |logits: Matrix| logits.div_scalar(OPINION_TEMPERATURE);
+        let target = softmax(soften(opinions.tensor()), 1);
+        -(target * log_softmax(soften(student), 1)).sum_dim(1).mean()
+    }
+}
+
+/// Collects the tensors that train.
+struct Leaves<'a> {
+    values: &'a [f32],
+    start: usize,
+    leaves: Vec<Leaf>,
+}
+
+impl Leaves<'_> {
+    fn leaf(&mut self, range: Range<usize>, rows: usize, columns: usize) -> Matrix {
+        let range = range.start + self.start..range.end + self.start;
+        let values = self.values.get(range.clone()).unwrap_or_default().to_vec();
+        let tensor = matrix(values, rows, columns).require_grad();
+        self.leaves.push(Leaf { range, tensor: tensor.clone() });
+        tensor
+    }
+}
+
+struct HeadTensors {
+    direct: Matrix,
+    inner: Matrix,
+    inner_bias: Matrix,
+    outer: Matrix,
+    bias: Matrix,
+}
+
+impl HeadTensors {
+    fn new(tower: &ImageTower, leaves: &mut Leaves<'_>) -> Self {
+        let head = tower.head();
+        let (hidden, dim) = (head.inner_bias.len(), head.bias.len());
+        let features = tower.trunk().features();
+        Self {
+            direct: leaves.leaf(head.direct.clone(), features, dim),
+            inner: leaves.leaf(head.inner.clone(), features, hidden),
+            inner_bias: leaves.leaf(head.inner_bias.clone(), 1, hidden),
+            outer: leaves.leaf(head.outer.clone(), hidden, dim),
+            bias: leaves.leaf(head.bias.clone(), 1, dim),
+        }
+    }
+
+    fn project(&self, features: Matrix) -> Matrix {
+        let inner = relu(features.clone().matmul(self.inner.clone()) + self.inner_bias.clone());
+        features.matmul(self.direct.clone()) + inner.matmul(self.outer.clone()) + self.bias.clone()
+    }
+}
+
+struct TextTensors {
+    table: Matrix,
+    convolutions: Vec<(Matrix, Matrix)>,
+    out: Matrix,
+    out_bias: Matrix,
+    width: usize,
+}
+
+impl TextTensors {
+    fn new(tower: &TextTower, leaves: &mut Leaves<'_>) -> Self {
+        let shape = tower.shape();
+        let taps = crate::compact::text::TAPS * shape.width;
+        Self {
+            table: leaves.leaf(tower.table.clone(), shape.vocabulary, shape.width),
+            convolutions: tower
+                .convolutions
+                .iter()
+                .map(|(weight, bias)| {
+                    let weight = leaves.leaf(weight.clone(), taps, shape.width);
+                    (weight, leaves.leaf(bias.clone(), 1, shape.width))
+                })
+                .collect(),
+            out: leaves.leaf(tower.out.clone(), shape.width, shape.dim),
+            out_bias: leaves.leaf(tower.out_bias.clone(), 1, shape.dim),
+            width: shape.width,
+        }
+    }
+
+    /// The tower of [`TextTower::embed`] over padded sentences; padding is zero before every convolution.
+    fn embed(&self, sentences: &[Vec<u32>]) -> Matrix {
+        let count = sentences.len();
+        let length = sentences.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let (mut ids, mut mask, mut share) = (Vec::new(), Vec::new(), Vec::new());
+        for sentence in sentences {
+            for place in 0..length {
+                ids.push(sentence.get(place).map_or(0, |&token| token as i32));
+                mask.push(if place < sentence.len() { 1.0_f32 } else { 0.0 });
+            }
+            share.push(1.0 / sentence.len().max(1) as f32);
+        }
+        let device = Default::default();
+        let ids = Tensor::<Engine, 1, Int>::from_data(TensorData::new(ids, [count * length]), &device);
+        let mask = matrix(mask, count * length, 1);
+        let mut x = self.table.clone().select(0, ids) * mask.clone();
+        for (weight, bias) in &self.convolutions {
+            let change = relu(self.windows(x.clone(), count, length).matmul(weight.clone()) + bias.clone());
+            x = x + change * mask.clone();
+        }
+        let sum = x.reshape([count, length, self.width]).sum_dim(1).reshape([count, self.width]);
+        (sum * matrix(share, count, 1)).matmul(self.out.clone()) + self.out_bias.clone()
+    }
+
+    /// Each row beside the one before and the one after it, zeros at both ends of a sentence.
+    fn windows(&self, x: Matrix, count: usize, length: usize) -> Matrix {
+        let x = x.reshape([count, length, self.width]);
+        let zeros = Tensor::<Engine, 3>::zeros([count, 1, self.width], &Default::default());
+        let before = Tensor::cat(vec![zeros.clone(), x.clone().narrow(1, 0, length - 1)], 1);
+        let after = Tensor::cat(vec![x.clone().narrow(1, 1, length - 1), zeros], 1);
+        Tensor::cat(vec![before, x, after], 2).reshape([count * length, 3 * self.width])
+    }
+}
+
+/// Symmetric InfoNCE with given targets (rows sum to one, symmetric).
+fn contrast(left: Matrix, right: Matrix, scale: Matrix, targets: Matrix) -> Tensor<Engine, 1> {
+    let logits = left.matmul(right.transpose()) * scale;
+    let forwards = (log_softmax(logits.clone(), 1) * targets.clone()).sum_dim(1).mean();
+    let backwards = (log_softmax(logits.transpose(), 1) * targets).sum_dim(1).mean();
+    -(forwards + backwards).mul_scalar(0.5)
+}
+
+/// Divergence of the students' affinities among names from those of CLIP's vectors.
+fn affinity(student: Matrix, clip: Matrix) -> Tensor<Engine, 1> {
+    let among = |rows: Matrix| rows.clone().matmul(rows.transpose()).mul_scalar(AFFINITY_SHARPNESS);
+    let target = softmax(among(clip), 1);
+    -(target * log_softmax(among(student), 1)).sum_dim(1).mean()
+}
+
+fn shared_words(groups: &[u64], smoothing: f32) -> Matrix {
+    let count = groups.len();
+    let mut targets = Vec::with_capacity(count * count);
+    for group in groups {
+        let shared = groups.iter().filter(|other| *other == group).count() as f32;
+        let hit = (1.0 - smoothing) / shared;
+        let spread = smoothing / count as f32;
+        targets.extend(groups.iter().map(|other| if other == group { hit + spread } else { spread }));
+    }
+    matrix(targets, count, count)
+}
+
+fn unit(rows: Matrix) -> Matrix {
+    let norm = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
+    rows / norm
+}
+
+fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
+    Tensor::from_data(TensorData::new(values, [rows, columns]), &Default::default())
+}
+
+fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Result<Vec<f32>, TrainError> {
+    tensor.into_data().to_vec().map_err(|error| TrainError::Engine(format!("{error:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compact::text::TextShape;
+    use crate::compact::trunk::{Architecture, Block};
+
+    fn noise(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5).collect()
+    }
+
+    #[test]
+    fn the_lean_text_tower_is_the_trained_one() {
+        let tower = TextTower::new(TextShape { vocabulary: 30, width: 8, layers: 2, dim: 6 });
+        let weights = noise(tower.layout().len());
+        let sentences = vec![vec![1, 2, 3, 4, 5], vec![7], vec![29, 0, 11], Vec::new()];
+        let mut leaves = Leaves { values: &weights, start: 0, leaves: Vec::new() };
+        let trained = TextTensors::new(&tower, &mut leaves).embed(&sentences);
+        let trained = numbers(trained.inner()).unwrap();
+        for (sentence, trained) in sentences.iter().zip(trained.chunks(6)) {
+            let lean = tower.embed(&weights, sentence).unwrap();
+            for (a, b) in lean.iter().zip(trained) {
+                assert!((a - b).abs() < 1e-5, "{sentence:?}: {a} and {b}");
+            }
+        }
+        assert!(tower.embed(&weights, &[30]).is_none(), "a token beyond the table");
+    }
+
+    #[test]
+    fn the_lean_head_is_the_trained_one() {
+        let block = Block { expand: 4, widens: false, out: 4, stride: 1 };
+        let tower = ImageTower::new(&Architecture { stem: 4, blocks: vec![block], features: 9, bounded: false }, 5, 6);
+        let weights = noise(tower.layout().len());
+        let features = Rows { values: noise(27), width: 9 };
+        let mut leaves = Leaves { values: &weights, start: 0, leaves: Vec::new() };
+        let trained = HeadTensors::new(&tower, &mut leaves).project(features.tensor());
+        let lean: Vec<f32> = tower.project(&weights, &features.values).concat();
+        for (a, b) in lean.iter().zip(numbers(trained.inner()).unwrap()) {
+            assert!((a - b).abs() < 1e-5, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn words_shared_by_two_photos_are_right_for_both() {
+        let targets = numbers(shared_words(&[4, 9, 4], 0.0).inner()).unwrap();
+        assert_eq!(targets, [0.5, 0.0, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 0.5]);
+    }
+}
