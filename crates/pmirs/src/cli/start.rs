@@ -1,0 +1,100 @@
+//! From the first look to an account: demonstration, identity, cloud, login.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+/// See everything work: a cloud, an identity, two collections, searches
+///
+/// Starts a cloud inside this process, makes an identity, a `veiled` and a `sealed` collection, encrypts and
+/// adds every picture and text of FOLDER, and searches them. Without FOLDER it draws a small gallery of its
+/// own. Shows hits with scores and timings, what the cloud stored for one item, and who learns what.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs demo\n  \
+    pmirs demo ~/Pictures/Holiday --query 'children playing in water'\n  \
+    pmirs demo --keep /tmp/pmirs-demo    # leaves the cloud running; prints how to go on\n  \
+    pmirs demo --json | jq '.searches[].hits[0]'")]
+pub struct Demo {
+    /// Folder with pictures and text files; read, never changed
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub folder: Option<PathBuf>,
+    /// Search for these words instead of the built-in queries (repeatable)
+    #[arg(long, value_name = "WORDS")]
+    pub query: Vec<String>,
+    /// Keep everything in DIR and leave the cloud running until Ctrl-C
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub keep: Option<PathBuf>,
+}
+
+/// Make your identity and show its recovery words, once
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs init\n  \
+    pmirs init --passphrase-file ~/.secrets/pmirs    # for scripts; or set PMIRS_PASSPHRASE\n\n\
+    The passphrase protects the identity on this computer. The 24 recovery words are the identity: write them on \
+    paper. Without them a lost passphrase or disk means that nobody can open your collections again.")]
+pub struct Init {}
+
+/// Bring an identity back from its recovery words
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs restore                             # asks for the words and a new passphrase\n  \
+    pmirs restore --words-file words.txt\n\n\
+    The words may also come from PMIRS_RECOVERY_WORDS. They are never taken from an argument.")]
+pub struct Restore {
+    /// Read the 24 recovery words from FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub words_file: Option<PathBuf>,
+}
+
+/// Run the cloud that others log in to
+///
+/// It stores ciphertext and obfuscated vectors, and matches veiled queries. On an address other than loopback
+/// it insists on TLS.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs serve --data ./cloud\n  \
+    pmirs serve --data /srv/pmirs --listen 0.0.0.0:7443 --tls-cert cert.pem --tls-key key.pem\n  \
+    pmirs serve --data ./cloud --new-invite guest.txt    # also writes an invite for one more person\n\n\
+    Logs go to standard error; PMIRS_LOG sets the level (error, warn, info, debug).")]
+pub struct Serve {
+    /// Folder for the cloud's database and blobs
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7747")]
+    pub listen: SocketAddr,
+    /// Certificate chain in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// Also write an invite for one more account to FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub new_invite: Option<PathBuf>,
+    /// Log lines as JSON
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+/// Make an account at a cloud, or log in again
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs login http://127.0.0.1:7747 --invite-file invite.txt\n  \
+    PMIRS_INVITE=... pmirs login https://cloud.example.org\n\n\
+    The invite carries the cloud's own key: every search travels in an envelope that only that key opens. It is \
+    needed once per cloud.")]
+pub struct Login {
+    /// Where the cloud answers, such as https://cloud.example.org
+    #[arg(value_hint = ValueHint::Url)]
+    pub url: String,
+    /// Read the invite from FILE (or set PMIRS_INVITE)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub invite_file: Option<PathBuf>,
+    /// Trust the certificate authority in this PEM file instead of the public ones
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Option<PathBuf>,
+}

@@ -1,0 +1,78 @@
+//! `pmirs add`: pictures and texts into a collection.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use pmirs_vault::{AddOptions, AddReport};
+use serde::Serialize;
+
+use crate::cli::{Add, Global};
+use crate::output::{Answer, DIM, GOOD, Output, bytes, count, plain};
+use crate::progress::Bar;
+use crate::report::Failure;
+use crate::session;
+
+#[derive(Serialize)]
+struct Outcome {
+    added: u64,
+    present: u64,
+    ignored: u64,
+    unused_captions: u64,
+    skipped: Vec<Skipped>,
+    bytes: u64,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    path: PathBuf,
+    reason: String,
+}
+
+impl From<AddReport> for Outcome {
+    fn from(report: AddReport) -> Self {
+        let skipped = report.skipped.into_iter().map(|it| Skipped { path: it.path, reason: it.reason });
+        Self {
+            added: report.added,
+            present: report.present,
+            ignored: report.ignored,
+            unused_captions: report.unused_captions,
+            skipped: skipped.collect(),
+            bytes: report.bytes,
+            seconds: report.elapsed.as_secs_f64(),
+        }
+    }
+}
+
+impl Answer for Outcome {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let rate = if self.seconds > 0.0 { self.added as f64 / self.seconds } else { 0.0 };
+        let (items, size) = (count(self.added as usize, "item"), bytes(self.bytes));
+        writeln!(
+            out,
+            "{GOOD}Added {items}{GOOD:#}, {size} in {:.1} s {DIM}({rate:.0} items/s){DIM:#}.",
+            self.seconds
+        )?;
+        if self.present > 0 {
+            writeln!(out, "  {} there already", count(self.present as usize, "file"))?;
+        }
+        if self.ignored > 0 {
+            writeln!(out, "  {} neither picture nor text", count(self.ignored as usize, "file"))?;
+        }
+        if self.unused_captions > 0 {
+            writeln!(out, "  {} for no file", count(self.unused_captions as usize, "caption"))?;
+        }
+        for Skipped { path, reason } in &self.skipped {
+            writeln!(out, "  skipped {}: {}", plain(&path.display().to_string()), plain(reason))?;
+        }
+        Ok(())
+    }
+}
+
+pub fn run(args: &Add, global: &Global, output: Output) -> Result<(), Failure> {
+    let vault = session::open(global)?;
+    let collection = vault.collection(&args.collection)?;
+    let options = AddOptions { captions: args.captions.clone() };
+    let report = collection.add(&args.paths, &options, &Bar::new(output))?;
+    output.answer(&Outcome::from(report))
+}

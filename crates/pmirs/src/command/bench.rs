@@ -1,0 +1,128 @@
+//! `pmirs bench scan|search|add|veil`.
+
+use std::io::{self, Write};
+
+use pmirs_lab::bench::{self, AddReport, BenchError, ScanReport, SearchReport, VeilReport};
+
+use super::model;
+use crate::cli::{Bench, BenchAdd, BenchScan, BenchSearch, BenchVeil};
+use crate::exit::Exit;
+use crate::output::{Answer, BOLD, DIM, Output};
+use crate::report::Failure;
+
+/// Seed of drawn vectors, so that a figure can be printed again.
+const SEED: u64 = 1;
+
+pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
+    match command {
+        Bench::Scan(args) => scan(args, output),
+        Bench::Search(args) => search(args, output),
+        Bench::Add(args) => add(args, output),
+        Bench::Veil(args) => veil(args, output),
+    }
+}
+
+impl Answer for ScanReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { rows, dim, threads, kernel, ms, rows_per_s, gb_per_s, read_gb_per_s, ratio } = self;
+        writeln!(
+            out,
+            "{BOLD}{ms:.3} ms{BOLD:#} for one query over {rows} x {dim} int8, {threads} thread(s), {kernel}"
+        )?;
+        writeln!(out, "  {:.1} million rows/s", rows_per_s / 1e6)?;
+        writeln!(
+            out,
+            "  {gb_per_s:.1} GB/s, {:.0}% of the {read_gb_per_s:.1} GB/s that this machine reads",
+            ratio * 100.0
+        )
+    }
+}
+
+fn scan(args: &BenchScan, output: Output) -> Result<(), Failure> {
+    let report = bench::scan(args.rows, args.dim, args.threads, SEED).map_err(|error| unfit(&error))?;
+    output.answer(&report)
+}
+
+impl Answer for SearchReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { p50_ms, p95_ms, breakdown_ms: it, items, protection, embeddings, searches, .. } = self;
+        writeln!(out, "{BOLD}p50 {p50_ms:.2} ms, p95 {p95_ms:.2} ms{BOLD:#} over {searches} searches")?;
+        writeln!(out, "  {DIM}{items} {embeddings} embeddings, {protection}, loopback, warm{DIM:#}")?;
+        let parts = [
+            ("encode", it.encode),
+            ("veil", it.veil),
+            ("seal", it.seal),
+            ("network", it.network),
+            ("score", it.score),
+            ("open", it.open),
+            ("re-rank", it.rerank),
+        ];
+        parts.iter().try_for_each(|(part, ms)| writeln!(out, "  {part:<8} {ms:>7.3} ms"))?;
+        writeln!(
+            out,
+            "  {:.0} candidates opened; {:.1}% of the answers proven exact",
+            self.candidates,
+            self.exact * 100.0
+        )
+    }
+}
+
+fn search(args: &BenchSearch, output: Output) -> Result<(), Failure> {
+    let encoder = model::encoder(args.model.as_deref())?;
+    output.answer(&bench::search(&encoder, args.items, args.protection.into(), args.folder.as_deref())?)
+}
+
+impl Answer for AddReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { images_per_s, encoder_images_per_s, ratio, images, protection } = self;
+        writeln!(
+            out,
+            "{BOLD}{images_per_s:.1} images/s{BOLD:#} into a {protection} collection, {images} images"
+        )?;
+        writeln!(
+            out,
+            "  {:.0}% of the {encoder_images_per_s:.1} images/s of decode, resize and encode alone",
+            ratio * 100.0
+        )
+    }
+}
+
+fn add(args: &BenchAdd, output: Output) -> Result<(), Failure> {
+    let encoder = model::encoder(args.model.as_deref())?;
+    output.answer(&bench::add(&encoder, args.protection.into(), args.folder.as_deref())?)
+}
+
+impl Answer for VeilReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { dim, veiled_dim, us_per_vector, us_per_query, setup_ms } = self;
+        writeln!(
+            out,
+            "{BOLD}{us_per_vector:.2} µs{BOLD:#} to veil a document of {dim} numbers into {veiled_dim}"
+        )?;
+        writeln!(out, "  {us_per_query:.2} µs for a query, {setup_ms:.2} ms to derive the veil from its key")
+    }
+}
+
+fn veil(args: &BenchVeil, output: Output) -> Result<(), Failure> {
+    output.answer(&bench::veil(args.dim).map_err(|error| unfit(&error))?)
+}
+
+fn unfit(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Usage, error, "choose other sizes; `pmirs bench --help` lists the options")
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Vault(error) => error.into(),
+            BenchError::Cloud(error) => error.into(),
+            BenchError::Encoder(error) => error.into(),
+            BenchError::File { .. } => {
+                Self::new(Exit::Failure, &error, "name a folder with readable pictures")
+            }
+            BenchError::TooFew { .. } => {
+                Self::new(Exit::Usage, &error, "name another folder, or fewer items")
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the demonstration plays on: folders, a cloud in this process, and an identity that is logged in to
+//! it.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use pmirs_cloud::{Config, Embedded};
+use pmirs_crypto::{Argon2Params, Token};
+use pmirs_vault::{LoginOptions, Vault};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tempfile::TempDir;
+
+use crate::exit::Exit;
+use crate::report::Failure;
+
+/// The running demonstration.
+pub struct Stage {
+    root: PathBuf,
+    /// Removed at the end, unless the person keeps the folder.
+    temporary: Option<TempDir>,
+    cloud: Embedded,
+    vault: Vault,
+}
+
+impl Stage {
+    /// Builds everything in `keep`, or in a folder that is removed at the end.
+    pub fn set(keep: Option<&Path>) -> Result<Self, Failure> {
+        let temporary = if keep.is_some() { None } else { Some(temporary()?) };
+        let root = match (keep, &temporary) {
+            (Some(dir), _) => new_folder(dir)?,
+            (None, Some(dir)) => dir.path().to_owned(),
+            (None, None) => PathBuf::new(),
+        };
+        let cloud = Embedded::start(Config::loopback(root.join("cloud")))?;
+        let vault = identity(&root, keep.is_some())?;
+        vault.login(cloud.url(), &LoginOptions { invite: cloud.first_invite(), ca: None })?;
+        Ok(Self { root, temporary, cloud, vault })
+    }
+
+    pub fn url(&self) -> &str {
+        self.cloud.url()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.cloud.local_addr()
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The cloud's data folder.
+    pub fn cloud_data(&self) -> PathBuf {
+        self.root.join("cloud")
+    }
+
+    pub fn home(&self) -> PathBuf {
+        home(&self.root)
+    }
+
+    pub fn passphrase_file(&self) -> PathBuf {
+        passphrase_file(&self.root)
+    }
+
+    /// An empty folder for the drawn gallery.
+    pub fn gallery(&self) -> Result<PathBuf, Failure> {
+        let folder = self.root.join("gallery");
+        fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, "make", &error))?;
+        Ok(folder)
+    }
+
+    /// Stops the cloud and, unless the person keeps the folder, removes every trace.
+    pub fn strike(self) -> Result<(), Failure> {
+        self.cloud.stop()?;
+        match self.temporary {
+            Some(dir) => {
+                let path = dir.path().to_owned();
+                dir.close().map_err(|error| Failure::file(&path, "remove", &error))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn home(root: &Path) -> PathBuf {
+    root.join("home")
+}
+
+fn passphrase_file(root: &Path) -> PathBuf {
+    root.join("passphrase")
+}
+
+fn temporary() -> Result<TempDir, Failure> {
+    tempfile::Builder::new().prefix("pmirs-demo-").tempdir().map_err(|error| {
+        Failure::new(
+            Exit::Failure,
+            format!("cannot make a temporary folder: {error}"),
+            "name a folder with --keep DIR",
+        )
+    })
+}
+
+/// A folder of the demonstration's own: what is there already is not touched.
+fn new_folder(dir: &Path) -> Result<PathBuf, Failure> {
+    let used = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if used {
+        let error = format!("{} is not empty", dir.display());
+        return Err(Failure::new(Exit::Exists, error, "name a new folder with --keep DIR"));
+    }
+    fs::create_dir_all(dir).map_err(|error| Failure::file(dir, "make", &error))?;
+    fs::canonicalize(dir).map_err(|error| Failure::file(dir, "read", &error))
+}
+
+/// An identity under a random passphrase. Only one that is kept needs a passphrase that is costly to guess,
+/// and a note of it.
+fn identity(root: &Path, kept: bool) -> Result<Vault, Failure> {
+    let passphrase = Token::generate(&mut UnwrapErr(SysRng)).to_text();
+    let cost = if kept { Argon2Params::recommended() } else { Argon2Params::insecure_fast() };
+    let (vault, _words) = Vault::create_with(&home(root), &passphrase, &cost)?;
+    if kept {
+        let path = passphrase_file(root);
+        write_private(&path, &passphrase).map_err(|error| Failure::file(&path, "write", &error))?;
+    }
+    Ok(vault)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    writeln!(options.open(path)?, "{text}")
+}

@@ -1,0 +1,72 @@
+//! One module per command; here is only which is which.
+
+mod add;
+mod agent;
+mod audit;
+mod bench;
+mod collection;
+mod completions;
+mod demo;
+mod eval;
+mod init;
+mod item;
+mod login;
+mod man;
+mod model;
+mod search;
+mod serve;
+mod status;
+mod table;
+mod unlock;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::report::{self, Failure};
+
+/// Reads the command line, runs the command, tells how it went.
+pub fn main() -> ExitCode {
+    // Known before the command line is understood, since it may be the command line that is wrong.
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let exit = match Cli::try_parse() {
+        Err(error) => report::usage(&error, json),
+        Ok(cli) => match run(&cli) {
+            Ok(()) => Exit::Success,
+            Err(failure) => failure.tell(json),
+        },
+    };
+    exit.into()
+}
+
+fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
+    let output = Output::new(global);
+    match command {
+        Command::Demo(args) => demo::run(args, output),
+        Command::Init(_) => init::init(global, output),
+        Command::Restore(args) => init::restore(args, global, output),
+        Command::Unlock => unlock::unlock(global, output),
+        Command::Lock => unlock::lock(global, output),
+        Command::Serve(args) => serve::run(args, output),
+        Command::Login(args) => login::run(args, global, output),
+        Command::Collection(command) => collection::run(command, global, output),
+        Command::Add(args) => add::run(args, global, output),
+        Command::Search(args) => search::run(args, global, output),
+        Command::Get(args) => item::get(args, global, output),
+        Command::Rm(args) => item::rm(args, global, output),
+        Command::Status(_) => status::run(global, output),
+        Command::Verify(args) => verify::run(args, global, output),
+        Command::Model(command) => model::run(command, output),
+        Command::Eval(command) => eval::run(command, output),
+        Command::Bench(command) => bench::run(command, output),
+        Command::Audit(args) => audit::run(args, output),
+        Command::Completions(args) => completions::run(args, output),
+        Command::Man(args) => man::run(args, output),
+        Command::Table => table::run(output),
+        Command::Agent => agent::run(global),
+    }
+}

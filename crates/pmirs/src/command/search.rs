@@ -1,0 +1,142 @@
+//! `pmirs search`: by words or by a picture.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use pmirs_encoder::{Limits, Picture};
+use pmirs_vault::{Answer as Found, Breakdown, Cutoff, Hit, Query, SearchOptions};
+use serde::Serialize;
+
+use crate::cli::{CutoffArg, Global, Search};
+use crate::exit::Exit;
+use crate::output::{Answer, DIM, GOOD, Output, count, plain};
+use crate::report::Failure;
+use crate::session;
+
+#[derive(Serialize)]
+struct Outcome {
+    hits: Vec<Row>,
+    exact: bool,
+    ms: f64,
+    breakdown_ms: Milliseconds,
+}
+
+/// One hit as people and programs see it.
+#[derive(Serialize)]
+struct Row {
+    item: String,
+    name: String,
+    score: f32,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<String>,
+}
+
+impl From<Hit> for Row {
+    fn from(hit: Hit) -> Self {
+        Self {
+            item: hit.item.to_string(),
+            name: hit.meta.name,
+            score: hit.score,
+            kind: hit.meta.kind.name(),
+            caption: hit.meta.caption,
+        }
+    }
+}
+
+/// Where the time of one search went.
+#[derive(Serialize)]
+struct Milliseconds {
+    encode: f64,
+    veil: f64,
+    seal: f64,
+    network: f64,
+    score: f64,
+    open: f64,
+    rerank: f64,
+}
+
+impl From<Breakdown> for Milliseconds {
+    fn from(it: Breakdown) -> Self {
+        Self {
+            encode: ms(it.encode),
+            veil: ms(it.veil),
+            seal: ms(it.seal),
+            network: ms(it.network),
+            score: ms(it.score),
+            open: ms(it.open),
+            rerank: ms(it.rerank),
+        }
+    }
+}
+
+/// Milliseconds, to the microsecond.
+pub fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl Answer for Outcome {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let width = self.hits.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).clamp(8, 48);
+        for (place, Row { item, name, score, kind, caption }) in self.hits.iter().enumerate() {
+            let short = item.get(..12).unwrap_or(item);
+            let caption = caption.as_deref().map(plain).unwrap_or_default();
+            writeln!(
+                out,
+                "{:>3}  {score:.3}  {GOOD}{:<width$}{GOOD:#}  {kind:<5}  {DIM}{short}  {caption}{DIM:#}",
+                place + 1,
+                plain(name)
+            )?;
+        }
+        let found = if self.hits.is_empty() {
+            "Nothing is similar enough; `--cutoff none` shows the nearest items anyway".to_owned()
+        } else {
+            count(self.hits.len(), "hit")
+        };
+        let sure = if self.exact { "" } else { "; not proven to be the best" };
+        writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)
+    }
+}
+
+pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure> {
+    let query = match &args.image {
+        Some(path) => Query::Image(picture(path)?),
+        None => Query::text(args.words.join(" ")),
+    };
+    let vault = session::open(global)?;
+    let options = SearchOptions { k: args.k.into(), cutoff: args.cutoff.into() };
+    let Found { hits, exact, warnings, breakdown, .. } =
+        vault.collection(&args.collection)?.search(&query, &options)?;
+    for warning in warnings {
+        Output::warn(plain(&warning));
+    }
+    let hits = hits.into_iter().map(Row::from).collect();
+    output.answer(&Outcome { hits, exact, ms: ms(breakdown.total), breakdown_ms: breakdown.into() })
+}
+
+impl From<CutoffArg> for Cutoff {
+    fn from(cutoff: CutoffArg) -> Self {
+        match cutoff {
+            CutoffArg::Auto => Self::Calibrated,
+            CutoffArg::None => Self::None,
+            CutoffArg::Score(score) => Self::At(score),
+        }
+    }
+}
+
+/// Reads and decodes a picture, within limits.
+pub fn picture(path: &Path) -> Result<Picture, Failure> {
+    let limits = Limits::default();
+    let size = fs::metadata(path).map_err(|error| Failure::file(path, "read", &error))?.len();
+    let bad = |error: &dyn std::fmt::Display| {
+        let formats = "pictures are JPEG, PNG, WebP, GIF, BMP or TIFF";
+        Failure::new(Exit::Usage, format!("{}: {error}", path.display()), formats)
+    };
+    if size > limits.bytes {
+        return Err(bad(&format_args!("the file is larger than {} bytes", limits.bytes)));
+    }
+    let bytes = fs::read(path).map_err(|error| Failure::file(path, "read", &error))?;
+    Picture::decode(&bytes, &limits).map_err(|error| bad(&error))
+}

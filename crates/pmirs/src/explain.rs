@@ -1,0 +1,124 @@
+//! What an error of a library means to a person: an exit code, and what to do next.
+
+use pmirs_vault::VaultError;
+use pmirs_wire::problem::ProblemKind;
+
+use crate::exit::Exit;
+use crate::report::Failure;
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let (exit, hint) = explain(&error);
+        Self::new(exit, &error, hint)
+    }
+}
+
+fn explain(error: &VaultError) -> (Exit, String) {
+    let (exit, hint) = match error {
+        VaultError::NoIdentity(_) => {
+            (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")
+        }
+        VaultError::HomeExists(_) => {
+            (Exit::Exists, "use it as it is, or name another folder with --home DIR")
+        }
+        VaultError::WrongPassphrase => (
+            Exit::Locked,
+            "try again; if it is lost, `pmirs restore` in another --home needs only the recovery words",
+        ),
+        VaultError::RecoveryWords(_) => {
+            (Exit::Usage, "type all 24 words in their order, with blanks between them")
+        }
+        VaultError::NotLoggedIn => (Exit::Network, "run `pmirs login URL --invite-file FILE`"),
+        VaultError::ServerKeyChanged { .. } => (
+            Exit::Integrity,
+            "somebody may stand between you and the cloud: ask its operator before you go on",
+        ),
+        VaultError::NoCollection(_) => (Exit::NotFound, "`pmirs collection list` shows the ones you have"),
+        VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
+        VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
+        VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
+        VaultError::OtherModel { .. } => {
+            (Exit::Failure, "use the version of pmirs that the collection was made with")
+        }
+        VaultError::Altered { .. } => {
+            (Exit::Integrity, "`pmirs verify` lists everything that the cloud did not keep as written")
+        }
+        VaultError::File { path, .. } if !path.exists() => {
+            (Exit::NotFound, "check the path for a typing mistake")
+        }
+        VaultError::File { .. } => (Exit::Failure, "check the path, its permissions and the disk"),
+        VaultError::Captions { .. } => {
+            (Exit::Usage, "it takes tab-separated lines under the header `image<TAB>caption`")
+        }
+        VaultError::Local { .. } => (
+            Exit::Failure,
+            "check the disk; moved away, it is made anew by `pmirs login` and the next search",
+        ),
+        VaultError::Query(_) => (Exit::Usage, "describe in a few words what you look for"),
+        VaultError::Url { .. } => (Exit::Usage, "an address looks like https://cloud.example.org"),
+        VaultError::Unreachable { .. } => (Exit::Network, "check the address; `pmirs serve` starts a cloud"),
+        VaultError::BadAnswer { .. } => (Exit::Network, "is this a PMIRS cloud, and of a matching version?"),
+        VaultError::Refused { problem, .. } => refused(problem.kind),
+        VaultError::Encoder(_) => (Exit::Failure, "`pmirs model info` shows whether the model pack is whole"),
+        VaultError::Randomness(_) => {
+            (Exit::Failure, "this system cannot make secrets; try again after a restart")
+        }
+        VaultError::Internal(_) => {
+            (Exit::Failure, "a mistake in this program: please report the command and this line")
+        }
+    };
+    (exit, hint.to_owned())
+}
+
+fn refused(kind: ProblemKind) -> (Exit, &'static str) {
+    match kind {
+        ProblemKind::BadRequest => (Exit::Failure, "is the cloud of a matching version?"),
+        ProblemKind::Unauthenticated => {
+            (Exit::Network, "log in with `pmirs login URL`; a new account needs an invite")
+        }
+        ProblemKind::NotFound => {
+            (Exit::NotFound, "it may have been deleted; `pmirs collection list` shows what is there")
+        }
+        ProblemKind::Forbidden => (Exit::Network, "ask the owner of the collection for the right to do this"),
+        ProblemKind::Conflict => (Exit::Exists, "somebody else was faster; run the command again"),
+        ProblemKind::TooLarge => {
+            (Exit::Network, "remove something, or ask the cloud's operator for more room")
+        }
+        ProblemKind::TooMany => (Exit::Network, "wait a moment, then run the command again"),
+        ProblemKind::Unavailable | ProblemKind::Internal => {
+            (Exit::Network, "wait a moment, then run the command again; the cloud's log says more")
+        }
+    }
+}
+
+impl From<pmirs_cloud::Error> for Failure {
+    fn from(error: pmirs_cloud::Error) -> Self {
+        use pmirs_cloud::Error;
+        let (exit, hint) = match &error {
+            Error::PlainListen { .. } => (Exit::Usage, "name both with --tls-cert FILE and --tls-key FILE"),
+            Error::Tls { .. } => {
+                (Exit::Usage, "both are PEM files: the certificate chain, and its private key")
+            }
+            Error::InUse { .. } => {
+                (Exit::Exists, "stop the other server, or name another folder with --data DIR")
+            }
+            Error::ServerKey { .. } => {
+                (Exit::Integrity, "bring the file back from a backup: invites and clients pin it")
+            }
+            Error::Undeclared { .. } => {
+                (Exit::Integrity, "was the folder written by another version of pmirs?")
+            }
+            Error::File { .. } => (Exit::Failure, "check the path, its permissions and the disk"),
+            Error::Bind { .. } => (Exit::Network, "choose another address or port with --listen ADDR"),
+            Error::Storage(_) => (Exit::Failure, "check the disk, and that the folder is on this machine"),
+            Error::Serve(_) => (Exit::Network, "start it again; the log says more"),
+        };
+        Self::new(exit, &error, hint)
+    }
+}
+
+impl From<pmirs_encoder::EncoderError> for Failure {
+    fn from(error: pmirs_encoder::EncoderError) -> Self {
+        VaultError::from(error).into()
+    }
+}

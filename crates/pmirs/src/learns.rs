@@ -1,0 +1,108 @@
+//! The "who learns what" table: what a protection level tells the cloud, in one place for every page that
+//! says it.
+
+use std::fmt;
+
+use pmirs_vault::Protection;
+
+/// One row: what a level means for the person who chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The level's name, as typed.
+    pub level: &'static str,
+    /// Where pictures and queries are compared.
+    pub matching: &'static str,
+    /// What the operator of the cloud can find out.
+    pub cloud_learns: &'static str,
+    /// What the level is good for.
+    pub fits: &'static str,
+}
+
+/// `sealed`: the cloud stores, the client matches.
+pub const SEALED: Row = Row {
+    level: "sealed",
+    matching: "on your computer, over a synced encrypted index",
+    cloud_learns: "sizes, counts, timing, which blobs are fetched",
+    fits: "personal and team archives up to about 1,000,000 items",
+};
+
+/// `veiled`: the cloud matches over obfuscated embeddings.
+pub const VEILED: Row = Row {
+    level: "veiled",
+    matching: "on the cloud server, over obfuscated embeddings",
+    cloud_learns: "the above, plus every query's scores up to a factor and, past some tens of thousands of items or \
+                   a few dozen known pairs, the geometry of the embeddings (measured by `pmirs audit`)",
+    fits: "thin clients, large shared collections, stock vector databases",
+};
+
+/// Every level, the most private first.
+pub const TABLE: [Row; 2] = [SEALED, VEILED];
+
+/// The row of a level.
+pub fn row(level: Protection) -> Row {
+    match level {
+        Protection::Sealed => SEALED,
+        Protection::Veiled => VEILED,
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // "the above" only makes sense below the first row of the table.
+        let learns = match self.cloud_learns.strip_prefix("the above") {
+            Some(rest) => format!("{}{rest}", SEALED.cloud_learns),
+            None => self.cloud_learns.to_owned(),
+        };
+        writeln!(f, "  protection    {}", self.level)?;
+        writeln!(f, "  matching      {}", self.matching)?;
+        writeln!(f, "  cloud learns  {}", hang(&learns, 16, 100))?;
+        write!(f, "  it fits       {}", self.fits)
+    }
+}
+
+/// The table as README and ARCHITECTURE carry it.
+pub fn markdown() -> String {
+    let mut table =
+        String::from("| level | where matching happens | the cloud learns | it fits |\n|---|---|---|---|\n");
+    table.extend(TABLE.map(|Row { level, matching, cloud_learns, fits }| {
+        format!("| `{level}` | {matching} | {cloud_learns} | {fits} |\n")
+    }));
+    table
+}
+
+/// Breaks `text` at spaces so that no line passes `width`, later lines starting at column `indent`.
+fn hang(text: &str, indent: usize, width: usize) -> String {
+    let mut lines = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        if column > indent && column + 1 + word.len() > width {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += word.len();
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_alone_does_not_refer_to_the_row_above() {
+        let veiled = VEILED.to_string();
+        assert!(!veiled.contains("the above"), "{veiled}");
+        assert!(veiled.contains(SEALED.cloud_learns.split(',').next().unwrap()), "{veiled}");
+        assert!(veiled.lines().all(|line| line.len() <= 100), "{veiled}");
+    }
+
+    #[test]
+    fn the_markdown_table_has_a_row_per_level() {
+        assert_eq!(markdown().lines().count(), 2 + TABLE.len());
+    }
+}

@@ -1,0 +1,24 @@
+//! `pmirs`: private search over your own pictures and notes.
+//!
+//! The binary is a thin shell: [`cli`] says what can be typed, [`command`] has one module per command,
+//! [`output`] and [`report`] decide how anything is printed. All work happens in the crates below.
+
+mod agent;
+mod cli;
+mod command;
+mod exit;
+mod explain;
+mod gallery;
+mod home;
+mod learns;
+mod output;
+mod progress;
+mod report;
+mod secret;
+mod session;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command::main()
+}

@@ -1,0 +1,49 @@
+//! Opening the home: with the seed that an agent holds, or else with the passphrase.
+
+use std::path::{Path, PathBuf};
+
+use pmirs_vault::{IdentitySeed, Vault, VaultError};
+use zeroize::Zeroizing;
+
+use crate::agent;
+use crate::cli::Global;
+use crate::home;
+use crate::output::Output;
+use crate::report::Failure;
+use crate::secret;
+
+/// Opens the vault. Argon2id is paid only when no agent holds the seed, and then one is started.
+pub fn open(global: &Global) -> Result<Vault, Failure> {
+    let home = home::folder(global)?;
+    let seed = match held(&home) {
+        Some(seed) => seed,
+        None => unlock(global, &home)?,
+    };
+    Ok(Vault::open(&home, &seed)?)
+}
+
+/// Opens the vault if that takes no question: an agent holds the seed, or the passphrase stands somewhere.
+pub fn open_silently(global: &Global) -> Result<Option<Vault>, Failure> {
+    let home = home::folder(global)?;
+    if held(&home).is_some() || secret::passphrase_is_given(global.passphrase_file.as_deref()) {
+        return open(global).map(Some);
+    }
+    Ok(None)
+}
+
+/// Asks for the passphrase, opens the identity, and starts an agent that keeps the seed for a while.
+pub fn unlock(global: &Global, home: &Path) -> Result<IdentitySeed, Failure> {
+    if !Vault::exists(home) {
+        return Err(VaultError::NoIdentity(PathBuf::from(home)).into());
+    }
+    let passphrase = secret::passphrase(global.passphrase_file.as_deref())?;
+    let seed = Vault::unlock(home, &passphrase)?;
+    if let Err(error) = agent::start(home, &Zeroizing::new(*seed.expose_secret())) {
+        Output::warn(format_args!("no agent holds the identity ({error}); the next command asks again"));
+    }
+    Ok(seed)
+}
+
+fn held(home: &Path) -> Option<IdentitySeed> {
+    agent::seed(home).map(|seed| IdentitySeed::from_secret(&seed))
+}

@@ -1,0 +1,241 @@
+//! A person's first day, typed: every command in turn against a cloud in another process.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A cloud on a free port, killed at the end.
+struct Cloud {
+    process: Child,
+    url: String,
+    first_invite: PathBuf,
+}
+
+impl Cloud {
+    fn start(data: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_pmirs"))
+            .args(["--json", "serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let url = ready["url"].as_str().unwrap().to_owned();
+        Self { process, url, first_invite: ready["first_invite"].as_str().unwrap().into() }
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Someone with a home folder.
+struct Person {
+    folder: TempDir,
+}
+
+impl Person {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pmirs"));
+        command.args(arguments).env("PMIRS_HOME", self.path("home")).current_dir(self.folder.path());
+        command.env_remove("PMIRS_PASSPHRASE").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command that must succeed, and reads its one object.
+    fn says(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with this code, with one error line and one hint line.
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        let starts = |with: &str| told.lines().filter(|line| line.starts_with(with)).count();
+        assert_eq!((starts("error: "), starts("hint: ")), (1, 1), "{arguments:?}: {told}");
+        assert!(output.stdout.is_empty(), "{arguments:?} failed and printed an answer");
+        told
+    }
+
+    /// Three pictures, a note, a broken picture, and something that is neither.
+    fn fill(&self, folder: &str) {
+        let folder = self.path(folder);
+        fs::create_dir_all(folder.join("deeper")).unwrap();
+        for (name, color) in
+            [("red.png", [200, 20, 30]), ("green.jpg", [30, 160, 40]), ("deeper/blue.jpg", [20, 40, 190])]
+        {
+            let shaded = RgbImage::from_fn(96, 64, |x, y| {
+                Rgb(color.map(|c: u8| c.saturating_add((x / 8 + y / 8) as u8)))
+            });
+            shaded.save(folder.join(name)).unwrap();
+        }
+        fs::write(folder.join("note.txt"), "Bring the bicycle to the repair shop.\n").unwrap();
+        fs::write(folder.join("broken.jpg"), b"\xff\xd8\xff\xe0 cut off").unwrap();
+        fs::write(folder.join("program.exe"), b"MZ").unwrap();
+    }
+}
+
+/// An agent outlives the command that started it, but not the test.
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ = self.command(&["lock"]).output();
+    }
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["hits"].as_array().unwrap().iter().map(|hit| hit["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn from_the_first_word_to_the_last() {
+    let person = Person::new();
+    person.fill("pictures");
+    let cloud = Cloud::start(&person.path("cloud"));
+    fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
+    fs::write(person.path("wrong"), "not the passphrase").unwrap();
+
+    let made = person.says(&["init", "--passphrase-file", "passphrase"]);
+    assert_eq!(made["recovery_words"].as_str().unwrap().split(' ').count(), 24);
+    assert_eq!(made["safety_words"].as_str().unwrap().split(' ').count(), 12);
+    person.fails(7, &["init", "--passphrase-file", "passphrase"]);
+    person.fails(4, &["unlock", "--passphrase-file", "wrong"]);
+    person.fails(4, &["collection", "list"]);
+
+    // From here on the agent holds the identity, and nothing asks.
+    assert_eq!(person.says(&["unlock", "--passphrase-file", "passphrase"])["unlocked"], true);
+    person.fails(5, &["collection", "list"]);
+    let invite = cloud.first_invite.to_str().unwrap();
+    assert_eq!(person.says(&["login", &cloud.url, "--invite-file", invite])["registered"], true);
+
+    for level in ["veiled", "sealed"] {
+        let made = person.says(&["collection", "new", level, "--protection", level]);
+        assert_eq!(made["protection"], level);
+        person.fails(7, &["collection", "new", level, "--protection", level]);
+
+        let added = person.says(&["add", level, "pictures"]);
+        assert_eq!((&added["added"], &added["ignored"]), (&4.into(), &1.into()), "{added}");
+        let skipped = added["skipped"].as_array().unwrap();
+        assert!(
+            skipped.len() == 1 && skipped[0]["path"].as_str().unwrap().ends_with("broken.jpg"),
+            "{added}"
+        );
+        let again = person.says(&["add", level, "pictures"]);
+        assert_eq!((&again["added"], &again["present"]), (&0.into(), &4.into()), "{again}");
+
+        let answer = person.says(&["search", level, "repairing", "a", "bicycle", "--cutoff", "none"]);
+        assert_eq!(names(&answer).len(), 4, "{answer}");
+        let alike =
+            person.says(&["search", level, "--image", "pictures/red.png", "-k", "1", "--cutoff", "none"]);
+        assert!(names(&alike)[0].ends_with("red.png"), "{alike}");
+        assert!(alike["hits"][0]["score"].as_f64().unwrap() > 0.99, "{alike}");
+
+        let item = alike["hits"][0]["item"].as_str().unwrap();
+        let got = person.path(&format!("{level}.png"));
+        person.says(&["get", level, &item[..12], "-o", got.to_str().unwrap()]);
+        assert_eq!(fs::read(got).unwrap(), fs::read(person.path("pictures/red.png")).unwrap());
+        assert_eq!(person.says(&["verify", level])["items"], 4);
+        assert_eq!(person.says(&["rm", level, item])["removed"], 1);
+        person.fails(3, &["get", level, item]);
+        assert_eq!(person.says(&["collection", "show", level])["contents"].as_array().unwrap().len(), 3);
+    }
+
+    assert_eq!(person.says(&["status"])["collections"].as_array().unwrap().len(), 2);
+    person.fails(3, &["search", "holidays", "sea"]);
+    person.fails(2, &["collection", "delete", "sealed"]);
+    assert_eq!(person.says(&["collection", "delete", "sealed", "--yes"])["deleted"], "sealed");
+    assert_eq!(person.says(&["lock"])["was_unlocked"], true);
+    person.fails(4, &["collection", "list"]);
+}
+
+#[test]
+fn the_identity_comes_back_from_its_words() {
+    let person = Person::new();
+    fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
+    let made = person.says(&["init", "--passphrase-file", "passphrase"]);
+    fs::write(person.path("words"), made["recovery_words"].as_str().unwrap()).unwrap();
+    let restored = person.says(&[
+        "--home",
+        "other",
+        "restore",
+        "--words-file",
+        "words",
+        "--passphrase-file",
+        "passphrase",
+    ]);
+    assert_eq!(restored["safety_words"], made["safety_words"]);
+    assert!(restored.get("recovery_words").is_none());
+}
+
+#[test]
+fn the_demonstration_reports_what_it_did() {
+    let person = Person::new();
+    person.fill("pictures");
+    let report = person.says(&["demo", "pictures", "--query", "something red", "--query", "a bicycle"]);
+    assert_eq!(report["items"], 4, "{report}");
+    let searches = report["searches"].as_array().unwrap();
+    assert_eq!(searches.len(), 4, "two queries at two levels: {report}");
+    for search in searches {
+        assert!(["veiled", "sealed"].contains(&search["protection"].as_str().unwrap()));
+        assert!(search["ms"].as_f64().unwrap() > 0.0);
+        assert_eq!(search["hits"].as_array().unwrap().len(), 4, "{search}");
+    }
+    // Both levels answer alike.
+    for pair in searches.chunks(2) {
+        assert_eq!(names(&pair[0]), names(&pair[1]));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let person = Person::new();
+    let mut child = person
+        .command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    assert!(status.success() && stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let person = Person::new();
+    let pages = person.says(&["man", "pages"]);
+    assert!(pages["pages"].as_array().unwrap().len() > 20, "{pages}");
+    let top = fs::read_to_string(person.path("pages/pmirs.1")).unwrap();
+    for word in ["search", "collection", "Exit codes"] {
+        assert!(top.contains(word), "{word} is not in the man page");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = person.command(&["completions", shell]).output().unwrap().stdout;
+        assert!(String::from_utf8(script).unwrap().contains("protection"), "{shell}");
+    }
+}
