@@ -179,8 +179,17 @@ impl Remote {
         body: Vec<u8>,
     ) -> Result<(Vec<u8>, Timing), VaultError> {
         let sent_ms = fresh::now_ms();
-        let request = InnerRequest { sent_ms, method, path: path.to_owned(), token, body: Bytes(body) };
-        let exchange = self.transport.exchange(&request).map_err(|error| match error {
+        let mut request = InnerRequest { sent_ms, method, path: path.to_owned(), token, body: Bytes(body) };
+        let answer = match self.transport.exchange(&request) {
+            // A server that has just started refuses what was sealed before, since it cannot know what was
+            // sent then already; the same request, sealed now, passes.
+            Err(TransportError::Refused(problem)) if problem.kind == ProblemKind::Unavailable => {
+                request.sent_ms = fresh::now_ms();
+                self.transport.exchange(&request)
+            }
+            answer => answer,
+        };
+        let exchange = answer.map_err(|error| match error {
             TransportError::Unreachable(reason) => {
                 VaultError::Unreachable { url: self.transport.name().to_owned(), reason }
             }
