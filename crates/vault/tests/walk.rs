@@ -199,7 +199,7 @@ fn each_field_is_what_it_is_declared_to_be(world: &World) {
                 pmirs_crypto::PublicIdentity::from_bytes(&field.bytes).unwrap();
             }
             Class::Sealed | Class::Grant => {
-                assert!(looks_random(&field.bytes[1..]), "{what} is not ciphertext")
+                assert!(looks_random(&field.bytes[1..]), "{what} is not ciphertext");
             }
             Class::Veiled => {
                 let scale = text.parse::<f32>().is_ok_and(|scale| scale > 0.0);

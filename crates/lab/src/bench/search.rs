@@ -157,11 +157,13 @@ fn embed_folder(encoder: &Encoder, folder: &Path, items: usize) -> Result<Vec<Ve
         let mut prepared = Vec::with_capacity(batch.len());
         for path in batch {
             let bytes = std::fs::read(path).map_err(|error| BenchError::file(path, &error))?;
-            let picture =
-                Picture::decode(&bytes, &Limits::default()).map_err(|error| BenchError::file(path, &error))?;
+            let picture = Picture::decode(&bytes, &Limits::default())
+                .map_err(|error| BenchError::file(path, &error))?;
             prepared.push(encoder.preprocess(&picture)?);
         }
-        embeddings.extend(encoder.embed_prepared(&prepared)?.into_iter().map(pmirs_encoder::Embedding::into_values));
+        embeddings.extend(
+            encoder.embed_prepared(&prepared)?.into_iter().map(pmirs_encoder::Embedding::into_values),
+        );
     }
     Ok(embeddings)
 }
@@ -176,7 +178,9 @@ fn drawn(dim: usize, items: usize) -> Vec<Vec<f32>> {
         .map(|(_, centre)| {
             let mut vector: Vec<f32> = normal().iter().zip(centre).map(|(own, near)| own + near).collect();
             let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            vector.iter_mut().for_each(|x| *x /= length);
+            for x in &mut vector {
+                *x /= length;
+            }
             vector
         })
         .collect()

@@ -26,8 +26,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(encoder: &Arc<Encoder>) -> Result<Self, BenchError> {
-        let folder =
-            tempfile::tempdir().map_err(|error| BenchError::file(&std::env::temp_dir(), &error))?;
+        let folder = tempfile::tempdir().map_err(|error| BenchError::file(&std::env::temp_dir(), &error))?;
         let cloud = Embedded::start(Config::loopback(folder.path().join("cloud")))?;
         let cost = Argon2Params::insecure_fast();
         let (vault, _words) = Vault::create_with(&folder.path().join("home"), "benchmark", &cost)?;
@@ -74,9 +73,12 @@ pub(super) fn draw_pictures(folder: &Path, count: usize) -> Result<Vec<PathBuf>,
             for pixel in 0..width * height {
                 let light = (pixel % width) * 30 / width + (pixel / width) * 20 / height;
                 let noise = rng.next_u32();
-                rgb.extend(corner.iter().enumerate().map(|(channel, &base)| {
-                    (base + light + (noise >> (8 * channel)) % 8).min(255) as u8
-                }));
+                rgb.extend(
+                    corner
+                        .iter()
+                        .enumerate()
+                        .map(|(channel, &base)| (base + light + (noise >> (8 * channel)) % 8).min(255) as u8),
+                );
             }
             let drawn = Picture::from_rgb(width, height, rgb).and_then(|it| it.thumbnail(width));
             let bytes = drawn.map_err(|error| BenchError::file(&path, &error))?;

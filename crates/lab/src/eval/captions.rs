@@ -127,16 +127,12 @@ impl Table {
             if text.trim().is_empty() {
                 return Err(at(number, "the caption is empty"));
             }
-            let image = match known.get(name) {
-                Some(&image) => image,
-                None => {
-                    let found = locate(folder, name)
-                        .ok_or_else(|| at(number, &format!("there is no image '{name}'")))?;
-                    table.images.push(found);
-                    known.insert(name, table.images.len() - 1);
-                    table.images.len() - 1
-                }
-            };
+            let next = table.images.len();
+            let image = *known.entry(name).or_insert(next);
+            if image == next {
+                let found = locate(folder, name);
+                table.images.push(found.ok_or_else(|| at(number, &format!("there is no image '{name}'")))?);
+            }
             table.captions.push(Caption { image, text: text.trim().to_owned() });
         }
         if table.captions.is_empty() {
@@ -178,7 +174,9 @@ mod tests {
             Table::read(&path).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert!(error("picture\ttext\n").contains("line 1: expected the header"));
-        assert!(error("image\tcaption\nabsent.jpg\ta dog\n").contains("line 2: there is no image 'absent.jpg'"));
+        assert!(
+            error("image\tcaption\nabsent.jpg\ta dog\n").contains("line 2: there is no image 'absent.jpg'")
+        );
         assert!(error("image\tcaption\n\nno tab here\n").contains("line 3: expected two columns"));
         assert!(error("image\tcaption\n").contains("no caption"));
         assert!(Table::read(&folder.path().join("none.tsv")).is_err());

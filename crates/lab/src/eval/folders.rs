@@ -44,11 +44,13 @@ pub fn folders(
     watch: Watch<'_>,
 ) -> Result<FolderReport, EvalError> {
     let classes = read_classes(root, selection)?;
-    let names = classes.iter().map(|class| embed_name(encoder, &class.name)).collect::<Result<Vec<_>, _>>()?;
+    let names =
+        classes.iter().map(|class| embed_name(encoder, &class.name)).collect::<Result<Vec<_>, _>>()?;
     let paths: Vec<PathBuf> = classes.iter().flat_map(|class| class.pictures.iter().cloned()).collect();
     let truth = classes.iter().enumerate().flat_map(|(at, class)| class.pictures.iter().map(move |_| at));
     let pictures = pictures::embed(encoder, &paths, watch)?;
-    let right = pictures.iter().zip(truth).filter(|(picture, class)| nearest(picture, &names) == Some(*class));
+    let right =
+        pictures.iter().zip(truth).filter(|(picture, class)| nearest(picture, &names) == Some(*class));
     let accuracy = right.count() as f64 / paths.len() as f64;
     Ok(FolderReport { classes: classes.len(), images: paths.len(), accuracy })
 }
@@ -62,7 +64,8 @@ fn read_classes(root: &Path, selection: Selection) -> Result<Vec<Class>, EvalErr
     let mut classes = Vec::new();
     for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
         let name = file_name(&folder);
-        let mut pictures: Vec<PathBuf> = entries(&folder)?.into_iter().filter(|path| is_picture(path)).collect();
+        let mut pictures: Vec<PathBuf> =
+            entries(&folder)?.into_iter().filter(|path| is_picture(path)).collect();
         if selection == Selection::HeldOut {
             pictures.retain(|path| pmirs_encoder::compact::train::is_held_out(&name, &file_name(path)));
         }
