@@ -81,8 +81,7 @@ impl CompactTowers {
 impl Towers for CompactTowers {
     fn image(&self, images: &[Prepared]) -> Result<Vec<Vec<f32>>, EncoderError> {
         let spec = &self.pack.manifest().image;
-        let weights =
-            get_or_try_init(&self.image, || self.load(&spec.weights, self.image_shape.layout()))?;
+        let weights = get_or_try_init(&self.image, || self.load(&spec.weights, self.image_shape.layout()))?;
         let [width, height] = spec.size.map(|side| side as usize);
         let mut pixels = Vec::with_capacity(images.len() * 3 * width * height);
         for image in images {

@@ -1,10 +1,9 @@
 //! Weights on disk: safetensors, 16-bit floats, every tensor named and its shape checked.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use half::f16;
-use half::slice::{HalfFloatSliceExt as _, HalfBitsSliceExt as _};
+use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::parameters::{Layout, Parameters};
@@ -27,7 +26,10 @@ pub fn read(file: &str, bytes: &[u8], layout: Arc<Layout>) -> Result<Parameters,
     for spec in layout.tensors() {
         let view = archive.tensor(&spec.name).map_err(|_| wrong(&spec.name, "is missing".into()))?;
         if view.shape() != spec.shape {
-            return Err(wrong(&spec.name, format!("has shape {:?}, expected {:?}", view.shape(), spec.shape)));
+            return Err(wrong(
+                &spec.name,
+                format!("has shape {:?}, expected {:?}", view.shape(), spec.shape),
+            ));
         }
         match view.dtype() {
             Dtype::F16 => extend_from_f16(&mut values, view.data()),
@@ -47,7 +49,6 @@ pub fn read(file: &str, bytes: &[u8], layout: Arc<Layout>) -> Result<Parameters,
 pub fn write<'a>(
     file: &str,
     tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [f32])>,
-    metadata: HashMap<String, String>,
 ) -> Result<Vec<u8>, PackError> {
     let wrong = |reason: String| PackError::Weights { file: file.into(), reason };
     let mut stored = Vec::new();
@@ -63,7 +64,7 @@ pub fn write<'a>(
         .map(|(name, shape, data)| TensorView::new(Dtype::F16, shape.clone(), data).map(|view| (*name, view)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(error.to_string()))?;
-    safetensors::serialize(views, Some(metadata)).map_err(|error| wrong(error.to_string()))
+    safetensors::serialize(views, None).map_err(|error| wrong(error.to_string()))
 }
 
 /// Converts through the processor's own instruction where it has one.

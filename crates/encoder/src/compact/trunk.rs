@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::kernels::{
-    Activation, Extent, average, average_back, depthwise, depthwise_back, mask, pointwise,
-    pointwise_back, unfold,
+    Activation, Extent, average, average_back, depthwise, depthwise_back, mask, pointwise, pointwise_back,
+    unfold,
 };
 use super::parameters::Layout;
 
@@ -152,10 +152,11 @@ impl Trunk {
             let kind = Kind::Depthwise { stride: block.stride };
             plan.push(&format!("{name}.depthwise"), kind, &[3, 3, block.expand], true);
             plan.push(&format!("{name}.project"), Kind::Pointwise, &[block.expand, block.out], false);
-            if block.stride == 1 && width == block.out {
-                if let Some(last) = plan.steps.last_mut() {
-                    last.residual = Some(entry);
-                }
+            if block.stride == 1
+                && width == block.out
+                && let Some(last) = plan.steps.last_mut()
+            {
+                last.residual = Some(entry);
             }
             width = block.out;
         }
@@ -355,6 +356,7 @@ fn accumulate(slot: &mut Option<Vec<f32>>, addend: Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::flex::FlexDevice;
     use burn::backend::{Autodiff, Flex};
     use burn::tensor::activation::relu;
     use burn::tensor::module::conv2d;
@@ -381,7 +383,12 @@ mod tests {
     }
 
     /// One layer by `burn`: explicit SAME padding, then a convolution without any.
-    fn layer(step: &Step, weight: Tensor<Engine, 4>, bias: Tensor<Engine, 1>, x: Tensor<Engine, 4>) -> Tensor<Engine, 4> {
+    fn layer(
+        step: &Step,
+        weight: Tensor<Engine, 4>,
+        bias: Tensor<Engine, 1>,
+        x: Tensor<Engine, 4>,
+    ) -> Tensor<Engine, 4> {
         let [_, channels, height, width] = x.dims();
         let (stride, window) = match step.kind {
             Kind::Stem => (2, 3),
@@ -401,26 +408,36 @@ mod tests {
     /// Our `window x window x in x out` (or `3 x 3 x channels`) order to `burn`'s `out x in x h x w`.
     fn weight_of(step: &Step, values: &[f32]) -> Tensor<Engine, 4> {
         let values = values[step.weight.clone()].to_vec();
-        let device = Default::default();
+        let device = FlexDevice;
         match step.kind {
-            Kind::Depthwise { .. } => Tensor::<Engine, 4>::from_data(
-                TensorData::new(values, [3, 3, 1, step.channels]),
-                &device,
-            )
-            .permute([3, 2, 0, 1]),
-            Kind::Stem => Tensor::<Engine, 4>::from_data(TensorData::new(values, [3, 3, 3, step.channels]), &device)
-                .permute([3, 2, 0, 1]),
+            Kind::Depthwise { .. } => {
+                Tensor::<Engine, 4>::from_data(TensorData::new(values, [3, 3, 1, step.channels]), &device)
+                    .permute([3, 2, 0, 1])
+            }
+            Kind::Stem => {
+                Tensor::<Engine, 4>::from_data(TensorData::new(values, [3, 3, 3, step.channels]), &device)
+                    .permute([3, 2, 0, 1])
+            }
             Kind::Pointwise => {
                 let inputs = values.len() / step.channels;
-                Tensor::<Engine, 4>::from_data(TensorData::new(values, [1, 1, inputs, step.channels]), &device)
-                    .permute([3, 2, 0, 1])
+                Tensor::<Engine, 4>::from_data(
+                    TensorData::new(values, [1, 1, inputs, step.channels]),
+                    &device,
+                )
+                .permute([3, 2, 0, 1])
             }
         }
     }
 
     /// Features and the gradients of their sum weighted by `slope`, by `burn`.
-    fn by_burn(trunk: &Trunk, values: &[f32], pixels: &[f32], size: usize, slope: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let device = Default::default();
+    fn by_burn(
+        trunk: &Trunk,
+        values: &[f32],
+        pixels: &[f32],
+        size: usize,
+        slope: &[f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let device = FlexDevice;
         let images = pixels.len() / (size * size * 3);
         let input = TensorData::new(pixels.to_vec(), [images, size, size, 3]);
         let mut maps = vec![Tensor::<Engine, 4>::from_data(input, &device).permute([0, 3, 1, 2])];
@@ -443,7 +460,10 @@ mod tests {
             leaves.push((step, weight, bias));
         }
         let features = maps.last().unwrap().clone().mean_dim(2).mean_dim(3).reshape([images, trunk.features]);
-        let slope = Tensor::<Engine, 2>::from_data(TensorData::new(slope.to_vec(), [images, trunk.features]), &device);
+        let slope = Tensor::<Engine, 2>::from_data(
+            TensorData::new(slope.to_vec(), [images, trunk.features]),
+            &device,
+        );
         let gradients = (features.clone() * slope).sum().backward();
         let mut all = vec![0.0; trunk.layout.len()];
         for (step, weight, bias) in leaves {
@@ -465,7 +485,9 @@ mod tests {
     #[test]
     fn values_and_gradients_are_those_of_burn() {
         // Even, odd and mixed sizes on the way down take both kinds of padding; bright pixels reach the bound.
-        for (size, bounded, brightness) in [(8, false, 1.0), (9, false, 1.0), (10, false, 1.0), (9, true, 25.0)] {
+        for (size, bounded, brightness) in
+            [(8, false, 1.0), (9, false, 1.0), (10, false, 1.0), (9, true, 25.0)]
+        {
             let trunk = Trunk::new(&tiny(bounded));
             let weights = noise(trunk.layout.len(), 7);
             let (images, seed) = (3, size as u32);

@@ -70,7 +70,9 @@ fn quality(card: &mut String, report: &Report) {
             held_out.accuracy
         );
     }
-    card.push_str("While training, on a validation split of the training data (it chose the checkpoint):\n\n");
+    card.push_str(
+        "While training, on a validation split of the training data (it chose the checkpoint):\n\n",
+    );
     card.push_str("| stage | step | loss | R@1 | R@5 | R@10 | classes |\n|---|---|---|---|---|---|---|\n");
     for judgement in &report.judgements {
         let recall = judgement.text_to_image;

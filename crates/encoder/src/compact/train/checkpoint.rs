@@ -82,7 +82,8 @@ impl Checkpoint {
             ("loss_sum".to_owned(), self.losses.0.to_bits().to_string()),
             ("loss_count".to_owned(), self.losses.1.to_string()),
         ]);
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|error| broken(error.to_string()))?;
+        let file =
+            safetensors::serialize(views, Some(metadata)).map_err(|error| broken(error.to_string()))?;
         super::write_whole(path, &file)
     }
 }

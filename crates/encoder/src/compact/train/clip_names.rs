@@ -27,8 +27,11 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<(String, Vec<f32>)>, TrainError>
         let path = folder.join(file);
         let bytes = std::fs::read(&path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
         let names = lists.get(list).map(Vec::as_slice).unwrap_or_default();
-        let rows = rows(&bytes, names.len())
-            .ok_or_else(|| TrainError::Data { file: path, line: 1, reason: "not the expected array".into() })?;
+        let rows = rows(&bytes, names.len()).ok_or_else(|| TrainError::Data {
+            file: path,
+            line: 1,
+            reason: "not the expected array".into(),
+        })?;
         for (name, row) in names.iter().zip(rows) {
             all.entry(plain(name)).or_insert(row);
         }

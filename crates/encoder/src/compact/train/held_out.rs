@@ -85,7 +85,8 @@ fn embed_files(encoder: &Encoder, files: &[std::path::PathBuf]) -> Result<Vec<Ve
     let mut rows = Vec::with_capacity(files.len());
     for chunk in files.chunks(32) {
         let prepared = chunk.par_iter().map(|path| {
-            let bytes = std::fs::read(path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
+            let bytes =
+                std::fs::read(path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
             let broken = |source| TrainError::Picture { path: path.clone(), source };
             Ok(encoder.preprocess(&Picture::decode(&bytes, &Limits::default()).map_err(broken)?)?)
         });

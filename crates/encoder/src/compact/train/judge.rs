@@ -38,7 +38,8 @@ pub fn recall(queries: &[Vec<f32>], items: &[Vec<f32>], answers: &[Vec<usize>]) 
         let scores: Vec<f32> = items.iter().map(|item| dot(query, item)).collect();
         let best = answers.iter().map(|&answer| scores[answer]).fold(f32::MIN, f32::max);
         // A tie counts against us, whatever order a search would print it in.
-        let ahead = scores.iter().enumerate().filter(|(item, score)| **score >= best && !answers.contains(item));
+        let ahead =
+            scores.iter().enumerate().filter(|(item, score)| **score >= best && !answers.contains(item));
         let before = ahead.count();
         let share = 1.0 / queries.len() as f64;
         recall.r1 += if before < 1 { share } else { 0.0 };

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -106,7 +107,7 @@ impl Objective<'_> {
         batch: &Batch,
         gradient: &mut [f32],
     ) -> Result<Slope, TrainError> {
-        let mut leaves = Leaves { values, start: 0, leaves: Vec::new() };
+        let mut leaves = Leaves { values, start: 0, found: Vec::new() };
         let features_leaf = features.tensor().require_grad();
         let head = HeadTensors::new(self.image, &mut leaves);
         leaves.start = self.text_start;
@@ -135,8 +136,9 @@ impl Objective<'_> {
 
         let number = numbers(loss.clone().inner())?.first().copied().unwrap_or(f32::NAN);
         let gradients = loss.backward();
-        for leaf in &leaves.leaves {
-            if let (Some(slope), Some(target)) = (leaf.tensor.grad(&gradients), gradient.get_mut(leaf.range.clone()))
+        for leaf in &leaves.found {
+            if let (Some(slope), Some(target)) =
+                (leaf.tensor.grad(&gradients), gradient.get_mut(leaf.range.clone()))
             {
                 for (sum, value) in target.iter_mut().zip(numbers(slope)?) {
                     *sum += value;
@@ -160,7 +162,7 @@ impl Objective<'_> {
 struct Leaves<'a> {
     values: &'a [f32],
     start: usize,
-    leaves: Vec<Leaf>,
+    found: Vec<Leaf>,
 }
 
 impl Leaves<'_> {
@@ -168,7 +170,7 @@ impl Leaves<'_> {
         let range = range.start + self.start..range.end + self.start;
         let values = self.values.get(range.clone()).unwrap_or_default().to_vec();
         let tensor = matrix(values, rows, columns).require_grad();
-        self.leaves.push(Leaf { range, tensor: tensor.clone() });
+        self.found.push(Leaf { range, tensor: tensor.clone() });
         tensor
     }
 }
@@ -241,7 +243,7 @@ impl TextTensors {
             }
             share.push(1.0 / sentence.len().max(1) as f32);
         }
-        let device = Default::default();
+        let device = FlexDevice;
         let ids = Tensor::<Engine, 1, Int>::from_data(TensorData::new(ids, [count * length]), &device);
         let mask = matrix(mask, count * length, 1);
         let mut x = self.table.clone().select(0, ids) * mask.clone();
@@ -256,7 +258,7 @@ impl TextTensors {
     /// Each row beside the one before and the one after it, zeros at both ends of a sentence.
     fn windows(&self, x: Matrix, count: usize, length: usize) -> Matrix {
         let x = x.reshape([count, length, self.width]);
-        let zeros = Tensor::<Engine, 3>::zeros([count, 1, self.width], &Default::default());
+        let zeros = Tensor::<Engine, 3>::zeros([count, 1, self.width], &FlexDevice);
         let before = Tensor::cat(vec![zeros.clone(), x.clone().narrow(1, 0, length - 1)], 1);
         let after = Tensor::cat(vec![x.clone().narrow(1, 1, length - 1), zeros], 1);
         Tensor::cat(vec![before, x, after], 2).reshape([count * length, 3 * self.width])
@@ -296,7 +298,7 @@ fn unit(rows: Matrix) -> Matrix {
 }
 
 fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
-    Tensor::from_data(TensorData::new(values, [rows, columns]), &Default::default())
+    Tensor::from_data(TensorData::new(values, [rows, columns]), &FlexDevice)
 }
 
 fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Result<Vec<f32>, TrainError> {
@@ -318,7 +320,7 @@ mod tests {
         let tower = TextTower::new(TextShape { vocabulary: 30, width: 8, layers: 2, dim: 6 });
         let weights = noise(tower.layout().len());
         let sentences = vec![vec![1, 2, 3, 4, 5], vec![7], vec![29, 0, 11], Vec::new()];
-        let mut leaves = Leaves { values: &weights, start: 0, leaves: Vec::new() };
+        let mut leaves = Leaves { values: &weights, start: 0, found: Vec::new() };
         let trained = TextTensors::new(&tower, &mut leaves).embed(&sentences);
         let trained = numbers(trained.inner()).unwrap();
         for (sentence, trained) in sentences.iter().zip(trained.chunks(6)) {
@@ -333,10 +335,14 @@ mod tests {
     #[test]
     fn the_lean_head_is_the_trained_one() {
         let block = Block { expand: 4, widens: false, out: 4, stride: 1 };
-        let tower = ImageTower::new(&Architecture { stem: 4, blocks: vec![block], features: 9, bounded: false }, 5, 6);
+        let tower = ImageTower::new(
+            &Architecture { stem: 4, blocks: vec![block], features: 9, bounded: false },
+            5,
+            6,
+        );
         let weights = noise(tower.layout().len());
         let features = Rows { values: noise(27), width: 9 };
-        let mut leaves = Leaves { values: &weights, start: 0, leaves: Vec::new() };
+        let mut leaves = Leaves { values: &weights, start: 0, found: Vec::new() };
         let trained = HeadTensors::new(&tower, &mut leaves).project(features.tensor());
         let lean: Vec<f32> = tower.project(&weights, &features.values).concat();
         for (a, b) in lean.iter().zip(numbers(trained.inner()).unwrap()) {

@@ -74,7 +74,9 @@ impl State {
             }
             let decay = if spec.shape.len() > 1 { rates.decay * schedule * rates.rest } else { 0.0 };
             let moments = first.iter_mut().zip(second).zip(average);
-            for ((value, gradient), ((first, second), average)) in values.iter_mut().zip(gradient).zip(moments) {
+            for ((value, gradient), ((first, second), average)) in
+                values.iter_mut().zip(gradient).zip(moments)
+            {
                 let gradient = gradient * shorten;
                 *first = BETA_1 * *first + (1.0 - BETA_1) * gradient;
                 *second = BETA_2 * *second + (1.0 - BETA_2) * gradient * gradient;

@@ -12,7 +12,8 @@ use super::stages::{judge_validation, validation_images};
 use super::{HeldOut, Judgement, Progress, Report, TrainError, card, held_out, write_whole};
 use crate::compact::store;
 use crate::pack::{
-    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec, sha256_hex,
+    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec,
+    sha256_hex,
 };
 use crate::{Encoder, Pack};
 
@@ -81,8 +82,8 @@ fn write_files(
     let image = |name: &str| name.starts_with("trunk.") || name.starts_with("head.");
     let text = |name: &str| name.starts_with("text.");
     let files = [
-        (IMAGE_WEIGHTS, store::write(IMAGE_WEIGHTS, tensors(image), HashMap::new())?),
-        (TEXT_WEIGHTS, store::write(TEXT_WEIGHTS, tensors(text), HashMap::new())?),
+        (IMAGE_WEIGHTS, store::write(IMAGE_WEIGHTS, tensors(image))?),
+        (TEXT_WEIGHTS, store::write(TEXT_WEIGHTS, tensors(text))?),
         (VOCABULARY, session.tokenizer.to_bpe().into_bytes()),
     ];
     let mut digests = BTreeMap::new();
@@ -151,7 +152,9 @@ impl Sample {
             .collect();
         let captions = chosen.iter().filter_map(|&photo| match &session.corpus.photos.get(photo)?.says {
             Says::Captions(captions) => captions.first().cloned(),
-            Says::Class(class) => session.corpus.classes.get(*class).map(|name| format!("a photo of a {name}")),
+            Says::Class(class) => {
+                session.corpus.classes.get(*class).map(|name| format!("a photo of a {name}"))
+            }
         });
         let texts: Vec<Vec<f32>> = captions.map(|text| embed_text(session, weights, &text)).collect();
         Self { image_centre: centre_of(&images), text_centre: centre_of(&texts) }
@@ -165,12 +168,14 @@ impl Sample {
         for (&photo, image) in session.validate.iter().zip(&images) {
             match session.corpus.photos.get(photo).map(|photo| &photo.says) {
                 Some(Says::Captions(captions)) => {
-                    let raw: Vec<_> = captions.iter().map(|text| embed_text(session, weights, text)).collect();
+                    let raw: Vec<_> =
+                        captions.iter().map(|text| embed_text(session, weights, text)).collect();
                     let texts = centred(&raw, &self.text_centre);
                     let hits: Vec<f32> = texts.iter().map(|text| dot(text, image)).collect();
                     image_to_text.extend(hits.iter().copied().reduce(f32::max));
                     text_to_image.extend(hits);
-                    text_to_text.extend(texts.iter().enumerate().filter_map(|(at, text)| best(text, &texts, at)));
+                    text_to_text
+                        .extend(texts.iter().enumerate().filter_map(|(at, text)| best(text, &texts, at)));
                 }
                 Some(Says::Class(class)) => classes.entry(*class).or_default().push(image),
                 None => {}

@@ -99,7 +99,7 @@ impl Session {
             let inputs = spec.shape.first().copied().unwrap_or(1) as f32;
             let deviation = match spec.name.as_str() {
                 "text.embedding" => 0.05,
-                name if name.ends_with(".bias") => 0.0,
+                name if name.rsplit('.').next() == Some("bias") => 0.0,
                 _ => inputs.sqrt().recip(),
             };
             if let Some(values) = values.get_mut(spec.range()) {
@@ -159,10 +159,7 @@ impl Session {
     /// CLIP's vectors of the names, centred and of unit length.
     pub(crate) fn clip_rows(&self) -> Vec<Vec<f32>> {
         let rows: Vec<Vec<f32>> = self.corpus.names.iter().map(|(_, row)| row.clone()).collect();
-        super::judge::centred(&rows, &super::judge::centre_of(&rows))
-            .into_iter()
-            .map(unit)
-            .collect()
+        super::judge::centred(&rows, &super::judge::centre_of(&rows)).into_iter().map(unit).collect()
     }
 }
 

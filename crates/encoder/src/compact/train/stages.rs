@@ -38,12 +38,12 @@ pub(crate) fn train(
     let common = Common { session, prototypes, clip: session.clip_rows() };
 
     let mut judgements = Vec::new();
-    let mut heads = HeadsStage { features: &features, plan: &plan.heads, width };
+    let mut heads = HeadsStage { seed: plan.seed, features: &features, plan: &plan.heads, width };
     let runner = Runner { name: "heads", common: &common, plan: &plan.heads.common, work };
     let fresh = || State::new(session.initial(&mean));
     let mut best = runner.run(&mut heads, fresh, &mut judgements, progress)?;
     if let Some(fine) = &plan.fine {
-        let opinions = Opinions::open(session, plan.heads.size, work, progress)?;
+        let opinions = Opinions::new(session, &features);
         let mut stage = FineStage { plan: fine, opinions, width, session };
         let runner = Runner { name: "fine", common: &common, plan: &fine.common, work };
         let start = || State::new(best.clone());
@@ -244,7 +244,8 @@ pub(crate) fn judge_validation(session: &Session, values: &[f32], images: &[Vec<
         .classes
         .iter()
         .map(|class| {
-            let phrases: Vec<_> = PHRASES.iter().take(4).map(|phrase| embed(&phrase.replace("{}", class))).collect();
+            let phrases: Vec<_> =
+                PHRASES.iter().take(4).map(|phrase| embed(&phrase.replace("{}", class))).collect();
             centre_of(&centred(&phrases, &text_centre))
         })
         .collect();
@@ -252,7 +253,11 @@ pub(crate) fn judge_validation(session: &Session, values: &[f32], images: &[Vec<
         stage: String::new(),
         step: 0,
         loss: 0.0,
-        text_to_image: recall(&centred(&queries, &text_centre), &centred(&captioned, &image_centre), &answers),
+        text_to_image: recall(
+            &centred(&queries, &text_centre),
+            &centred(&captioned, &image_centre),
+            &answers,
+        ),
         accuracy: accuracy(&centred(&classed, &image_centre), &classes, &truth),
     }
 }
@@ -312,29 +317,18 @@ impl Features {
     }
 }
 
-/// The teacher's logits for each whole photo.
+/// The teacher's logits for each whole photo: its features are those that the heads learned from.
 struct Opinions(Vec<f32>, usize);
 
 impl Opinions {
-    fn open(
-        session: &Session,
-        size: usize,
-        work: &Path,
-        progress: &mut dyn Progress,
-    ) -> Result<Self, TrainError> {
-        let teacher = &session.teacher;
-        let expected = session.corpus.photos.len() * teacher.classes;
-        let path = work.join(format!("opinions-{size}.bin"));
-        let values = cached(&path, expected, "teacher's opinions", progress, |photo| {
-            let mut pixels = Vec::new();
-            session.photos.whole(photo, size, false, &mut pixels);
-            teacher.logits(&teacher.features(&pixels, size))
-        })?;
-        Ok(Self(values, teacher.classes))
+    fn new(session: &Session, features: &Features) -> Self {
+        let photos = 0..session.corpus.photos.len();
+        let whole: Vec<f32> = photos.flat_map(|photo| features.row(photo, 0)).copied().collect();
+        Self(session.teacher.logits(&whole), session.teacher.classes)
     }
 
     fn of(&self, photos: &[usize]) -> Rows {
-        let rows = photos.iter().flat_map(|photo| self.0.get(photo * self.1..(photo + 1) * self.1));
+        let rows = photos.iter().filter_map(|photo| self.0.get(photo * self.1..(photo + 1) * self.1));
         Rows { values: rows.flatten().copied().collect(), width: self.1 }
     }
 }
@@ -347,11 +341,11 @@ fn cached(
     progress: &mut dyn Progress,
     of: impl Fn(usize) -> Vec<f32> + Sync,
 ) -> Result<Vec<f32>, TrainError> {
-    if let Ok(bytes) = std::fs::read(path) {
-        if bytes.len() == expected * 4 {
-            let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok());
-            return Ok(numbers.map(f32::from_le_bytes).collect());
-        }
+    if let Ok(bytes) = std::fs::read(path)
+        && bytes.len() == expected * 4
+    {
+        let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok());
+        return Ok(numbers.map(f32::from_le_bytes).collect());
     }
     let mut values: Vec<f32> = Vec::with_capacity(expected);
     let first = of(0);
@@ -368,6 +362,7 @@ fn cached(
 }
 
 struct HeadsStage<'a> {
+    seed: u64,
     features: &'a Features,
     plan: &'a HeadsPlan,
     width: usize,
@@ -382,7 +377,7 @@ impl Stage for HeadsStage<'_> {
         batch: Batch,
         objective: &Objective<'_>,
     ) -> Result<(f32, Vec<f32>), TrainError> {
-        let mut rng = stream(step, "dropout", 0);
+        let mut rng = stream(self.seed, "dropout", step);
         let keep = 1.0 - self.plan.dropout;
         let mut rows = Rows { values: Vec::with_capacity(photos.len() * self.width), width: self.width };
         for &photo in photos {

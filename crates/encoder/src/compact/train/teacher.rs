@@ -59,11 +59,6 @@ impl Teacher {
         Ok(Self { trunk, weights, classifier, classifier_bias, classes })
     }
 
-    /// Features of whole photos by the teacher as it was trained.
-    pub(crate) fn features(&self, pixels: &[f32], size: usize) -> Vec<f32> {
-        self.trunk.features_of(&self.weights, pixels, size, 4)
-    }
-
     /// Logits of features, `rows x classes`.
     pub(crate) fn logits(&self, features: &[f32]) -> Vec<f32> {
         let width = self.trunk.features();
@@ -147,5 +142,6 @@ fn outputs_last(values: &[f32], outputs: usize) -> Vec<f32> {
 }
 
 fn missing(file: &str, tensor: &str) -> TrainError {
-    PackError::Tensor { file: file.into(), tensor: tensor.into(), problem: "is missing or misshapen".into() }.into()
+    PackError::Tensor { file: file.into(), tensor: tensor.into(), problem: "is missing or misshapen".into() }
+        .into()
 }

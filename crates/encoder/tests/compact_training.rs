@@ -1,0 +1,259 @@
+//! The compact model learns a drawn world from end to end, and a run that is stopped ends where it would have.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use pmirs_encoder::compact::train::{Plan, Progress, Report, TrainError, run};
+use pmirs_encoder::{Encoder, Picture};
+use safetensors::tensor::{Dtype, TensorView};
+
+const COLOURS: [(&str, [u8; 3]); 6] = [
+    ("red", [220, 30, 30]),
+    ("green", [30, 200, 40]),
+    ("blue", [30, 40, 220]),
+    ("white", [240, 240, 240]),
+    ("black", [15, 15, 15]),
+    ("yellow", [230, 220, 30]),
+];
+const SHAPES: [&str; 3] = ["square", "stripe", "ring"];
+
+/// Photos of coloured shapes with captions, class folders, and a random teacher of the plan's shape.
+fn draw_world(folder: &Path) {
+    let images = folder.join("data/flickr8k/images");
+    std::fs::create_dir_all(&images).unwrap();
+    let mut table = "image\tcaption\n".to_owned();
+    for copy in 0..8 {
+        for (colour, rgb) in COLOURS {
+            for shape in SHAPES {
+                let name = format!("{colour}-{shape}-{copy}.png");
+                std::fs::write(images.join(&name), draw(shape, rgb, copy)).unwrap();
+                table += &format!("{name}\tA {colour} {shape} .\n{name}\tthis is a {shape} in {colour}\n");
+                if copy < 3 {
+                    let class = folder.join("data/caltech101").join(shape);
+                    std::fs::create_dir_all(&class).unwrap();
+                    std::fs::write(class.join(&name), draw(shape, rgb, copy + 10)).unwrap();
+                }
+            }
+        }
+    }
+    std::fs::write(folder.join("data/flickr8k/train.tsv"), &table).unwrap();
+    std::fs::write(folder.join("data/flickr8k/dev.tsv"), &table).unwrap();
+    write_vocabulary(&folder.join("models/clip_tokenizer"));
+    write_teacher(&folder.join("models/mobilenet_v2"));
+}
+
+fn draw(shape: &str, rgb: [u8; 3], copy: usize) -> Vec<u8> {
+    const SIDE: usize = 24;
+    let offset = copy % 5;
+    let mut pixels = vec![120 + copy as u8; SIDE * SIDE * 3];
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let (dx, dy) = (x.abs_diff(10 + offset), y.abs_diff(9 + offset));
+            let inside = match shape {
+                "square" => dx < 7 && dy < 7,
+                "stripe" => dy < 3,
+                _ => (30..80).contains(&(dx * dx + dy * dy)),
+            };
+            if inside {
+                pixels[(y * SIDE + x) * 3..][..3].copy_from_slice(&rgb);
+            }
+        }
+    }
+    Picture::from_rgb(SIDE as u32, SIDE as u32, pixels).unwrap().to_png().unwrap()
+}
+
+/// CLIP's numbering with a handful of merges.
+fn write_vocabulary(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let prints = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let printing = (0..=255_u8).filter(prints).map(char::from);
+    let symbols: Vec<char> =
+        printing.chain((0..=255_u8).filter(|byte| !prints(byte)).zip('\u{100}'..).map(|(_, c)| c)).collect();
+    let merges = ["r e", "re d</w>", "b l", "bl u", "blu e</w>", "r i", "n g</w>", "ri ng</w>"];
+    let mut ids: HashMap<String, u32> = HashMap::new();
+    let endings = symbols.iter().map(|symbol| format!("{symbol}</w>"));
+    let merged = merges.iter().map(|merge| merge.replace(' ', ""));
+    let special = ["<|startoftext|>", "<|endoftext|>"].map(str::to_owned);
+    let all = symbols.iter().map(ToString::to_string).chain(endings).chain(merged).chain(special);
+    ids.extend(all.zip(0..));
+    std::fs::write(folder.join("vocab.json"), serde_json::to_string(&ids).unwrap()).unwrap();
+    std::fs::write(folder.join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n"))).unwrap();
+}
+
+/// The teacher's file for the trunk in [`PLAN`]: output-major, random.
+fn write_teacher(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let shapes: [(&str, &[usize], usize); 9] = [
+        ("Conv2d_0_0", &[8, 3, 3, 3], 8),
+        ("expanded_conv_1.depthwise", &[1, 3, 3, 8], 8),
+        ("expanded_conv_1.project", &[8, 1, 1, 8], 8),
+        ("expanded_conv_2.expand", &[16, 1, 1, 8], 16),
+        ("expanded_conv_2.depthwise", &[1, 3, 3, 16], 16),
+        ("expanded_conv_2.project", &[12, 1, 1, 16], 12),
+        ("Conv2d_18_1", &[24, 1, 1, 12], 24),
+        ("top.Conv2d_1x1_output", &[6, 1, 1, 24], 6),
+        ("unused", &[1], 1),
+    ];
+    let mut state = 1_u32;
+    let mut noise = |count: usize, scale: f32| -> Vec<u8> {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * scale
+        };
+        (0..count).flat_map(|_| next().to_le_bytes()).collect()
+    };
+    let mut tensors = Vec::new();
+    for (name, shape, outputs) in shapes {
+        let count: usize = shape.iter().product();
+        let inputs = if shape[0] == 1 { 9 } else { count / outputs };
+        tensors.push((format!("{name}.weight"), shape.to_vec(), noise(count, (6.0 / inputs as f32).sqrt())));
+        tensors.push((format!("{name}.bias"), vec![outputs], noise(outputs, 0.1)));
+    }
+    let views = tensors.iter().map(|(name, shape, data)| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap())
+    });
+    std::fs::write(folder.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::write(folder.join("labels.txt"), "background\nsquare, box\nring\nstripe\nred\nblue\n").unwrap();
+}
+
+const PLAN: &str = r#"
+version = "0.0.1"
+seed = 5
+photo_side = 24
+image_sizes = [24, 32]
+
+[network]
+dim = 16
+head_hidden = 16
+text_width = 16
+text_layers = 2
+context_length = 24
+common_words = 0
+
+[network.trunk]
+stem = 8
+features = 24
+blocks = [
+    { expand = 8, widens = false, out = 8, stride = 1 },
+    { expand = 16, widens = true, out = 12, stride = 2 },
+]
+
+[heads]
+views = 2
+size = 24
+dropout = 0.1
+[heads.common]
+batch = 24
+prototypes = 4
+names = 4
+judge_every = 20
+save_every = 15
+terms = { prototypes = 0.2, names = 0.1, opinion = 0.0, smoothing = 0.02 }
+rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
+
+[fine]
+size = 24
+judge_size = 24
+least_area = 0.7
+jitter = 0.05
+[fine.common]
+batch = 24
+prototypes = 4
+names = 4
+judge_every = 20
+save_every = 15
+terms = { prototypes = 0.2, names = 0.1, opinion = 0.2, smoothing = 0.02 }
+rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
+"#;
+
+/// Stops a run before each of the given steps, counted over all attempts.
+struct Stopper {
+    stops: Vec<usize>,
+    asked: std::cell::Cell<usize>,
+}
+
+impl Progress for Stopper {
+    fn stage(&mut self, _: &str, _: u64) {}
+    fn step(&mut self, _: u64, _: &str) {}
+    fn stop(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.stops.contains(&self.asked.get())
+    }
+}
+
+fn train(world: &Path, name: &str, stops: &[usize]) -> (Report, usize) {
+    let plan = Plan::parse(PLAN).unwrap();
+    let mut progress = Stopper { stops: stops.to_vec(), asked: 0.into() };
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let (work, out) = (world.join(format!("work-{name}")), world.join(format!("pack-{name}")));
+        match run(&plan, &work, &world.join("data"), &world.join("models"), &out, &mut progress) {
+            Err(TrainError::Stopped) => {}
+            result => return (result.unwrap(), attempts),
+        }
+    }
+}
+
+#[test]
+fn a_tiny_model_learns_and_a_stopped_run_ends_with_the_same_bits() {
+    let world = tempfile::tempdir().unwrap();
+    draw_world(world.path());
+    let (whole, attempts) = train(world.path(), "whole", &[]);
+    assert_eq!(attempts, 1);
+    let (stopped, attempts) = train(world.path(), "stopped", &[8, 40, 90]);
+    assert_eq!(attempts, 4, "stopped in both stages, on and off a checkpoint's step");
+
+    for stage in ["heads", "fine"] {
+        let losses: Vec<f64> =
+            whole.judgements.iter().filter(|it| it.stage == stage).map(|it| it.loss).collect();
+        assert!(losses.len() == 3 && losses[2] < losses[0], "{stage}: {losses:?}");
+    }
+    let scores: Vec<f64> = whole.judgements.iter().map(|judgement| judgement.score()).collect();
+    assert!(scores.iter().copied().fold(0.0, f64::max) > 0.5, "{scores:?}");
+
+    assert_eq!(whole, stopped);
+    for file in ["image.safetensors", "text.safetensors", "vocabulary.bpe", "model.toml", "MODEL_CARD.md"] {
+        let read = |name: &str| std::fs::read(world.path().join(name).join(file)).unwrap();
+        assert!(read("pack-whole") == read("pack-stopped"), "{file} differs");
+    }
+}
+
+#[test]
+fn the_pack_that_training_writes_is_opened_by_the_encoder() {
+    let world = tempfile::tempdir().unwrap();
+    draw_world(world.path());
+    let (report, _) = train(world.path(), "pack", &[]);
+    let held_out = report.held_out.unwrap();
+    assert_eq!(held_out.counts[..2], [144, 288]);
+
+    let encoder = Encoder::open(&world.path().join("pack-pack")).unwrap();
+    let picture = |shape, rgb| Picture::decode(&draw(shape, rgb, 3), &Default::default()).unwrap();
+    let images =
+        encoder.embed_images(&[picture("stripe", COLOURS[0].1), picture("ring", COLOURS[2].1)]).unwrap();
+    let texts = encoder.embed_texts(&["a red stripe", "a blue ring"]).unwrap();
+    for (own, other) in [(0, 1), (1, 0)] {
+        let right = texts[own].cosine(&images[own]);
+        assert!(right > texts[own].cosine(&images[other]), "sentence {own}");
+    }
+    let scores = &encoder.info().scores;
+    assert!(
+        scores.text_to_image.is_some() && scores.image_to_image.is_some() && scores.logit_scale.is_some()
+    );
+    let card = std::fs::read_to_string(world.path().join("pack-pack/MODEL_CARD.md")).unwrap();
+    assert!(card.contains(&format!("{:.3}", held_out.accuracy)), "the card states what was measured");
+}
+
+#[test]
+fn a_broken_table_is_named_by_file_and_line() {
+    let world = tempfile::tempdir().unwrap();
+    draw_world(world.path());
+    let table = world.path().join("data/flickr8k/train.tsv");
+    std::fs::write(&table, "image\tcaption\nred-ring-0.png\ta ring\nno tab\n").unwrap();
+    let plan = Plan::parse(PLAN).unwrap();
+    let mut progress = Stopper { stops: Vec::new(), asked: 0.into() };
+    let [work, data, models, out] = ["work", "data", "models", "out"].map(|name| world.path().join(name));
+    let error = run(&plan, &work, &data, &models, &out, &mut progress).unwrap_err().to_string();
+    assert!(error.contains("train.tsv:3"), "{error}");
+}
