@@ -21,7 +21,7 @@ fn clip() -> Option<Tokenizer> {
     );
     let read = |file: &str| std::fs::read_to_string(folder.join("clip_tokenizer").join(file));
     let (Ok(vocab), Ok(merges)) = (read("vocab.json"), read("merges.txt")) else {
-        eprintln!("SKIPPED: no clip_tokenizer in {} (set PMIRS_MODELS)", folder.display());
+        println!("skipped: no clip_tokenizer in {} (set PMIRS_MODELS)", folder.display());
         return None;
     };
     Some(Tokenizer::from_vocab_and_merges(&vocab, &merges).unwrap())
