@@ -5,7 +5,8 @@
 //! operands; callers split a batch into shards and run those side by side.
 //!
 //! `burn` computes the same functions (the tests compare values and gradients with it), but spends most of
-//! a training step of a depthwise network on copies: see the figures in `models/compact/MODEL_CARD.md`.
+//! a training step of a depthwise network on copies: its `flex` backend was measured at about 17 images/s at
+//! 128 px on two cores, these kernels need 21 ms of one core's time for an image's step.
 #![expect(
     clippy::indexing_slicing,
     reason = "every slice length is asserted at the entry of the operation, offsets follow from those"
