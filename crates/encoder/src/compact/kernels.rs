@@ -4,9 +4,9 @@
 //! single-threaded and touches its operands in a fixed order, so a result depends on nothing but the
 //! operands; callers split a batch into shards and run those side by side.
 //!
-//! `burn` computes the same functions (the tests compare values and gradients with it), but spends most of
-//! a training step of a depthwise network on copies: its `flex` backend was measured at about 17 images/s at
-//! 128 px on two cores, these kernels need 21 ms of one core's time for an image's step.
+//! `burn` computes the same functions (the tests compare values and gradients with it), but trains this network
+//! several times slower: at 128 px about 17 images/s on two cores with its `flex` backend, where these kernels
+//! need 21 ms of one core's time per image, forwards and backwards.
 #![expect(
     clippy::indexing_slicing,
     reason = "every slice length is asserted at the entry of the operation, offsets follow from those"
