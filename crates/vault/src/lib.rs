@@ -24,8 +24,7 @@
 //!
 //! Where a request goes:
 //!
-//! - [`add`]: files to [`Source`](add::Source)s, decode, embed, veil, seal, upload, each stage on its own
-//!   thread.
+//! - [`add`]: files to sources, decode, embed, veil, seal, upload, each stage on its own thread.
 //! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.

@@ -88,7 +88,7 @@ pub struct Serve {
     The invite carries the cloud's own key: every search travels in an envelope that only that key opens. It is \
     needed once per cloud.")]
 pub struct Login {
-    /// Where the cloud answers, such as https://cloud.example.org
+    /// Where the cloud answers, such as `https://cloud.example.org`
     #[arg(value_hint = ValueHint::Url)]
     pub url: String,
     /// Read the invite from FILE (or set PMIRS_INVITE)

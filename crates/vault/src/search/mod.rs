@@ -2,7 +2,7 @@
 //!
 //! Both levels end alike: candidates with their sealed records come together, true embeddings are opened
 //! here, and the cosine computed here decides the order. They differ in who finds the candidates: the cloud
-//! over veiled vectors ([`veiled`]), or this machine over its own index ([`sealed`]).
+//! over veiled vectors, or this machine over its own index.
 
 mod sealed;
 mod veiled;
