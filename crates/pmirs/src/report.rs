@@ -5,8 +5,10 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use clap::CommandFactory;
 use serde::Serialize;
 
+use crate::cli::Cli;
 use crate::exit::Exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -115,12 +117,24 @@ pub fn usage(error: &clap::Error, json: bool) -> Exit {
             let _ = error.print();
             Exit::Usage
         }
-        _ => in_two_lines(&error.render().to_string()).tell(json),
+        _ => in_two_lines(&error.render().to_string(), &command_path()).tell(json),
     }
 }
 
+/// The command that was meant, as far as its words are known: `pmirs collection new`.
+fn command_path() -> String {
+    let mut command = Cli::command();
+    let mut path = command.get_name().to_owned();
+    for argument in std::env::args().skip(1) {
+        let Some(subcommand) = command.find_subcommand(&argument).cloned() else { continue };
+        path = format!("{path} {argument}");
+        command = subcommand;
+    }
+    path
+}
+
 /// `clap` renders paragraphs: the error, its tips, the usage, where to get help.
-fn in_two_lines(rendered: &str) -> Failure {
+fn in_two_lines(rendered: &str, command: &str) -> Failure {
     let mut paragraphs = rendered.split("\n\n").map(one_line);
     let error = paragraphs.next().unwrap_or_default();
     let error = error.strip_prefix("error: ").unwrap_or(&error).to_owned();
@@ -130,10 +144,10 @@ fn in_two_lines(rendered: &str) -> Failure {
         if let Some(text) = paragraph.strip_prefix("tip: ") {
             tip.get_or_insert_with(|| text.split(" tip: ").next().unwrap_or(text).to_owned());
         } else if let Some(text) = paragraph.strip_prefix("Usage: ") {
-            usage.get_or_insert_with(|| format!("usage: {text}"));
+            usage.get_or_insert_with(|| format!("usage: {text}; `{command} --help` explains it"));
         }
     }
-    let hint = tip.or(usage).unwrap_or_else(|| "see `pmirs --help`".to_owned());
+    let hint = tip.or(usage).unwrap_or_else(|| format!("`{command} --help` explains it"));
     Failure::new(Exit::Usage, error, hint)
 }
 
@@ -151,6 +165,7 @@ mod tests {
         let failure = in_two_lines(
             "error: unrecognized subcommand 'serch'\n\n  tip: a similar subcommand exists: 'search'\n\nUsage: pmirs \
              [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+            "pmirs",
         );
         assert_eq!(failure.error, "unrecognized subcommand 'serch'");
         assert_eq!(failure.hint, "a similar subcommand exists: 'search'");
@@ -159,10 +174,15 @@ mod tests {
 
     #[test]
     fn without_a_tip_the_usage_is_the_hint() {
-        let failure =
-            in_two_lines("error: missing:\n  <WORDS>\n\nUsage: pmirs search <COLLECTION> <WORDS>\n");
+        let failure = in_two_lines(
+            "error: missing:\n  <WORDS>\n\nUsage: pmirs search <COLLECTION> <WORDS>\n",
+            "pmirs search",
+        );
         assert_eq!(failure.error, "missing: <WORDS>");
-        assert_eq!(failure.hint, "usage: pmirs search <COLLECTION> <WORDS>");
+        assert_eq!(
+            failure.hint,
+            "usage: pmirs search <COLLECTION> <WORDS>; `pmirs search --help` explains it"
+        );
     }
 
     #[test]

@@ -287,7 +287,7 @@ fn window(
         #[inline(always)]
         move |tap| {
             let (y, x) = ((row + tap / 3).wrapping_sub(above), (column + tap % 3).wrapping_sub(left));
-            (y < input.height && x < input.width).then_some((tap, y * input.width + x))
+            (y < input.height && x < input.width).then(|| (tap, y * input.width + x))
         },
     )
 }

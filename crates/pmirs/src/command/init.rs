@@ -30,10 +30,10 @@ impl Answer for Made<'_> {
             )?;
             let words: Vec<_> = words.split(' ').collect();
             for (row, line) in words.chunks(6).enumerate() {
-                for (column, word) in line.iter().enumerate() {
-                    write!(out, "  {DIM}{:>2}{DIM:#} {word:<9}", row * 6 + column + 1)?;
-                }
-                writeln!(out)?;
+                let columns = line.iter().enumerate();
+                let columns = columns
+                    .map(|(column, word)| format!("{DIM}{:>4}{DIM:#} {word:<8}", row * 6 + column + 1));
+                writeln!(out, "{}", columns.collect::<String>().trim_end())?;
             }
             writeln!(out)?;
         }

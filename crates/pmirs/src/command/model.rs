@@ -9,6 +9,7 @@ use std::thread;
 
 use indicatif::ProgressBar;
 use pmirs_encoder::compact::train::{self, Plan, Report, TrainError};
+use pmirs_encoder::pack::MANIFEST;
 use pmirs_encoder::{Encoder, PackInfo, PackKind};
 use serde::Serialize;
 
@@ -29,6 +30,11 @@ pub fn run(command: &Model, output: Output) -> Result<(), Failure> {
 /// The pack in a folder, or the built-in one.
 pub fn encoder(pack: Option<&Path>) -> Result<Arc<Encoder>, Failure> {
     let encoder = match pack {
+        Some(folder) if !folder.join(MANIFEST).exists() => {
+            let error = format!("{} is no model pack: it holds no {MANIFEST}", folder.display());
+            let hint = "a pack is a folder with model.toml, weights and a tokenizer; without --model the built-in one is used";
+            return Err(Failure::new(Exit::NotFound, error, hint));
+        }
         Some(folder) => Encoder::open(folder)?,
         None => Encoder::compact_builtin()?,
     };

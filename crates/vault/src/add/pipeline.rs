@@ -56,12 +56,14 @@ pub(super) fn run(
     thread::scope(|scope| {
         let (loader, ledger) = (&loader, &ledger);
         // Each stage owns its ends of the queues, so that they close when it ends.
-        for _ in 0..loaders {
-            let (paths, sources) = (path_out.clone(), source_in.clone());
-            scope.spawn(move || load(loader, &paths, &sources, ledger));
-        }
+        let loading: Vec<_> = (0..loaders)
+            .map(|_| {
+                let (paths, sources) = (path_out.clone(), source_in.clone());
+                scope.spawn(move || load(loader, &paths, &sources, ledger))
+            })
+            .collect();
         drop((path_out, source_in));
-        scope.spawn(move || encode(encoder, &source_out, &embedded_in, ledger));
+        let encoding = scope.spawn(move || encode(encoder, &source_out, &embedded_in, ledger));
         let protecting = scope.spawn(move || protect(collection, &embedded_out, &sealed_in));
         let uploading = scope.spawn(move || upload(collection, &sealed_out, ledger));
         for file in files {
@@ -72,8 +74,11 @@ pub(super) fn run(
         }
         drop(path_in);
         // The upload's error comes first: it is why the stage before it stopped.
-        join(uploading)?;
-        join(protecting)
+        let uploaded = join(uploading).flatten();
+        let protected = join(protecting).flatten();
+        let encoded = join(encoding);
+        let loaded: Vec<_> = loading.into_iter().map(join).collect();
+        uploaded.and(protected).and(encoded).and_then(|()| loaded.into_iter().collect())
     })?;
     Ok(ledger.outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
@@ -164,6 +169,7 @@ fn upload(
     Ok(())
 }
 
-fn join(handle: thread::ScopedJoinHandle<'_, Result<(), VaultError>>) -> Result<(), VaultError> {
-    handle.join().unwrap_or_else(|_| Err(VaultError::Internal("a stage of adding panicked".to_owned())))
+/// A stage that panics is our own bug, but no reason to take the caller down with it.
+fn join<T>(handle: thread::ScopedJoinHandle<'_, T>) -> Result<T, VaultError> {
+    handle.join().map_err(|_| VaultError::Internal("a stage of adding panicked".to_owned()))
 }
