@@ -98,6 +98,15 @@ pub fn plain(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
+/// A word as a shell takes it: in quotes where it needs them.
+pub fn quoted(text: &str) -> String {
+    let harmless = |c: char| c.is_alphanumeric() || "-_./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    format!("'{}'", plain(text).replace('\'', "'\\''"))
+}
+
 /// A size as people say it: `1.4 MB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -131,6 +140,12 @@ mod tests {
         assert_eq!(read, ["0 B", "999 B", "1.0 kB", "1.4 MB", "3.0 GB"]);
         assert_eq!(count(1, "item"), "1 item");
         assert_eq!(count(0, "item"), "0 items");
+    }
+
+    #[test]
+    fn a_name_can_be_pasted_into_a_shell() {
+        let pasted: Vec<_> = ["photos", "my photos", "it's", ""].into_iter().map(quoted).collect();
+        assert_eq!(pasted, ["photos", "'my photos'", r"'it'\''s'", "''"]);
     }
 
     #[test]

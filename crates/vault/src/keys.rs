@@ -26,6 +26,10 @@ struct EpochState {
 impl CollectionKeys {
     /// Opens a member's grants.
     pub(crate) fn open(identity: &Identity, record: &CollectionRecord) -> Result<Self, VaultError> {
+        // Until collections are shared, whoever opens one made it.
+        if record.owner.0 != identity.public().fingerprint() {
+            return Err(altered_collection(record.id, "owner", &"it is somebody else"));
+        }
         let mut epochs = BTreeMap::new();
         for wrapped in &record.grants {
             let key = open_grant(identity, record.id, wrapped)?;

@@ -17,7 +17,7 @@
 //! album.add(&["pictures".into()], &AddOptions::default(), &Quiet)?;
 //! let answer = album.search(&Query::text("a dog on a beach"), &SearchOptions::default())?;
 //! for hit in &answer.hits {
-//!     println!("{:.3} {}", hit.score, hit.name);
+//!     println!("{:.3} {}", hit.score, hit.meta.name);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::{Collection, CollectionDelete, CollectionNew, CollectionShow, Global, ProtectionArg};
 use crate::exit::Exit;
 use crate::learns;
-use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain};
+use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain, quoted};
 use crate::report::Failure;
 use crate::session;
 
@@ -81,7 +81,7 @@ impl Answer for Made {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "Made the collection {BOLD}{}{BOLD:#}. Who learns what:\n", plain(&self.summary.name))?;
         writeln!(out, "{}\n", learns::row(self.summary.protection))?;
-        writeln!(out, "Next: `pmirs add {} FOLDER`.", plain(&self.summary.name))
+        writeln!(out, "Next: pmirs add {} FOLDER", quoted(&self.summary.name))
     }
 }
 

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Serve;
 use crate::exit::Exit;
-use crate::output::{Answer, DIM, Output};
+use crate::output::{Answer, DIM, Output, quoted};
 use crate::report::Failure;
 
 /// What the log says, unless `PMIRS_LOG` asks for more or less.
@@ -29,12 +29,14 @@ impl Answer for Listening {
         writeln!(out, "Cloud at {}; Ctrl-C stops it.", self.url)?;
         writeln!(out, "  {DIM}server key {}{DIM:#}", self.server_key)?;
         match &self.first_invite {
-            Some(file) => writeln!(
-                out,
-                "Nobody has an account yet: `pmirs login {} --invite-file {}`.",
-                self.url,
-                file.display()
-            ),
+            Some(file) => {
+                let file = quoted(&file.display().to_string());
+                writeln!(
+                    out,
+                    "Nobody has an account yet. In another terminal:\n\n  pmirs init\n  pmirs login {} --invite-file {file}\n",
+                    self.url
+                )
+            }
             None => Ok(()),
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn run(
         let protected = join(protecting).flatten();
         let encoded = join(encoding);
         let loaded: Vec<_> = loading.into_iter().map(join).collect();
-        uploaded.and(protected).and(encoded).and_then(|()| loaded.into_iter().collect())
+        uploaded.and(protected).and(encoded).and_then(|()| loaded.into_iter().collect::<Result<(), _>>())
     })?;
     Ok(ledger.outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,4 +1,5 @@
-//! A server or a disk that alters things: every single byte of every answer and of every stored record.
+//! A server or a disk that alters things: every single byte of every stored record, and bytes all over every
+//! answer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -90,15 +91,19 @@ impl Transport for Flipping {
     }
 }
 
+/// Between two altered bytes of an answer: a step that shares no factor with the length of any field, so that
+/// all fields are hit at all kinds of places. The stored records below are altered at every byte.
+const STEP: usize = 23;
+
 #[test]
-fn every_byte_of_every_answer() {
+fn bytes_of_every_answer() {
     for protection in Protection::ALL {
         let world = small_world(protection);
         let truth = honest(&world.vault.collection("album").unwrap());
         let mut flips = 0;
         for answer in 0.. {
             let mut reached = false;
-            for at in 0.. {
+            for at in (answer % STEP..).step_by(STEP) {
                 let (flipped, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
                 let lie = |honest| -> Box<dyn Transport> {
                     let (flipped, reached) = (flipped.clone(), seen.clone());
@@ -125,7 +130,7 @@ fn every_byte_of_every_answer() {
                 break;
             }
         }
-        assert!(flips > 1_000, "{protection}: only {flips} bytes were flipped");
+        assert!(flips > 200, "{protection}: only {flips} bytes were flipped");
     }
 }
 
@@ -215,9 +220,10 @@ fn every_byte_of_every_stored_record() {
         let mut flips = 0;
         for cell in cells(&database) {
             let Cell { table, row, column, value } = &cell;
-            // Row numbers and change numbers are the server's own bookkeeping; altering them can only lose
-            // rows, which the items' own columns below cover.
-            if column == "place" || column == "row" {
+            // Row numbers are the server's own bookkeeping; altering them can only lose rows, which the items'
+            // own columns below cover. A change number that grows is remembered as seen, so that the client
+            // rightly calls the restored history too short ever after.
+            if ["place", "row", "seq"].contains(&column.as_str()) {
                 continue;
             }
             let update = format!("UPDATE {table} SET {column} = ?1 WHERE rowid = ?2");
@@ -232,11 +238,10 @@ fn every_byte_of_every_stored_record() {
                     Ok(report) if table == "items" => {
                         report.faults.iter().any(|fault| expected_fields(column).contains(&fault.field))
                     }
-                    Ok(_) => matches!(column.as_str(), "created_ms" | "items" | "bytes" | "seq" | "role"),
+                    Ok(_) => matches!(column.as_str(), "created_ms" | "items" | "bytes"),
                     Err(_) => true,
                 };
-                let bookkeeping = table == "items" && column == "seq";
-                assert!(named || bookkeeping, "{what}: verify does not name it");
+                assert!(named, "{what}: verify does not name it");
                 if let Ok(collection) = world.vault.collection("album") {
                     never_wrong(&collection, &truth, &what);
                 }

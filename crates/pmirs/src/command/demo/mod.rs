@@ -18,7 +18,7 @@ use crate::cli::Demo;
 use crate::exit::Exit;
 use crate::gallery;
 use crate::learns;
-use crate::output::{BOLD, DIM, GOOD, Output, bytes, count, plain};
+use crate::output::{BOLD, DIM, GOOD, Output, bytes, count, plain, quoted};
 use crate::progress::Bar;
 use crate::report::Failure;
 use stage::Stage;
@@ -29,12 +29,13 @@ const K: usize = 5;
 const SHOWN: usize = 3;
 
 /// Asked of the drawn gallery.
-const GALLERY_QUERIES: [&str; 5] = [
+const GALLERY_QUERIES: [&str; 6] = [
     "the sun sets over the ocean",
     "a brown dog on the grass",
-    "skyscrapers at night",
     "a red car",
-    "how to bake bread",
+    "a pizza",
+    "fixing a bicycle",
+    "a birthday party for children",
 ];
 /// Asked of a person's own pictures.
 const FOLDER_QUERIES: [&str; 5] = [
@@ -82,8 +83,8 @@ pub fn run(args: &Demo, output: Output) -> Result<(), Failure> {
     if output.json() {
         Output::object(&report)?;
     }
-    if let Some(dir) = &args.keep {
-        stay(&stage, dir, output)?;
+    if args.keep.is_some() {
+        stay(&stage, output)?;
     }
     stage.strike()
 }
@@ -119,8 +120,8 @@ fn queries(args: &Demo) -> Vec<String> {
     if !args.query.is_empty() {
         return args.query.clone();
     }
-    let built_in = if args.folder.is_some() { FOLDER_QUERIES } else { GALLERY_QUERIES };
-    built_in.map(str::to_owned).to_vec()
+    let built_in: &[&str] = if args.folder.is_some() { &FOLDER_QUERIES } else { &GALLERY_QUERIES };
+    built_in.iter().map(|words| (*words).to_owned()).collect()
 }
 
 fn folder_is_there(folder: &Path) -> Result<(), Failure> {
@@ -236,22 +237,22 @@ fn explain_levels(output: Output) -> Result<(), Failure> {
 }
 
 /// Leaves the cloud running, and says how to go on from another terminal.
-fn stay(stage: &Stage, dir: &Path, output: Output) -> Result<(), Failure> {
-    let (home, passphrase) = (stage.home(), stage.passphrase_file());
+fn stay(stage: &Stage, output: Output) -> Result<(), Failure> {
+    let shown = |path: &Path| quoted(&path.display().to_string());
     let text = format!(
-        "The cloud runs until Ctrl-C. From another terminal:\n\n  export PMIRS_HOME={}\n  pmirs unlock --passphrase-file {}\n  \
-         pmirs search veiled 'a picture of the sky'\n\nLater: pmirs serve --data {} --listen {}\nEverything lies in {}; \
-         delete the folder to forget it all.",
-        home.display(),
-        passphrase.display(),
-        stage.cloud_data().display(),
+        "The cloud runs until Ctrl-C. In another terminal:\n\n  export PMIRS_HOME={}\n  pmirs unlock --passphrase-file {}\n  \
+         pmirs search veiled a picture of the sky\n\nTo start it again later:\n\n  pmirs serve --data {} --listen {}\n\n\
+         Everything lies in {}; delete that folder to forget it all.",
+        shown(&stage.home()),
+        shown(&stage.passphrase_file()),
+        shown(&stage.cloud_data()),
         stage.address(),
-        dir.display()
+        shown(stage.root()),
     );
-    output.say(|out| writeln!(out, "{text}"))?;
     if output.json() {
-        output.note(text);
+        output.note(&text);
     }
+    output.say(|out| writeln!(out, "{text}"))?;
     runtime()?.block_on(pmirs_cloud::shutdown_signal());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{process, thread};
 
 use pmirs_cloud::{Config, Embedded};
 use pmirs_crypto::{Argon2Params, Token};
@@ -13,8 +14,12 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tempfile::TempDir;
 
+use crate::command::serve::runtime;
 use crate::exit::Exit;
 use crate::report::Failure;
+
+/// What shells expect of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 /// The running demonstration.
 pub struct Stage {
@@ -34,6 +39,9 @@ impl Stage {
             (None, Some(dir)) => dir.path().to_owned(),
             (None, None) => PathBuf::new(),
         };
+        if temporary.is_some() {
+            forget_at_interrupt(root.clone())?;
+        }
         let cloud = Embedded::start(Config::loopback(root.join("cloud")))?;
         let vault = identity(&root, keep.is_some())?;
         vault.login(cloud.url(), &LoginOptions { invite: cloud.first_invite(), ca: None })?;
@@ -50,6 +58,11 @@ impl Stage {
 
     pub fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// The folder that holds everything.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The cloud's data folder.
@@ -101,6 +114,18 @@ fn temporary() -> Result<TempDir, Failure> {
             "name a folder with --keep DIR",
         )
     })
+}
+
+/// Ctrl-C ends the demonstration at any point; nothing may stay behind then either.
+fn forget_at_interrupt(root: PathBuf) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    thread::spawn(move || {
+        runtime.block_on(pmirs_cloud::shutdown_signal());
+        // There is nobody left to tell when it fails: the person has asked to end.
+        let _ = fs::remove_dir_all(&root);
+        process::exit(INTERRUPTED);
+    });
+    Ok(())
 }
 
 /// A folder of the demonstration's own: what is there already is not touched.

@@ -17,16 +17,31 @@ const PER_LINE: usize = 16;
 /// Every stored field of an item: its row, its veiled vector, its content.
 pub fn fields_of(data: &Path, item: ItemId) -> Result<Vec<StoredField>, Failure> {
     let all = inspect(data)?;
-    let own_row =
-        all.iter().find(|field| field.table == "items" && field.column == "item" && field.bytes == item.0);
-    let Some(row) = own_row.map(|field| field.row.clone()) else { return Ok(Vec::new()) };
-    let of_row = |field: &&StoredField| field.table == "items" && field.row == row;
-    let blob = all.iter().filter(of_row).find(|field| field.column == "blob").map(|field| hex(&field.bytes));
+    let is_item =
+        |field: &&StoredField| field.table == "items" && field.column == "item" && field.bytes == item.0;
+    let Some(row) = all.iter().find(is_item).map(|field| field.row.clone()) else { return Ok(Vec::new()) };
+    let of_item = |field: &&StoredField| field.table == "items" && field.row == row;
+    let column =
+        |name: &str| all.iter().filter(of_item).find(|field| field.column == name).map(|field| &field.bytes);
+    let (place, number) = (column("place"), column("row"));
+    let blob = column("blob").map(|name| hex(name));
+
+    // A veiled vector belongs to the item of the same number in the same collection.
+    let veiled = |row: &str, name: &str| {
+        all.iter()
+            .find(|it| it.table == "veiled" && it.row == row && it.column == name)
+            .map(|field| &field.bytes)
+    };
+    let is_veiled = |field: &StoredField| {
+        field.class == Class::Veiled
+            && veiled(&field.row, "place") == place
+            && veiled(&field.row, "row") == number
+    };
     let is_content = |field: &StoredField| {
         field.column == "content"
             && blob.as_deref().is_some_and(|blob| field.row.replace('/', "").ends_with(blob))
     };
-    Ok(all.iter().filter(|field| of_row(field) || is_content(field)).cloned().collect())
+    Ok(all.iter().filter(|field| of_item(field) || is_veiled(field) || is_content(field)).cloned().collect())
 }
 
 /// Prints numbers as they are, and everything else as the bytes that it is.
