@@ -49,7 +49,7 @@ pub fn print(fields: &[StoredField], out: &mut dyn Write) -> io::Result<()> {
     for field in fields {
         let class = class_name(field.class);
         write!(out, "  {GOOD}{:<12}{GOOD:#}{DIM}{class:<12}{DIM:#}", field.column)?;
-        if field.class == Class::Public {
+        if field.class == Class::Public || field.column == "scale" {
             writeln!(out, "{}", String::from_utf8_lossy(&field.bytes))?;
             continue;
         }
