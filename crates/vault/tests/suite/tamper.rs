@@ -269,7 +269,7 @@ fn every_byte_of_a_stored_content() {
                 match collection.get(item) {
                     Ok((_, got)) => assert_eq!(&got, content),
                     Err(error) => {
-                        assert!(matches!(error, VaultError::Altered { field: "content", .. }), "{error}")
+                        assert!(matches!(error, VaultError::Altered { field: "content", .. }), "{error}");
                     }
                 }
             }
