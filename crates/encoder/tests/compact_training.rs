@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
-use pmirs_encoder::compact::train::{Plan, Progress, Report, TrainError, run};
-use pmirs_encoder::{Encoder, Picture};
+use pmirs_encoder::compact::train::{Judgement, Plan, Progress, Report, TrainError, run};
+use pmirs_encoder::{Encoder, Limits, Picture};
 use safetensors::tensor::{Dtype, TensorView};
 
 const COLOURS: [(&str, [u8; 3]); 6] = [
@@ -28,7 +29,8 @@ fn draw_world(folder: &Path) {
             for shape in SHAPES {
                 let name = format!("{colour}-{shape}-{copy}.png");
                 std::fs::write(images.join(&name), draw(shape, rgb, copy)).unwrap();
-                table += &format!("{name}\tA {colour} {shape} .\n{name}\tthis is a {shape} in {colour}\n");
+                writeln!(table, "{name}\tA {colour} {shape} .\n{name}\tthis is a {shape} in {colour}")
+                    .unwrap();
                 if copy < 3 {
                     let class = folder.join("data/caltech101").join(shape);
                     std::fs::create_dir_all(&class).unwrap();
@@ -210,7 +212,7 @@ fn a_tiny_model_learns_and_a_stopped_run_ends_with_the_same_bits() {
             whole.judgements.iter().filter(|it| it.stage == stage).map(|it| it.loss).collect();
         assert!(losses.len() == 3 && losses[2] < losses[0], "{stage}: {losses:?}");
     }
-    let scores: Vec<f64> = whole.judgements.iter().map(|judgement| judgement.score()).collect();
+    let scores: Vec<f64> = whole.judgements.iter().map(Judgement::score).collect();
     assert!(scores.iter().copied().fold(0.0, f64::max) > 0.5, "{scores:?}");
 
     // The report travels through JSON in a checkpoint, which may cost the last bit of a figure; the files may not.
@@ -230,7 +232,7 @@ fn the_pack_that_training_writes_is_opened_by_the_encoder() {
     assert_eq!(held_out.counts[..2], [144, 288]);
 
     let encoder = Encoder::open(&world.path().join("pack-pack")).unwrap();
-    let picture = |shape, rgb| Picture::decode(&draw(shape, rgb, 3), &Default::default()).unwrap();
+    let picture = |shape, rgb| Picture::decode(&draw(shape, rgb, 3), &Limits::default()).unwrap();
     let images =
         encoder.embed_images(&[picture("stripe", COLOURS[0].1), picture("ring", COLOURS[2].1)]).unwrap();
     let texts = encoder.embed_texts(&["a red stripe", "a blue ring"]).unwrap();
