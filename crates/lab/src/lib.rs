@@ -2,7 +2,7 @@
 //!
 //! - [`eval`]: retrieval quality of a model pack on captions and on class folders.
 //! - [`attack`]: what breaks the veil, run on real and drawn embeddings.
-//! - [`bench`]: speed, with the machine's own limits measured beside it.
+//! - [`mod@bench`]: speed, with the machine's own limits measured beside it.
 
 pub mod attack;
 pub mod bench;

@@ -12,7 +12,7 @@
 //! | [`noise`] | the span of documents and of queries gives the noise away | (d) |
 //! | [`cbc`] | not the veil: what AES-128-CBC without authentication loses | section 3 |
 //!
-//! [`table`] runs all of them over growing material on every [`Variant`] of the veil; [`audit`] runs them on
+//! [`table()`] runs all of them over growing material on every [`Variant`] of the veil; [`audit()`] runs them on
 //! a given collection; [`jitter`] finds the largest jitter that a collection's ranking bears. All of them are
 //! seeded, so that a figure can be printed again.
 

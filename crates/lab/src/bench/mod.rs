@@ -1,9 +1,9 @@
 //! Speed, with the machine's own limits measured beside it.
 //!
-//! - [`scan`]: one search over a matrix, against the memory bandwidth of the same machine in the same run.
-//! - [`veil`]: what veiling a document and a query costs.
-//! - [`search`]: typed words to opened results through a real server on loopback, with where the time goes.
-//! - [`add`]: a whole folder into a collection, against decoding and encoding the same files alone.
+//! - [`scan()`]: one search over a matrix, against the memory bandwidth of the same machine in the same run.
+//! - [`veil()`]: what veiling a document and a query costs.
+//! - [`search()`]: typed words to opened results through a real server on loopback, with where the time goes.
+//! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
 mod error;

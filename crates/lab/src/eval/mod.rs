@@ -1,7 +1,7 @@
 //! Retrieval quality of a model pack, on anybody's data.
 //!
-//! - [`captions`]: do sentences find their pictures, and pictures their sentences?
-//! - [`folders`]: does a picture lie nearest to the name of its own folder?
+//! - [`captions()`]: do sentences find their pictures, and pictures their sentences?
+//! - [`folders()`]: does a picture lie nearest to the name of its own folder?
 
 mod captions;
 mod error;
