@@ -39,6 +39,12 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// There is content, and no record of whose it is.
+    #[error("{path} knows no account, but the folder holds content: the database was lost or left behind")]
+    LostRecords {
+        /// The database.
+        path: PathBuf,
+    },
     /// The data folder holds something that no part of the server declares.
     #[error("{place} is not declared by this version of the server")]
     Undeclared {

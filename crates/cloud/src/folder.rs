@@ -42,13 +42,14 @@ pub(crate) fn take(data: &Path) -> Result<File, Error> {
     }
 }
 
-/// Reads the server's key, or makes one on the first start.
-pub(crate) fn server_key(data: &Path) -> Result<ServerKey, Error> {
+/// Reads the server's key, or makes one on the first start. Where there are accounts already, their clients pin
+/// the key, so a missing one is not made anew.
+pub(crate) fn server_key(data: &Path, has_accounts: bool) -> Result<ServerKey, Error> {
     let path = data.join(SERVER_KEY);
     match fs::read(&path) {
         Ok(bytes) => ServerKey::from_bytes(&bytes)
             .map_err(|error| Error::ServerKey { path, detail: error.to_string() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_accounts => {
             let key = ServerKey::generate(&mut clock::system_rng());
             write_private(data, SERVER_KEY, &key.expose())?;
             Ok(key)

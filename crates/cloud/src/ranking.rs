@@ -140,10 +140,14 @@ impl Loaded {
     fn read(store: &dyn Store, place: Place, epoch: u32, dim: usize) -> Result<Self, RankingError> {
         let mut loaded = Self { matrix: Matrix::new(dim)?, rows: Vec::new(), places: HashMap::new() };
         let mut outcome = Ok(());
+        let damaged = |row: Row, error: &IndexError| StorageError::Damaged {
+            what: format!("veiled vector {}", row.0),
+            detail: error.to_string(),
+        };
         store.veiled_rows(place, epoch, &mut |row, scale, values| {
             if outcome.is_ok() {
                 let values = values.iter().map(|&value| value as i8).collect();
-                outcome = loaded.add(row, &Quantised { scale, values });
+                outcome = loaded.add(row, &Quantised { scale, values }).map_err(|error| damaged(row, &error));
             }
         })?;
         outcome?;

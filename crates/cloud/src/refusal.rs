@@ -69,6 +69,16 @@ impl Refusal {
         (self.status, self.problem)
     }
 
+    /// What is stored is not what was stored: asking again will not help.
+    pub(crate) fn damaged(detail: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%detail, "stored data is damaged");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ProblemKind::Damaged,
+            "what the server stored is damaged or lost; its log names the file or record",
+        )
+    }
+
     /// Our own fault: the client learns that much, the log the rest.
     pub(crate) fn internal(detail: &dyn std::fmt::Display) -> Self {
         tracing::error!(%detail, "a request failed by the server's own fault");
@@ -82,7 +92,12 @@ impl Refusal {
 
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
-        Self::internal(&error)
+        let damaged = match &error {
+            StorageError::Damaged { .. } => true,
+            StorageError::Content { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        if damaged { Self::damaged(&error) } else { Self::internal(&error) }
     }
 }
 

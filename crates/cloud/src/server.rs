@@ -18,7 +18,7 @@ use crate::connection::Doorkeeper;
 use crate::error::Error;
 use crate::folder::{self, FirstInvite};
 use crate::routes;
-use crate::storage::{FileBlobs, Sqlite, sweep};
+use crate::storage::{Blobs, DATABASE_FILE, FileBlobs, Sqlite, Store, sweep};
 use crate::tls;
 
 /// A server that holds its folder and its port, and is ready to [`run`](Self::run).
@@ -45,9 +45,13 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::configure).transpose()?;
         let data = &config.data;
         let lock = folder::take(data)?;
-        let key = folder::server_key(data)?;
         let store = Sqlite::open(data)?;
         let blobs = FileBlobs::open(data.join(folder::CONTENT))?;
+        let known = store.accounts()? > 0;
+        if !known && holds_content(&blobs)? {
+            return Err(Error::LostRecords { path: data.join(DATABASE_FILE) });
+        }
+        let key = folder::server_key(data, known)?;
         let swept = sweep(&store, &blobs)?;
         if swept > 0 {
             tracing::info!(swept, "removed content that a crash left without a record");
@@ -120,6 +124,9 @@ impl Server {
             server.acceptor(Doorkeeper::new(plain, connections, patience)).serve(service).await
         };
         stopping.abort();
+        if let Err(error) = self.app.store.settle() {
+            tracing::error!(%error, "the database's journal stays beside it");
+        }
         tracing::info!("stopped");
         served.map_err(Error::Serve)
     }
@@ -133,6 +140,16 @@ impl Server {
     pub(crate) fn service(&self) -> axum::Router {
         routes::service(&self.app)
     }
+}
+
+/// Content without any account: the database was left behind, and sweeping would finish what that began.
+fn holds_content(blobs: &FileBlobs) -> Result<bool, Error> {
+    let mut found = false;
+    blobs.visit(&mut |names| {
+        found |= !names.is_empty();
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Bounds what one connection may hold.

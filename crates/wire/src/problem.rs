@@ -26,6 +26,8 @@ pub enum ProblemKind {
     Unavailable,
     /// The server's own fault.
     Internal,
+    /// What the server stored is damaged or lost.
+    Damaged,
 }
 
 /// The body of every error answer.

@@ -66,8 +66,8 @@ pub(super) async fn content(
         let content = app.store.content(membership.place, &item)?.ok_or_else(absent)?;
         match app.blobs.get(content.blob) {
             Ok(bytes) if bytes.len() as u64 == content.len => Ok(bytes),
-            Ok(bytes) => Err(Refusal::internal(&StorageError::Damaged {
-                blob: format!("{:?}", content.blob),
+            Ok(bytes) => Err(Refusal::from(StorageError::Damaged {
+                what: format!("content {}", content.blob),
                 detail: format!("{} bytes instead of {}", bytes.len(), content.len),
             })),
             // Removed while we looked.

@@ -12,7 +12,7 @@ use super::CollectionPath;
 use crate::app::App;
 use crate::auth::Bearer;
 use crate::check;
-use crate::ranking::quantised;
+use crate::ranking::{RankingError, quantised};
 use crate::refusal::Refusal;
 use crate::speech::{Answer, Incoming};
 use crate::storage::{Membership, Row};
@@ -55,7 +55,10 @@ impl App {
         let ranked = self
             .rankings
             .top(&*self.store, epoch, &query, page, self.limits.search_threads)
-            .map_err(|error| Refusal::internal(&error))?;
+            .map_err(|error| match error {
+                RankingError::Storage(error) => error.into(),
+                RankingError::Index(error) => Refusal::internal(&error),
+            })?;
         let score_us = started.elapsed().as_micros() as u64;
         self.metrics.scored(ranked.scored);
 

@@ -55,7 +55,7 @@ impl FileBlobs {
     }
 
     fn path(&self, blob: BlobId) -> PathBuf {
-        let name = hex(blob);
+        let name = blob.to_string();
         self.shelf(blob).join(name)
     }
 
@@ -71,7 +71,7 @@ impl Blobs for FileBlobs {
     fn put(&self, blobs: &[(BlobId, &[u8])]) -> Result<(), StorageError> {
         let mut written = Vec::with_capacity(blobs.len());
         for &(blob, bytes) in blobs {
-            let path = self.folder.join(INCOMING).join(hex(blob));
+            let path = self.folder.join(INCOMING).join(blob.to_string());
             let file = write_new(&path, bytes).map_err(failed(&path))?;
             written.push((blob, path, file));
         }
@@ -147,13 +147,9 @@ fn sync_folder(folder: &Path) -> Result<(), StorageError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))
 }
 
-fn hex(blob: BlobId) -> String {
-    format!("{:032x}", u128::from_be_bytes(blob.0))
-}
-
 fn parse(name: &str) -> Option<BlobId> {
     let blob = BlobId(u128::from_str_radix(name, 16).ok()?.to_be_bytes());
-    (hex(blob) == name).then_some(blob)
+    (blob.to_string() == name).then_some(blob)
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> StorageError {

@@ -39,11 +39,11 @@ pub enum StorageError {
         /// Why.
         source: std::io::Error,
     },
-    /// A record names content that is not there, or has another length.
-    #[error("content {blob} is damaged: {detail}")]
+    /// Something has another length than its record says.
+    #[error("{what} is damaged: {detail}")]
     Damaged {
-        /// The content's name.
-        blob: String,
+        /// The content or the record.
+        what: String,
         /// What is wrong with it.
         detail: String,
     },
@@ -60,6 +60,13 @@ pub(crate) struct Row(pub(crate) i64);
 /// The name of one content blob: random, made by the server, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BlobId(pub(crate) [u8; 16]);
+
+impl std::fmt::Display for BlobId {
+    /// The name of its file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
 
 /// SHA-256 of a token or an invite's code.
 pub(crate) type SecretHash = [u8; 32];
@@ -166,6 +173,9 @@ pub(crate) struct SealedParts {
 pub(crate) trait Store: Send + Sync {
     /// Whether it answers at all.
     fn ready(&self) -> Result<(), StorageError>;
+
+    /// Brings everything into one place, so that a plain copy of the folder is whole.
+    fn settle(&self) -> Result<(), StorageError>;
 
     /// How many accounts there are.
     fn accounts(&self) -> Result<u64, StorageError>;

@@ -91,11 +91,9 @@ impl Sqlite {
 fn configure(connection: &Connection) -> Result<(), StorageError> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Pages are mapped rather than copied, and 32 MiB of them cached.
-    connection.execute_batch(
-        "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -32768;",
-    )?;
+    // Pages are not mapped: a file that is cut under a running server would be a signal, not an error.
+    connection
+        .execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;")?;
     Ok(())
 }
 
@@ -128,6 +126,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store for Sqlite {
     fn ready(&self) -> Result<(), StorageError> {
         self.read(|db| db.query_row("SELECT 1", [], |_| Ok(())))
+    }
+
+    fn settle(&self) -> Result<(), StorageError> {
+        lock(&self.readers).clear();
+        Ok(lock(&self.writer).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
     }
 
     fn accounts(&self) -> Result<u64, StorageError> {
