@@ -147,11 +147,12 @@ size = 24
 dropout = 0.1
 [heads.common]
 batch = 24
+class_photos = 6
 prototypes = 4
 names = 4
 judge_every = 20
 save_every = 15
-terms = { prototypes = 0.2, names = 0.1, opinion = 0.0, smoothing = 0.02 }
+terms = { captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, smoothing = 0.02 }
 rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [fine]
@@ -161,11 +162,12 @@ least_area = 0.7
 jitter = 0.05
 [fine.common]
 batch = 24
+class_photos = 6
 prototypes = 4
 names = 4
 judge_every = 20
 save_every = 15
-terms = { prototypes = 0.2, names = 0.1, opinion = 0.2, smoothing = 0.02 }
+terms = { captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.2, smoothing = 0.02 }
 rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 "#;
 

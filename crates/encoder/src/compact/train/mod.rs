@@ -22,6 +22,7 @@ mod publish;
 mod rng;
 mod session;
 mod stages;
+mod standard;
 mod teacher;
 mod words;
 
@@ -113,8 +114,10 @@ pub struct FinePlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StagePlan {
-    /// Photos in a batch.
+    /// Captioned photos in a batch.
     pub batch: usize,
+    /// Photos of class folders in a batch.
+    pub class_photos: usize,
     /// Teacher classes in a batch.
     pub prototypes: usize,
     /// Names with CLIP vectors in a batch.

@@ -1,9 +1,11 @@
 //! What training minimises, in `burn`: head, text tower and losses, with gradients by its autodiff.
 //!
-//! 1. photos against their words: symmetric InfoNCE over the batch; photos of one class share their words;
-//! 2. class prototypes of the teacher against the class's names, likewise, among themselves;
-//! 3. names against names: affinities as CLIP's text vectors have them;
-//! 4. the teacher's opinion of each photo, as its classifier reads it from the student's features.
+//! 1. photos against their captions: symmetric InfoNCE over the batch;
+//! 2. captions against other captions of the same photos, likewise;
+//! 3. photos of class folders against the class's name, likewise; photos of one class share their words;
+//! 4. class prototypes of the teacher against the class's names, likewise, among themselves;
+//! 5. names against names: affinities as CLIP's text vectors have them;
+//! 6. the teacher's opinion of each photo, as its classifier reads it from the student's features.
 
 use std::ops::Range;
 
@@ -13,6 +15,7 @@ use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::TrainError;
+use super::standard::Standard;
 use crate::compact::image::ImageTower;
 use crate::compact::text::TextTower;
 
@@ -24,10 +27,14 @@ const AFFINITY_SHARPNESS: f32 = 10.0;
 /// Temperature at which the teacher's opinion is compared.
 const OPINION_TEMPERATURE: f32 = 2.0;
 
-/// Weights of the terms; the photo term has weight 1.
+/// Weights of the terms; that of photos and captions is 1.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
+    /// Captions against other captions of the same photos.
+    pub captions: f32,
+    /// Photos of class folders against the class's name.
+    pub classes: f32,
     /// Teacher's class prototypes against class names.
     pub prototypes: f32,
     /// Affinities among names, after CLIP's text vectors.
@@ -58,10 +65,12 @@ impl Rows {
 /// One step's inputs, features aside.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
-    /// One sentence per photo: tokens without start and end.
-    pub sentences: Vec<Vec<u32>>,
-    /// Photos with the same number share their words.
-    pub groups: Vec<u64>,
+    /// Two captions of each captioned photo, as tokens without start and end. These photos come first.
+    pub captions: Vec<Vec<u32>>,
+    pub other_captions: Vec<Vec<u32>>,
+    /// The class of each other photo, and a phrase that names it.
+    pub classes: Vec<u64>,
+    pub class_phrases: Vec<Vec<u32>>,
     /// Per photo, the teacher's logits; empty to leave the term out.
     pub opinions: Rows,
     /// The teacher's classes as features, and a name of each.
@@ -75,6 +84,8 @@ pub(crate) struct Batch {
 /// The differentiable part above the features.
 pub(crate) struct Objective<'a> {
     pub image: &'a ImageTower,
+    /// The head takes features as this makes them.
+    pub standard: &'a Standard,
     pub text: &'a TextTower,
     /// Where the text tower's tensors start in the flat vector; the image tower's start at 0.
     pub text_start: usize,
@@ -109,25 +120,39 @@ impl Objective<'_> {
     ) -> Result<Slope, TrainError> {
         let mut leaves = Leaves { values, start: 0, found: Vec::new() };
         let features_leaf = features.tensor().require_grad();
-        let head = HeadTensors::new(self.image, &mut leaves);
+        let head = HeadTensors::new(self.image, self.standard, &mut leaves);
         leaves.start = self.text_start;
         let text = TextTensors::new(self.text, &mut leaves);
         leaves.start = 0;
         let log_scale = leaves.leaf(self.log_scale..self.log_scale + 1, 1, 1);
 
-        let photos = unit(head.project(features_leaf.clone()));
         let scale = log_scale.exp();
-        let targets = shared_words(&batch.groups, self.terms.smoothing);
-        let mut loss = contrast(photos, unit(text.embed(&batch.sentences)), scale.clone(), targets);
+        let photos = unit(head.project(features_leaf.clone()));
+        let embed = |sentences: &[Vec<u32>]| unit(text.embed(sentences));
+        let apart = |count: usize| shared_words(&(0..count as u64).collect::<Vec<_>>(), self.terms.smoothing);
+
+        let captioned = batch.captions.len();
+        let captions = embed(&batch.captions);
+        let shown = photos.clone().narrow(0, 0, captioned);
+        let mut loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned));
+        if self.terms.captions > 0.0 {
+            let term = contrast(captions, embed(&batch.other_captions), scale.clone(), apart(captioned));
+            loss = loss + term.mul_scalar(self.terms.captions);
+        }
+        if !batch.classes.is_empty() {
+            let shown = photos.narrow(0, captioned, batch.classes.len());
+            let targets = shared_words(&batch.classes, self.terms.smoothing);
+            let term = contrast(shown, embed(&batch.class_phrases), scale.clone(), targets);
+            loss = loss + term.mul_scalar(self.terms.classes);
+        }
         if !batch.prototype_names.is_empty() {
             let classes = unit(head.project(batch.prototypes.tensor()));
-            let groups: Vec<u64> = (0..batch.prototype_names.len() as u64).collect();
-            let targets = shared_words(&groups, self.terms.smoothing);
-            let names = unit(text.embed(&batch.prototype_names));
-            loss = loss + contrast(classes, names, scale, targets).mul_scalar(self.terms.prototypes);
+            let targets = apart(batch.prototype_names.len());
+            let term = contrast(classes, embed(&batch.prototype_names), scale, targets);
+            loss = loss + term.mul_scalar(self.terms.prototypes);
         }
         if !batch.names.is_empty() {
-            let term = affinity(unit(text.embed(&batch.names)), batch.clip.tensor());
+            let term = affinity(embed(&batch.names), batch.clip.tensor());
             loss = loss + term.mul_scalar(self.terms.names);
         }
         if batch.opinions.count() > 0 {
@@ -176,6 +201,8 @@ impl Leaves<'_> {
 }
 
 struct HeadTensors {
+    mean: Matrix,
+    deviation: Matrix,
     direct: Matrix,
     inner: Matrix,
     inner_bias: Matrix,
@@ -184,11 +211,13 @@ struct HeadTensors {
 }
 
 impl HeadTensors {
-    fn new(tower: &ImageTower, leaves: &mut Leaves<'_>) -> Self {
+    fn new(tower: &ImageTower, standard: &Standard, leaves: &mut Leaves<'_>) -> Self {
         let head = tower.head();
         let (hidden, dim) = (head.inner_bias.len(), head.bias.len());
         let features = tower.trunk().features();
         Self {
+            mean: matrix(standard.mean.clone(), 1, features),
+            deviation: matrix(standard.deviation.clone(), 1, features),
             direct: leaves.leaf(head.direct.clone(), features, dim),
             inner: leaves.leaf(head.inner.clone(), features, hidden),
             inner_bias: leaves.leaf(head.inner_bias.clone(), 1, hidden),
@@ -198,6 +227,7 @@ impl HeadTensors {
     }
 
     fn project(&self, features: Matrix) -> Matrix {
+        let features = (features - self.mean.clone()) / self.deviation.clone();
         let inner = relu(features.clone().matmul(self.inner.clone()) + self.inner_bias.clone());
         features.matmul(self.direct.clone()) + inner.matmul(self.outer.clone()) + self.bias.clone()
     }
@@ -343,8 +373,10 @@ mod tests {
         let weights = noise(tower.layout().len());
         let features = Rows { values: noise(27), width: 9 };
         let mut leaves = Leaves { values: &weights, start: 0, found: Vec::new() };
-        let trained = HeadTensors::new(&tower, &mut leaves).project(features.tensor());
-        let lean: Vec<f32> = tower.project(&weights, &features.values).concat();
+        let standard = Standard::of(&features.values, features.width);
+        let trained = HeadTensors::new(&tower, &standard, &mut leaves).project(features.tensor());
+        let folded = standard.fold(&tower, &weights);
+        let lean: Vec<f32> = tower.project(&folded, &features.values).concat();
         for (a, b) in lean.iter().zip(numbers(trained.inner()).unwrap()) {
             assert!((a - b).abs() < 1e-5, "{a} and {b}");
         }

@@ -51,7 +51,7 @@ pub(crate) fn publish(
     let encoder = Encoder::open(out)?;
     let held_out: Option<HeldOut> = held_out::measure(&encoder, data, progress)?;
     let report = Report {
-        photos: [session.train.len(), session.validate.len()],
+        photos: [session.train().count(), session.validate.len()],
         vocabulary: session.tokenizer.len(),
         parameters: [session.image.layout().len(), session.text.layout().len()],
         image_cost: session.architecture.trunk.cost(size),
@@ -140,8 +140,8 @@ struct Sample {
 
 impl Sample {
     fn new(session: &Session, weights: &[f32], size: usize) -> Self {
-        let every = session.train.len().div_ceil(CENTRE_SAMPLE).max(1);
-        let chosen: Vec<usize> = session.train.iter().copied().step_by(every).collect();
+        let every = session.train().count().div_ceil(CENTRE_SAMPLE).max(1);
+        let chosen: Vec<usize> = session.train().step_by(every).collect();
         let images: Vec<Vec<f32>> = chosen
             .par_iter()
             .flat_map_iter(|&photo| {

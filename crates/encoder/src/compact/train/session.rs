@@ -11,6 +11,7 @@ use super::judge::unit;
 use super::objective::{Objective, Rows, Terms};
 use super::photos::Photos;
 use super::rng::stream;
+use super::standard::Standard;
 use super::teacher::Teacher;
 use super::{Plan, Progress, TrainError, words};
 use crate::Tokenizer;
@@ -32,8 +33,10 @@ pub(crate) struct Session {
     pub text: TextTower,
     /// Image tower, text tower, then the logarithm of the inverse temperature.
     pub layout: Arc<Layout>,
-    /// Photos to learn from, and photos that choose the checkpoint.
-    pub train: Vec<usize>,
+    /// Photos to learn from: those with captions, and those of class folders.
+    pub captioned: Vec<usize>,
+    pub classed: Vec<usize>,
+    /// Photos that choose the checkpoint.
     pub validate: Vec<usize>,
 }
 
@@ -67,13 +70,16 @@ impl Session {
             layout.push(spec.name.clone(), &spec.shape);
         }
         layout.push("objective.log_scale", &[1]);
-        let of = |part: Part| {
+        let of = |wanted: &dyn Fn(&Photo) -> bool| {
             let photos = corpus.photos.iter().enumerate();
-            photos.filter(|(_, photo)| photo.part == part).map(|(number, _)| number).collect()
+            photos.filter(|(_, photo)| wanted(photo)).map(|(number, _)| number).collect()
         };
+        let train = |photo: &Photo| photo.part == Part::Train;
+        let has_captions = |photo: &Photo| matches!(photo.says, Says::Captions(_));
         Ok(Self {
-            train: of(Part::Train),
-            validate: of(Part::Validate),
+            captioned: of(&|photo| train(photo) && has_captions(photo)),
+            classed: of(&|photo| train(photo) && !has_captions(photo)),
+            validate: of(&|photo| photo.part == Part::Validate),
             plan: plan.clone(),
             photos,
             teacher: Teacher::read(models, &architecture.trunk)?,
@@ -91,8 +97,8 @@ impl Session {
         self.image.layout().len()
     }
 
-    /// The teacher's trunk, and everything else at random; `mean` is that of the trunk's features.
-    pub(crate) fn initial(&self, mean: &[f32]) -> Vec<f32> {
+    /// The teacher's trunk, and everything else at random.
+    pub(crate) fn initial(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.layout.len()];
         let mut rng = stream(self.plan.seed, "initial weights", 0);
         for spec in self.layout.tensors() {
@@ -109,23 +115,16 @@ impl Session {
         for (value, inherited) in values.iter_mut().zip(&self.teacher.weights) {
             *value = *inherited;
         }
-        // The mean photo starts at the origin, so that the first directions tell photos apart.
-        let head = self.image.head().clone();
-        let origin = self.image.project(&values, mean);
-        if let (Some(bias), Some(origin)) = (values.get_mut(head.bias), origin.first()) {
-            for (bias, value) in bias.iter_mut().zip(origin) {
-                *bias = -value;
-            }
-        }
         if let Some(log_scale) = values.last_mut() {
             *log_scale = (1.0_f32 / 0.07).ln();
         }
         values
     }
 
-    pub(crate) fn objective(&self, terms: Terms) -> Objective<'_> {
+    pub(crate) fn objective<'a>(&'a self, terms: Terms, standard: &'a Standard) -> Objective<'a> {
         Objective {
             image: &self.image,
+            standard,
             text: &self.text,
             text_start: self.text_start(),
             log_scale: self.layout.len() - 1,
@@ -140,20 +139,31 @@ impl Session {
         words::inside(&self.tokenizer.encode(sentence, self.plan.network.context_length)).to_vec()
     }
 
-    /// One sentence about a photo, and the group of photos that share it.
-    pub(crate) fn sentence(&self, photo: usize, rng: &mut impl Rng) -> (Vec<u32>, u64) {
-        match self.corpus.photos.get(photo).map(|Photo { says, .. }| says) {
-            Some(Says::Captions(captions)) => {
-                let caption = captions.get(rng.random_range(0..captions.len().max(1)));
-                let caption = words::caption(caption.map_or("", String::as_str), rng);
-                (self.tokens(&caption), (1 << 32) + photo as u64)
-            }
-            Some(Says::Class(class)) => {
-                let name = self.corpus.classes.get(*class).map_or("", String::as_str);
-                (self.tokens(&words::phrase(name, rng)), *class as u64)
-            }
-            None => (Vec::new(), u64::MAX),
-        }
+    /// Every photo to learn from.
+    pub(crate) fn train(&self) -> impl Iterator<Item = usize> {
+        self.captioned.iter().chain(&self.classed).copied()
+    }
+
+    /// Two captions of a photo, the same one twice if there is no other.
+    pub(crate) fn captions(&self, photo: usize, rng: &mut impl Rng) -> [Vec<u32>; 2] {
+        let captions = match self.corpus.photos.get(photo).map(|photo| &photo.says) {
+            Some(Says::Captions(captions)) => captions.as_slice(),
+            _ => &[],
+        };
+        let first = rng.random_range(0..captions.len().max(1));
+        let second = (first + rng.random_range(1..captions.len().max(2))) % captions.len().max(1);
+        [first, second]
+            .map(|at| self.tokens(&words::caption(captions.get(at).map_or("", String::as_str), rng)))
+    }
+
+    /// The class of a photo, and a phrase that names it.
+    pub(crate) fn class(&self, photo: usize, rng: &mut impl Rng) -> (u64, Vec<u32>) {
+        let class = match self.corpus.photos.get(photo).map(|photo| &photo.says) {
+            Some(&Says::Class(class)) => class,
+            _ => 0,
+        };
+        let name = self.corpus.classes.get(class).map_or("", String::as_str);
+        (class as u64, self.tokens(&words::phrase(name, rng)))
     }
 
     /// CLIP's vectors of the names, centred and of unit length.

@@ -14,6 +14,7 @@ use super::optimiser::State;
 use super::photos::Views;
 use super::rng::stream;
 use super::session::Session;
+use super::standard::Standard;
 use super::{FinePlan, HeadsPlan, Judgement, Progress, StagePlan, TrainError, words, write_whole};
 use crate::compact::trunk::Tape;
 use crate::pack::sha256_hex;
@@ -34,13 +35,14 @@ pub(crate) fn train(
     let width = session.teacher.trunk.features();
     let whole = features.whole_train(session);
     let prototypes = session.teacher.prototypes(&whole);
-    let mean = mean_row(&whole, width);
-    let common = Common { session, prototypes, clip: session.clip_rows() };
+    let standard = Standard::of(&whole, width);
+    let common = Common { session, prototypes, clip: session.clip_rows(), standard: &standard };
 
     let mut judgements = Vec::new();
-    let mut heads = HeadsStage { seed: plan.seed, features: &features, plan: &plan.heads, width };
+    let mut heads =
+        HeadsStage { seed: plan.seed, features: &features, plan: &plan.heads, standard: &standard };
     let runner = Runner { name: "heads", common: &common, plan: &plan.heads.common, work };
-    let fresh = || State::new(session.initial(&mean));
+    let fresh = || State::new(session.initial());
     let mut best = runner.run(&mut heads, fresh, &mut judgements, progress)?;
     if let Some(fine) = &plan.fine {
         let opinions = Opinions::new(session, &features);
@@ -49,7 +51,7 @@ pub(crate) fn train(
         let start = || State::new(best.clone());
         best = runner.run(&mut stage, start, &mut judgements, progress)?;
     }
-    Ok((best, judgements))
+    Ok((standard.fold(&session.image, &best), judgements))
 }
 
 /// What both stages draw batches from.
@@ -57,22 +59,31 @@ struct Common<'a> {
     session: &'a Session,
     prototypes: Vec<f32>,
     clip: Vec<Vec<f32>>,
+    standard: &'a Standard,
 }
 
 impl Common<'_> {
-    /// The photos of a step: consecutive places of endless shuffled epochs.
+    /// The photos of a step, captioned ones first.
     fn photos(&self, plan: &StagePlan, stage: &str, step: u64) -> Vec<usize> {
-        let all = &self.session.train;
-        let mut chosen = Vec::with_capacity(plan.batch);
+        let Session { captioned, classed, .. } = self.session;
+        let mut photos = self.draw(captioned, plan.batch, &format!("order {stage}"), step);
+        photos.extend(self.draw(classed, plan.class_photos, &format!("class order {stage}"), step));
+        photos
+    }
+
+    /// Consecutive places of endless shuffled epochs.
+    fn draw(&self, all: &[usize], count: usize, purpose: &str, step: u64) -> Vec<usize> {
+        let mut chosen = Vec::with_capacity(count);
         let mut epoch = (u64::MAX, Vec::new());
-        for place in step * plan.batch as u64..(step + 1) * plan.batch as u64 {
-            let number = place / all.len() as u64;
+        let (count, length) = (count as u64, all.len().max(1) as u64);
+        for place in step * count..(step + 1) * count {
+            let number = place / length;
             if epoch.0 != number {
-                let mut order = all.clone();
-                order.shuffle(&mut stream(self.session.plan.seed, &format!("order {stage}"), number));
+                let mut order = all.to_vec();
+                order.shuffle(&mut stream(self.session.plan.seed, purpose, number));
                 epoch = (number, order);
             }
-            chosen.extend(epoch.1.get((place % all.len() as u64) as usize));
+            chosen.extend(epoch.1.get((place % length) as usize));
         }
         chosen
     }
@@ -82,10 +93,16 @@ impl Common<'_> {
         let session = self.session;
         let mut rng = stream(session.plan.seed, &format!("words {stage}"), step);
         let mut batch = Batch::default();
-        for &photo in photos {
-            let (tokens, group) = session.sentence(photo, &mut rng);
-            batch.sentences.push(tokens);
-            batch.groups.push(group);
+        let (captioned, classed) = photos.split_at(plan.batch.min(photos.len()));
+        for &photo in captioned {
+            let [caption, other] = session.captions(photo, &mut rng);
+            batch.captions.push(caption);
+            batch.other_captions.push(other);
+        }
+        for &photo in classed {
+            let (class, phrase) = session.class(photo, &mut rng);
+            batch.classes.push(class);
+            batch.class_phrases.push(phrase);
         }
         let width = session.teacher.trunk.features();
         batch.prototypes.width = width;
@@ -146,7 +163,7 @@ impl Runner<'_> {
         let path = self.work.join(format!("{}.safetensors", self.name));
         let log = self.work.join(format!("{}.json", self.name));
         let identity = self.identity();
-        let objective = session.objective(self.plan.terms);
+        let objective = session.objective(self.plan.terms, self.common.standard);
         let resumed = Checkpoint::read(&path, &identity)?;
         let mut checkpoint = match resumed {
             Some(checkpoint) => {
@@ -191,7 +208,7 @@ impl Runner<'_> {
     fn judge(&self, stage: &dyn Stage, checkpoint: &mut Checkpoint) -> Judgement {
         let session = self.common.session;
         let values = &checkpoint.state.average;
-        let images = stage.validation_images(session, values);
+        let images = stage.validation_images(session, &self.common.standard.fold(&session.image, values));
         let (sum, count) = std::mem::take(&mut checkpoint.losses);
         let judgement = Judgement {
             stage: self.name.into(),
@@ -211,7 +228,7 @@ impl Runner<'_> {
         let plan = &self.common.session.plan;
         let heads = (plan.seed, &plan.network, plan.photo_side, &plan.heads);
         let fine = (self.name == "fine").then_some(&plan.fine);
-        let shaped = format!("{heads:?} {fine:?} {:?}", self.common.session.architecture);
+        let shaped = format!("v2 {heads:?} {fine:?} {:?}", self.common.session.architecture);
         sha256_hex(shaped.as_bytes())
     }
 }
@@ -313,7 +330,7 @@ impl Features {
     }
 
     fn whole_train(&self, session: &Session) -> Vec<f32> {
-        session.train.iter().flat_map(|&photo| self.row(photo, 0)).copied().collect()
+        session.train().flat_map(|photo| self.row(photo, 0)).copied().collect()
     }
 }
 
@@ -365,7 +382,7 @@ struct HeadsStage<'a> {
     seed: u64,
     features: &'a Features,
     plan: &'a HeadsPlan,
-    width: usize,
+    standard: &'a Standard,
 }
 
 impl Stage for HeadsStage<'_> {
@@ -379,11 +396,15 @@ impl Stage for HeadsStage<'_> {
     ) -> Result<(f32, Vec<f32>), TrainError> {
         let mut rng = stream(self.seed, "dropout", step);
         let keep = 1.0 - self.plan.dropout;
-        let mut rows = Rows { values: Vec::with_capacity(photos.len() * self.width), width: self.width };
+        let mean = &self.standard.mean;
+        let mut rows = Rows { values: Vec::with_capacity(photos.len() * mean.len()), width: mean.len() };
         for &photo in photos {
             let view = rng.random_range(0..self.features.views);
-            let row = self.features.row(photo, view).iter();
-            rows.values.extend(row.map(|value| if rng.random::<f32>() < keep { value / keep } else { 0.0 }));
+            // A dropped feature is an average one.
+            let row = self.features.row(photo, view).iter().zip(mean);
+            rows.values.extend(row.map(|(value, mean)| {
+                if rng.random::<f32>() < keep { mean + (value - mean) / keep } else { *mean }
+            }));
         }
         let mut gradient = vec![0.0; values.len()];
         let slope = objective.slope(values, &rows, &batch, &mut gradient)?;
@@ -475,15 +496,4 @@ pub(crate) fn validation_images(session: &Session, values: &[f32], size: usize) 
         })
         .collect();
     shards.into_iter().flatten().collect()
-}
-
-fn mean_row(rows: &[f32], width: usize) -> Vec<f32> {
-    let count = (rows.len() / width).max(1) as f32;
-    let mut mean = vec![0.0; width];
-    for row in rows.chunks_exact(width) {
-        for (sum, value) in mean.iter_mut().zip(row) {
-            *sum += value / count;
-        }
-    }
-    mean
 }
