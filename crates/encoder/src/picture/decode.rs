@@ -22,6 +22,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, PictureEr
         return Err(PictureError::TooManyBytes { got: bytes.len() as u64, limit: limits.bytes });
     }
     let format = recognise(bytes)?;
+    if format == ImageFormat::Jpeg && !ends(bytes) {
+        let reason = "the file ends before the picture does".into();
+        return Err(PictureError::Broken { format: name(format), reason });
+    }
     let attempt = catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes, limits)));
     attempt.unwrap_or_else(|_| {
         Err(PictureError::Broken { format: name(format), reason: "the decoder gave up on it".into() })
@@ -35,6 +39,15 @@ fn recognise(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
         Ok(format @ (Jpeg | Png | WebP | Gif | Bmp | Tiff)) => Ok(format),
         _ => Err(PictureError::UnknownFormat),
     }
+}
+
+/// Whether a JPEG's last scan is followed by the marker of its end: the decoder fills what is missing with grey.
+/// Within a scan no marker can occur by chance (ITU T.81, B.1.1.5); a thumbnail's lie before the last scan.
+fn ends(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
+    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last(END_OF_IMAGE) > last(START_OF_SCAN)
 }
 
 fn decode_as(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
