@@ -1,15 +1,17 @@
 //! One collection: what it is, and everything that can be done with it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pmirs_crypto::{CollectionKey, GrantContext, Kind, Place, grant};
 use pmirs_veil::VeilParams;
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
-use pmirs_wire::item::RemoveItems;
+use pmirs_wire::item::{Change, Changes, ItemRecord, RemoveItems};
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta};
 use pmirs_wire::{Bytes, CollectionId, ItemId, encode, limits};
+use rayon::prelude::*;
 
 use crate::add::{self, AddOptions, AddReport, Import};
 use crate::keys::{CollectionKeys, altered_item, open_header, veil_settings};
@@ -42,6 +44,24 @@ pub struct CollectionInfo {
     pub epoch: u32,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: u64,
+}
+
+/// Every collection of a person.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Collections {
+    /// Those that open.
+    pub readable: Vec<CollectionInfo>,
+    /// Those whose name, settings or keys the server did not keep.
+    pub damaged: Vec<DamagedCollection>,
+}
+
+/// A collection that does not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedCollection {
+    /// Its identifier.
+    pub id: CollectionId,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// An item, as a list shows it.
@@ -134,6 +154,7 @@ impl Collection<'_> {
     /// When the cloud fails.
     pub fn remove(&self, items: &[ItemId]) -> Result<u64, VaultError> {
         let mut removed = 0;
+        let items: Vec<ItemId> = items.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         for batch in items.chunks(limits::BATCH_ITEMS) {
             let request = RemoveItems { items: batch.to_vec() };
             removed += self.remote.remove_items(self.record.id, &request)?.items;
@@ -167,6 +188,15 @@ impl Collection<'_> {
         verify::verify(self, progress)
     }
 
+    /// Forgets what this machine remembers of the collection, so that whatever the cloud holds now is taken as
+    /// it is: after the cloud was restored from a backup on purpose.
+    ///
+    /// # Errors
+    /// When the local store is damaged.
+    pub fn forget(&self) -> Result<(), VaultError> {
+        self.vault.local().forget(self.record.id)
+    }
+
     /// Deletes the collection with everything in it, for good.
     ///
     /// # Errors
@@ -191,6 +221,7 @@ impl Collection<'_> {
                 return Err(crate::keys::altered_collection(self.record.id, "history", &got));
             }
             if page.seq > after {
+                self.check(&page)?;
                 local.apply(self.record.id, &page)?;
             }
             after = page.seq;
@@ -198,6 +229,17 @@ impl Collection<'_> {
                 return Ok(total);
             }
         }
+    }
+
+    /// Nothing enters the local store that its author did not write: one lie would stay there for good.
+    fn check(&self, page: &Changes) -> Result<(), VaultError> {
+        page.changes.par_iter().try_for_each(|change| match change {
+            Change::Added(ItemRecord { item, epoch, meta, embedding, .. }) => {
+                self.keys.open_meta(*item, *epoch, &meta.0)?;
+                self.keys.open_embedding(*item, *epoch, &embedding.0, self.header.dim).map(drop)
+            }
+            Change::Removed(_) => Ok(()),
+        })
     }
 
     pub(crate) fn local_records(&self) -> Result<Vec<LocalRecord>, VaultError> {
@@ -219,21 +261,43 @@ impl Collection<'_> {
     }
 }
 
-pub(crate) fn list(vault: &Vault) -> Result<Vec<CollectionInfo>, VaultError> {
+pub(crate) fn list(vault: &Vault) -> Result<Collections, VaultError> {
     let remote = vault.remote()?;
-    let records = remote.collections()?;
-    records.into_iter().map(|record| open(vault, remote.clone(), record).map(|it| it.info())).collect()
-}
-
-pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, VaultError> {
-    let remote = vault.remote()?;
+    let mut collections = Collections::default();
     for record in remote.collections()? {
-        let collection = open(vault, remote.clone(), record)?;
-        if collection.header.name == name {
-            return Ok(collection);
+        let id = record.id;
+        match open(vault, remote.clone(), record) {
+            Ok(collection) => collections.readable.push(collection.info()),
+            Err(error) => collections.damaged.push(DamagedCollection { id, reason: error.to_string() }),
         }
     }
-    Err(VaultError::NoCollection(name.to_owned()))
+    Ok(collections)
+}
+
+/// One damaged collection does not stand before the others; but where none has the name, it may be the one.
+pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, VaultError> {
+    let remote = vault.remote()?;
+    let mut damaged = None;
+    for record in remote.collections()? {
+        match open(vault, remote.clone(), record) {
+            Ok(collection) if collection.header.name == name => return Ok(collection),
+            Ok(_) => {}
+            Err(error) => damaged = Some(error),
+        }
+    }
+    Err(damaged.unwrap_or_else(|| VaultError::NoCollection(name.to_owned())))
+}
+
+/// Deletes a collection that does not open any more, by its identifier.
+pub(crate) fn delete_damaged(vault: &Vault, id: &str) -> Result<(), VaultError> {
+    let remote = vault.remote()?;
+    for DamagedCollection { id: damaged, .. } in list(vault)?.damaged {
+        if damaged.to_string() == id {
+            remote.delete_collection(damaged)?;
+            return vault.local().forget(damaged);
+        }
+    }
+    Err(VaultError::NoCollection(id.to_owned()))
 }
 
 pub(crate) fn create<'v>(
@@ -242,7 +306,7 @@ pub(crate) fn create<'v>(
     protection: Protection,
 ) -> Result<Collection<'v>, VaultError> {
     check_name(name)?;
-    if list(vault)?.iter().any(|known| known.name == name) {
+    if list(vault)?.readable.iter().any(|known| known.name == name) {
         return Err(VaultError::CollectionExists(name.to_owned()));
     }
     let remote = vault.remote()?;

@@ -43,7 +43,7 @@ mod vault;
 mod verify;
 
 pub use add::{AddOptions, AddReport, Import, Skipped};
-pub use collection::{Collection, CollectionInfo, ItemSummary};
+pub use collection::{Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary};
 pub use error::VaultError;
 pub use login::{AccountInfo, LoginOptions};
 pub use pmirs_crypto::{IdentitySeed, PublicIdentity};

@@ -53,7 +53,9 @@ pub(crate) fn login(vault: &Vault, url: &str, options: &LoginOptions) -> Result<
     let remote = Remote::new(transport, server, vault.identity(), None);
     let registered = register(&remote, options.invite.as_ref())?;
     let session = remote.login()?;
-    let ca = options.ca.as_ref().map(|path| path.display().to_string());
+    // Later commands may run from another folder.
+    let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let ca = options.ca.as_ref().map(|path| whole(path).display().to_string());
     vault.local().set_account(&Account { url: url.clone(), ca, server_key: key_bytes })?;
     vault.local().set_session(&session)?;
     let account = remote.account();

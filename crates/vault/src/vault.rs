@@ -10,7 +10,7 @@ use pmirs_encoder::Encoder;
 use pmirs_wire::collection::Protection;
 use zeroize::Zeroizing;
 
-use crate::collection::{self, Collection, CollectionInfo};
+use crate::collection::{self, Collection, Collections};
 use crate::local::Local;
 use crate::login::{self, AccountInfo, LoginOptions};
 use crate::remote::{Remote, Transport};
@@ -164,11 +164,11 @@ impl Vault {
         Ok(self.encoder.get_or_init(|| builtin).clone())
     }
 
-    /// Every collection that this person can read.
+    /// Every collection that this person can read, and those that do not open any more.
     ///
     /// # Errors
-    /// When the server cannot be asked, or a record is not what its author wrote.
-    pub fn collections(&self) -> Result<Vec<CollectionInfo>, VaultError> {
+    /// When the server cannot be asked.
+    pub fn collections(&self) -> Result<Collections, VaultError> {
         collection::list(self)
     }
 
@@ -192,12 +192,16 @@ impl Vault {
         collection::find(self, name)
     }
 
-    /// Deletes a collection with everything in it, for good.
+    /// Deletes a collection with everything in it, for good: by its name, or a damaged one by its identifier.
     ///
     /// # Errors
     /// When there is none, or the server refuses.
     pub fn delete_collection(&self, name: &str) -> Result<(), VaultError> {
-        self.collection(name)?.delete()
+        match self.collection(name) {
+            Ok(collection) => collection.delete(),
+            Err(VaultError::Altered { .. }) => collection::delete_damaged(self, name),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts another transport between this vault and its cloud. It sees requests and answers in the clear,

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use pmirs_wire::ItemId;
+use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
 
 use crate::VaultError;
 use crate::collection::Collection;
-use crate::keys::veiled_digest;
+use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
 
 /// Something that is not what its author wrote.
@@ -39,37 +40,92 @@ pub(crate) fn verify(
     collection: &Collection<'_>,
     progress: &dyn Progress,
 ) -> Result<VerifyReport, VaultError> {
-    let listed = follow(collection)?;
+    let history = follow(collection)?;
+    let History { listed, removed, .. } = &history;
     progress.start("verifying", Some(listed.len() as u64));
     let mut verification = Verification { collection, report: VerifyReport::default() };
-    for record in &listed {
+    for record in listed {
         verification.item(record)?;
         progress.advance(1);
     }
-    verification.missing(&listed)?;
+    verification.missing(listed, removed)?;
     progress.finish();
     let mut report = verification.report;
+    // An item at fault explains a sum that is off.
+    if report.faults.is_empty() {
+        adds_up(collection, &history)?;
+    }
     report.items = listed.len() as u64;
     Ok(report)
 }
 
-/// All live records from the first change on, not from this machine's store.
-fn follow(collection: &Collection<'_>) -> Result<Vec<ItemRecord>, VaultError> {
-    let mut records: Vec<ItemRecord> = Vec::new();
-    let mut after = 0;
+/// What the cloud's history says, from the first change on.
+#[derive(Default)]
+struct History {
+    /// Live records.
+    listed: Vec<ItemRecord>,
+    /// Items that were removed for good.
+    removed: HashSet<ItemId>,
+    /// Number of the latest change.
+    seq: u64,
+}
+
+/// Reads the whole history from the cloud, not from this machine's store.
+fn follow(collection: &Collection<'_>) -> Result<History, VaultError> {
+    let mut history = History::default();
     loop {
+        let after = history.seq;
         let (page, _) = collection.remote.changes(collection.record.id, after)?;
+        history.seq = page.seq;
         for change in page.changes {
             match change {
-                Change::Added(record) => records.push(record),
-                Change::Removed(item) => records.retain(|record| record.item != item),
+                Change::Added(record) => history.listed.push(record),
+                Change::Removed(item) => {
+                    history.removed.insert(item);
+                }
             }
         }
         if !page.more || page.seq <= after {
-            return Ok(records);
+            history.listed.retain(|record| !history.removed.contains(&record.item));
+            return Ok(history);
         }
-        after = page.seq;
     }
+}
+
+/// What the cloud says of the collection: what it said when it was opened, and what its history adds up to.
+fn adds_up(collection: &Collection<'_>, history: &History) -> Result<(), VaultError> {
+    let opened = &collection.record;
+    let altered = |field, reason: &dyn std::fmt::Display| Err(altered_collection(opened.id, field, reason));
+    let now = collection.remote.collection(opened.id)?;
+    let same = CollectionRecord { items: now.items, bytes: now.bytes, seq: now.seq, ..opened.clone() };
+    if now != same {
+        return altered("record", &"it differs from the one that was opened");
+    }
+    let synced = collection.vault.local().synced(opened.id)?;
+    if now.seq < synced.max(history.seq) {
+        return altered("history", &"it is shorter than the one seen before");
+    }
+    if now.seq > history.seq {
+        // Somebody adds to it while we look; the changes must be there.
+        let (page, _) = collection.remote.changes(opened.id, history.seq)?;
+        return if page.seq < now.seq {
+            altered("history", &"changes are missing at its end")
+        } else {
+            Ok(())
+        };
+    }
+    let bytes = history.listed.iter().map(|record| {
+        let veiled = record.veiled.as_ref().map_or(0, |veiled| veiled.values.0.len());
+        record.content_len + (record.meta.0.len() + record.embedding.0.len() + veiled) as u64
+    });
+    let (items, bytes) = (history.listed.len() as u64, bytes.fold(0, u64::saturating_add));
+    if now.items != items {
+        return altered("items", &format_args!("it says {}, its history holds {items}", now.items));
+    }
+    if now.bytes != bytes {
+        return altered("bytes", &format_args!("it says {}, its history holds {bytes}", now.bytes));
+    }
+    Ok(())
 }
 
 struct Verification<'a, 'v> {
@@ -100,9 +156,7 @@ impl Verification<'_, '_> {
     /// The record alone must equal the one in the history, and its veiled vector the one that was signed for.
     fn record(&mut self, listed: &ItemRecord, record: &ItemRecord, meta: Option<&ItemMeta>) {
         let name = meta.map(|meta| meta.name.as_str());
-        let same = (record.item, record.epoch, &record.meta, &record.embedding)
-            == (listed.item, listed.epoch, &listed.meta, &listed.embedding);
-        if !same {
+        if record != listed {
             self.fault(listed.item, name, "record", "it differs from the one in the history");
         }
         let Some(meta) = meta else { return };
@@ -132,20 +186,11 @@ impl Verification<'_, '_> {
     }
 
     /// Items that this machine once saw and the cloud has dropped without a removal in its history.
-    fn missing(&mut self, listed: &[ItemRecord]) -> Result<(), VaultError> {
+    fn missing(&mut self, listed: &[ItemRecord], removed: &HashSet<ItemId>) -> Result<(), VaultError> {
         let known: HashSet<ItemId> = listed.iter().map(|record| record.item).collect();
         let collection = self.collection;
-        let synced = collection.vault.local().synced(collection.record.id)?;
-        if synced > collection.remote.collection(collection.record.id)?.seq {
-            return Err(crate::keys::altered_collection(
-                collection.record.id,
-                "history",
-                &"it is shorter than the one seen before",
-            ));
-        }
-        collection.sync()?;
         for record in collection.local_records()? {
-            if !known.contains(&record.item) {
+            if !known.contains(&record.item) && !removed.contains(&record.item) {
                 let meta = collection.keys.open_meta(record.item, record.epoch, &record.meta.0).ok();
                 let name = meta.as_ref().map(|meta| meta.name.as_str());
                 self.fault(record.item, name, "record", "the cloud has lost it");

@@ -4,7 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use pmirs_wire::limits;
+
 use crate::VaultError;
+
+/// The longest table that is read, in bytes.
+const MAX_TABLE: u64 = 256 << 20;
+
+/// The longest caption that is stored with an item, in bytes.
+const MAX_CAPTION: usize = limits::SEALED_META / 2;
 
 /// The longest note that is kept, in bytes.
 const MAX_NOTE: usize = 16 << 10;
@@ -19,6 +27,10 @@ pub(super) struct Captions {
 impl Captions {
     /// Reads a table with tab-separated columns `image` and `caption` or `notes` under a header.
     pub(super) fn read(path: &Path) -> Result<Self, VaultError> {
+        let about = std::fs::metadata(path).map_err(|error| VaultError::file(path, &error))?;
+        if !about.is_file() || about.len() > MAX_TABLE {
+            return Err(VaultError::file(path, &"a table of captions is a file of at most 256 MiB"));
+        }
         let at = |line, reason: String| VaultError::Captions { path: path.to_owned(), line, reason };
         let mut table = csv::ReaderBuilder::new()
             .delimiter(b'\t')
@@ -56,6 +68,13 @@ impl Captions {
         let (key, notes) = self.by_image.get_key_value(name).or_else(|| self.by_image.get_key_value(last))?;
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         Some(notes)
+    }
+
+    /// A file's notes as its item stores them.
+    pub(super) fn stored(notes: &[String]) -> Option<String> {
+        let caption = notes.join("\n");
+        let caption = caption.get(..caption.floor_char_boundary(MAX_CAPTION)).unwrap_or_default();
+        (!caption.is_empty()).then(|| caption.to_owned())
     }
 
     /// How many files had notes but were not there.

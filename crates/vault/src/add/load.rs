@@ -1,17 +1,16 @@
 //! One file to something that the encoder takes.
 
-use std::collections::HashSet;
 use std::fs::File as FsFile;
 use std::io::Read;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pmirs_encoder::{Encoder, Limits, Picture, Prepared};
 use pmirs_wire::sealed::ItemKind;
-use pmirs_wire::{Digest, limits};
+use pmirs_wire::{Digest, ItemId, limits};
 
-use super::ContentKey;
 use super::captions::Captions;
 use super::walk::File;
+use super::{Known, Present};
 
 /// The longest text that is embedded; the whole of it is stored all the same.
 const EMBEDDED_TEXT: usize = 64 << 10;
@@ -25,6 +24,8 @@ pub(super) struct Source {
     pub(super) content: Vec<u8>,
     pub(super) digest: Digest,
     pub(super) captions: Vec<String>,
+    /// Items of the same content and name with another caption, which this one takes the place of.
+    pub(super) replaces: Vec<ItemId>,
     pub(super) form: Form,
 }
 
@@ -45,8 +46,8 @@ pub(super) enum Loaded {
 pub(super) struct Loader<'a> {
     pub(super) encoder: &'a Encoder,
     pub(super) captions: &'a Captions,
-    /// Contents in the collection or on their way there.
-    pub(super) known: Mutex<HashSet<ContentKey>>,
+    /// Contents in the collection, and with no items those on their way there.
+    pub(super) known: Mutex<Known>,
 }
 
 impl Loader<'_> {
@@ -62,18 +63,28 @@ impl Loader<'_> {
         let content = read(file)?;
         let digest = Digest(pmirs_crypto::sha256(&content));
         let key = (digest, file.name.clone());
-        if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+        let captions = self.captions.of(&file.name).map(<[String]>::to_vec).unwrap_or_default();
+        let wanted = Captions::stored(&captions);
+        let as_wanted = |items: &Vec<Present>| {
+            wanted.is_none() || items.is_empty() || items.iter().any(|item| item.caption == wanted)
+        };
+        if self.known().get(&key).is_some_and(as_wanted) {
             return Ok(None);
         }
         let form = match file.kind {
             ItemKind::Image => self.picture(&content)?,
             ItemKind::Text => text(&content)?,
         };
-        if !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
-            return Ok(None);
-        }
-        let captions = self.captions.of(&file.name).map(<[String]>::to_vec).unwrap_or_default();
-        Ok(Some(Source { file: file.clone(), content, digest, captions, form }))
+        let replaces = match self.known().insert(key, Vec::new()) {
+            // Another thread has the same content under the same name.
+            Some(items) if items.is_empty() => return Ok(None),
+            items => items.into_iter().flatten().map(|item| item.item).collect(),
+        };
+        Ok(Some(Source { file: file.clone(), content, digest, captions, replaces, form }))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn picture(&self, content: &[u8]) -> Result<Form, String> {

@@ -19,14 +19,14 @@ mod protect;
 mod upload;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pmirs_wire::Digest;
+use pmirs_wire::{Digest, ItemId};
 
 use crate::VaultError;
-use crate::collection::Collection;
+use crate::collection::{Collection, ItemSummary};
 use crate::progress::Progress;
 use captions::Captions;
 
@@ -55,6 +55,8 @@ pub struct Skipped {
 pub struct AddReport {
     /// Items that the cloud acknowledged.
     pub added: u64,
+    /// Of these, items that took the place of the same content with another caption.
+    pub replaced: u64,
     /// Files whose content is in the collection already.
     pub present: u64,
     /// Files that could not be added.
@@ -69,8 +71,14 @@ pub struct AddReport {
     pub elapsed: Duration,
 }
 
-/// Names an item's content within a collection: one content under one name is one item.
-pub(crate) type ContentKey = (Digest, String);
+/// What a collection has, by content and name: together they are one item.
+type Known = HashMap<(Digest, String), Vec<Present>>;
+
+/// An item that is there already.
+struct Present {
+    item: ItemId,
+    caption: Option<String>,
+}
 
 pub(crate) fn add(
     collection: &Collection<'_>,
@@ -87,12 +95,16 @@ pub(crate) fn add(
 
     progress.start("adding", Some(walk.files.len() as u64));
     let outcome = pipeline::run(collection, &encoder, &walk.files, &captions, present, progress)?;
+    // What was acknowledged is remembered, so that a server that forgets it later is noticed. Where this fails,
+    // the next command asks again.
+    let _ = collection.sync();
     progress.finish();
     let mut skipped = walk.unreadable;
     skipped.extend(outcome.skipped);
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(AddReport {
         added: outcome.added,
+        replaced: outcome.replaced,
         present: outcome.present,
         skipped,
         ignored: walk.ignored,
@@ -103,7 +115,10 @@ pub(crate) fn add(
 }
 
 /// The contents that the collection has, from the cloud's records followed to their end.
-fn present(collection: &Collection<'_>) -> Result<HashSet<ContentKey>, VaultError> {
-    let items = collection.items()?;
-    Ok(items.into_iter().map(|item| (item.meta.content, item.meta.name)).collect())
+fn present(collection: &Collection<'_>) -> Result<Known, VaultError> {
+    let mut known = Known::new();
+    for ItemSummary { item, meta } in collection.items()? {
+        known.entry((meta.content, meta.name)).or_default().push(Present { item, caption: meta.caption });
+    }
+    Ok(known)
 }

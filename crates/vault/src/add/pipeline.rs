@@ -4,12 +4,12 @@
 //! closes and the earlier ones stop at their next send: nothing waits for ever, and what was acknowledged
 //! stays.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pmirs_encoder::Encoder;
+use pmirs_wire::ItemId;
 use pmirs_wire::item::NewItem;
 
 use super::captions::Captions;
@@ -17,7 +17,7 @@ use super::encode::{self, Embedded};
 use super::load::{Loaded, Loader, Source};
 use super::upload::Batch;
 use super::walk::File;
-use super::{ContentKey, Skipped, protect};
+use super::{Known, Skipped, protect};
 use crate::collection::Collection;
 use crate::progress::Progress;
 use crate::{VaultError, fresh};
@@ -26,9 +26,19 @@ use crate::{VaultError, fresh};
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) added: u64,
+    pub(super) replaced: u64,
     pub(super) present: u64,
     pub(super) bytes: u64,
     pub(super) skipped: Vec<Skipped>,
+}
+
+/// An item on its way.
+struct Sealed {
+    item: NewItem,
+    /// Plain bytes of its content.
+    plain: u64,
+    /// Items to remove once it is there.
+    replaces: Vec<ItemId>,
 }
 
 /// What all stages tell.
@@ -42,7 +52,7 @@ pub(super) fn run(
     encoder: &Encoder,
     files: &[File],
     captions: &Captions,
-    present: HashSet<ContentKey>,
+    present: Known,
     progress: &dyn Progress,
 ) -> Result<Outcome, VaultError> {
     let ledger = Ledger { outcome: Mutex::default(), progress };
@@ -133,12 +143,16 @@ fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: &Sender<Embed
 fn protect(
     collection: &Collection<'_>,
     embedded: &Receiver<Embedded>,
-    sealed: &Sender<(NewItem, u64)>,
+    sealed: &Sender<Sealed>,
 ) -> Result<(), VaultError> {
     let mut rng = fresh::rng()?;
-    for one in embedded {
+    for mut one in embedded {
         let plain = one.source.content.len() as u64;
-        if sealed.send((protect::protect(collection, one, &mut rng)?, plain)).is_err() {
+        let replaces = std::mem::take(&mut one.source.replaces);
+        if sealed
+            .send(Sealed { item: protect::protect(collection, one, &mut rng)?, plain, replaces })
+            .is_err()
+        {
             break;
         }
     }
@@ -148,21 +162,27 @@ fn protect(
 /// Sends whenever a batch is full or nothing more waits.
 fn upload(
     collection: &Collection<'_>,
-    sealed: &Receiver<(NewItem, u64)>,
+    sealed: &Receiver<Sealed>,
     ledger: &Ledger<'_>,
 ) -> Result<(), VaultError> {
     let mut batch = Batch::default();
-    while let Ok((item, plain)) = sealed.recv() {
-        batch.push(item, plain);
-        while !batch.is_full()
-            && let Ok((item, plain)) = sealed.try_recv()
-        {
+    while let Ok(first) = sealed.recv() {
+        let mut replaced = Vec::new();
+        let mut next = Some(first);
+        while let Some(Sealed { item, plain, replaces }) = next {
             batch.push(item, plain);
+            replaced.extend(replaces);
+            next = if batch.is_full() { None } else { sealed.try_recv().ok() };
         }
         let acknowledged = batch.send(collection)?;
+        // The old ones go when the new ones are on the cloud's disk.
+        if !replaced.is_empty() {
+            collection.remove(&replaced)?;
+        }
         ledger.progress.advance(acknowledged.items);
         ledger.note(|outcome| {
             outcome.added += acknowledged.items;
+            outcome.replaced += replaced.len() as u64;
             outcome.bytes += acknowledged.bytes;
         });
     }

@@ -4,16 +4,14 @@ use pmirs_crypto::{Kind, Prg};
 use pmirs_index::quantise;
 use pmirs_wire::item::{NewItem, VeiledVector};
 use pmirs_wire::sealed::{ItemMeta, StoredEmbedding};
-use pmirs_wire::{Bytes, ItemId, encode, limits};
+use pmirs_wire::{Bytes, ItemId, encode};
 
+use super::captions::Captions;
 use super::encode::Embedded;
 use super::load::Form;
 use crate::collection::Collection;
 use crate::keys::veiled_digest;
 use crate::{VaultError, fresh};
-
-/// The longest caption that is stored with an item, in bytes.
-const MAX_CAPTION: usize = limits::SEALED_META / 2;
 
 /// Seals a source under the collection's current epoch.
 pub(super) fn protect(
@@ -22,13 +20,11 @@ pub(super) fn protect(
     rng: &mut Prg,
 ) -> Result<NewItem, VaultError> {
     let Embedded { source, embedding } = embedded;
-    let caption = source.captions.join("\n");
-    let caption = caption.get(..caption.floor_char_boundary(MAX_CAPTION)).unwrap_or_default();
     let meta = ItemMeta {
         name: source.file.name,
         kind: source.file.kind,
         media_type: source.file.media_type.to_owned(),
-        caption: (!caption.is_empty()).then(|| caption.to_owned()),
+        caption: Captions::stored(&source.captions),
         size: source.content.len() as u64,
         content: source.digest,
         added_ms: fresh::now_ms(),

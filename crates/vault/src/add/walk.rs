@@ -37,6 +37,8 @@ pub(super) fn walk(paths: &[PathBuf]) -> Result<Walk, VaultError> {
         let about = fs::metadata(path).map_err(|error| VaultError::file(path, &error))?;
         if about.is_dir() {
             walk.folder(path, path, 0);
+        } else if !about.is_file() {
+            walk.unreadable(path, &"neither a file nor a folder");
         } else {
             let before = walk.files.len();
             walk.file(path, path.file_name().map_or(path.as_path(), Path::new));

@@ -193,6 +193,9 @@ impl Remote {
             TransportError::Unreachable(reason) => {
                 VaultError::Unreachable { url: self.transport.name().to_owned(), reason }
             }
+            TransportError::KeyChanged { got, pinned } => {
+                VaultError::ServerKeyChanged { got: got.to_string(), pinned: pinned.to_string() }
+            }
             TransportError::Malformed(reason) => bad_answer(method, path, &reason),
             TransportError::Refused(problem) => {
                 VaultError::Refused { request: describe(method, path), problem }

@@ -8,7 +8,7 @@ use pmirs_crypto::ServerPublicKey;
 use pmirs_wire::account::ServerInfo;
 use pmirs_wire::envelope::InnerRequest;
 use pmirs_wire::problem::{Problem, ProblemKind};
-use pmirs_wire::{Message, decode, encode, limits};
+use pmirs_wire::{Digest, Message, decode, encode, limits};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::transport::{Exchange, Transport, TransportError};
@@ -17,6 +17,8 @@ use crate::{VaultError, fresh};
 /// How long to wait for a connection, and for the server to begin an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long the whole of an answer may take: the largest at 200 kB/s.
+const BODY_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A server's address with the connections to it.
 pub struct Connection {
@@ -31,19 +33,20 @@ impl Connection {
     /// # Errors
     /// When `url` is no such address, or the certificates cannot be read.
     pub fn new(url: &str, ca: Option<&Path>) -> Result<Self, VaultError> {
-        let url = url.trim_end_matches('/').to_owned();
-        check_url(&url)?;
+        let url = canonical(url)?;
         let mut tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-        if let Some(path) = ca {
-            tls = tls.root_certs(RootCerts::Specific(Arc::new(read_certificates(path)?)));
-        }
+        tls = tls.root_certs(match ca {
+            Some(path) => RootCerts::Specific(Arc::new(read_certificates(path)?)),
+            None => RootCerts::PlatformVerifier,
+        });
         let agent = ureq::Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            .timeout_recv_body(Some(BODY_TIMEOUT))
             .user_agent("pmirs")
             .build()
             .new_agent();
@@ -102,6 +105,21 @@ impl HttpTransport {
     }
 }
 
+impl HttpTransport {
+    /// Why the server refused the envelope itself. One that holds another key than the pinned one cannot open
+    /// it, and says who it is.
+    fn refused(&self, problem: Problem) -> TransportError {
+        let shown = self.connection.server_info().ok().map(|info| info.public_key);
+        match shown.and_then(|key| ServerPublicKey::from_bytes(&key.0).ok()) {
+            Some(key) if key.fingerprint() != self.key.fingerprint() => TransportError::KeyChanged {
+                got: Digest(key.fingerprint()),
+                pinned: Digest(self.key.fingerprint()),
+            },
+            _ => TransportError::Refused(problem),
+        }
+    }
+}
+
 impl Transport for HttpTransport {
     fn exchange(&self, request: &InnerRequest) -> Result<Exchange, TransportError> {
         let malformed = |error: &dyn std::fmt::Display| TransportError::Malformed(error.to_string());
@@ -116,7 +134,7 @@ impl Transport for HttpTransport {
             .post("/v1/envelope", &sealed)
             .map_err(|error| TransportError::Unreachable(error.to_string()))?;
         if status != 200 {
-            return Err(TransportError::Refused(read_problem(status, &body)));
+            return Err(self.refused(read_problem(status, &body)));
         }
         let arrived = started.elapsed();
 
@@ -139,19 +157,29 @@ pub(super) fn read_problem(status: u16, body: &[u8]) -> Problem {
     })
 }
 
-fn check_url(url: &str) -> Result<(), VaultError> {
+/// The one way to write an address, so that a pinned key is found whatever way it was typed.
+fn canonical(url: &str) -> Result<String, VaultError> {
     let bad = |reason: &str| VaultError::Url { url: url.to_owned(), reason: reason.to_owned() };
     let parsed: ureq::http::Uri =
         url.parse().map_err(|_| bad("expected http://HOST:PORT or https://HOST"))?;
-    let host = parsed.host().ok_or_else(|| bad("it names no host"))?;
+    let host = parsed.host().ok_or_else(|| bad("it names no host"))?.to_ascii_lowercase();
+    if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(bad("it must not hold a name or a password"));
+    }
+    if parsed.path_and_query().is_some_and(|path| path.as_str() != "/") {
+        return Err(bad("it must not hold a path"));
+    }
     let loopback = host == "localhost"
         || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    match parsed.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if loopback => Ok(()),
-        Some("http") => Err(bad("plain http is for this machine only; use https")),
-        _ => Err(bad("expected http://HOST:PORT or https://HOST")),
-    }
+    let scheme = match parsed.scheme_str() {
+        Some("https") => "https",
+        Some("http") if loopback => "http",
+        Some("http") => return Err(bad("plain http is for this machine only; use https")),
+        _ => return Err(bad("expected http://HOST:PORT or https://HOST")),
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let port = parsed.port_u16().filter(|&port| port != usual);
+    Ok(format!("{scheme}://{host}{}", port.map(|port| format!(":{port}")).unwrap_or_default()))
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>, VaultError> {
@@ -167,4 +195,33 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>, VaultErro
         return Err(VaultError::file(path, &"it holds no certificate"));
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn an_address_has_one_spelling() {
+        for spelling in
+            ["https://Cloud.Example.org", "HTTPS://cloud.example.org:443/", "https://cloud.example.org/"]
+        {
+            assert_eq!(canonical(spelling).unwrap(), "https://cloud.example.org");
+        }
+        assert_eq!(canonical("http://127.0.0.1:7747/").unwrap(), "http://127.0.0.1:7747");
+        assert_eq!(canonical("http://[::1]:7747").unwrap(), "http://[::1]:7747");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for url in [
+            "cloud",
+            "http://example.org",
+            "ftp://localhost",
+            "https://a:b@example.org",
+            "https://example.org/x",
+        ] {
+            assert!(canonical(url).is_err(), "{url}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pmirs_wire::Digest;
 use pmirs_wire::envelope::{InnerRequest, InnerResponse};
 
 /// An answer, with where its time went.
@@ -38,6 +39,14 @@ pub enum TransportError {
     /// An answer that is not one.
     #[error("{0}")]
     Malformed(String),
+    /// The server holds another key than the pinned one.
+    #[error("its key {got} is not the pinned one {pinned}")]
+    KeyChanged {
+        /// Fingerprint that it shows.
+        got: Digest,
+        /// Fingerprint that was pinned.
+        pinned: Digest,
+    },
     /// The server refused the envelope itself.
     #[error("{0}")]
     Refused(pmirs_wire::problem::Problem),

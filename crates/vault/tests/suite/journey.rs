@@ -140,7 +140,7 @@ fn homes_and_names_are_guarded() {
     let world = World::new();
     assert!(matches!(Vault::unlock(&home(&world), "wrong"), Err(VaultError::WrongPassphrase)));
     let seed = Vault::unlock(&home(&world), PASSPHRASE).unwrap();
-    assert!(Vault::open(&home(&world), &seed).unwrap().collections().unwrap().is_empty());
+    assert!(Vault::open(&home(&world), &seed).unwrap().collections().unwrap().readable.is_empty());
     assert!(matches!(Vault::create(&home(&world), "again"), Err(VaultError::HomeExists(_))));
     let nowhere = world.folder.path().join("nowhere");
     assert!(matches!(Vault::unlock(&nowhere, "x"), Err(VaultError::NoIdentity(_))));
@@ -154,7 +154,7 @@ fn homes_and_names_are_guarded() {
     }
     assert!(matches!(world.vault.collection("two"), Err(VaultError::NoCollection(_))));
     world.vault.delete_collection("one").unwrap();
-    assert!(world.vault.collections().unwrap().is_empty());
+    assert!(world.vault.collections().unwrap().readable.is_empty());
 }
 
 #[test]
