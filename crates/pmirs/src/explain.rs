@@ -40,6 +40,11 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::OtherModel { .. } => {
             (Exit::Failure, "use the version of pmirs that the collection was made with")
         }
+        VaultError::Altered { field: "history", .. } => (
+            Exit::Integrity,
+            "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
+             `pmirs collection forget NAME` takes what it holds now",
+        ),
         VaultError::Altered { .. } => {
             (Exit::Integrity, "`pmirs verify` lists everything that the cloud did not keep as written")
         }
@@ -85,6 +90,9 @@ fn refused(kind: ProblemKind) -> (Exit, &'static str) {
             (Exit::Network, "remove something, or ask the cloud's operator for more room")
         }
         ProblemKind::TooMany => (Exit::Network, "wait a moment, then run the command again"),
+        ProblemKind::Damaged => {
+            (Exit::Integrity, "`pmirs verify NAME` lists what is damaged; the cloud's log names the file")
+        }
         ProblemKind::Unavailable | ProblemKind::Internal => {
             (Exit::Network, "wait a moment, then run the command again; the cloud's log says more")
         }
@@ -104,6 +112,9 @@ impl From<pmirs_cloud::Error> for Failure {
             }
             Error::ServerKey { .. } => {
                 (Exit::Integrity, "bring the file back from a backup: invites and clients pin it")
+            }
+            Error::LostRecords { .. } => {
+                (Exit::Integrity, "bring the whole folder back from a backup, cloud.db-wal included")
             }
             Error::Undeclared { .. } => {
                 (Exit::Integrity, "was the folder written by another version of pmirs?")

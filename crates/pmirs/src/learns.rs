@@ -46,13 +46,19 @@ pub fn row(level: Protection) -> Row {
     }
 }
 
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // "the above" only makes sense below the first row of the table.
-        let learns = match self.cloud_learns.strip_prefix("the above") {
+impl Row {
+    /// What the cloud learns, outside the table: "the above" only makes sense below its first row.
+    pub fn all_that_the_cloud_learns(&self) -> String {
+        match self.cloud_learns.strip_prefix("the above") {
             Some(rest) => format!("{}{rest}", SEALED.cloud_learns),
             None => self.cloud_learns.to_owned(),
-        };
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let learns = self.all_that_the_cloud_learns();
         writeln!(f, "  protection    {}", self.level)?;
         writeln!(f, "  matching      {}", self.matching)?;
         writeln!(f, "  cloud learns  {}", hang(&learns, 16, 100))?;

@@ -93,9 +93,16 @@ impl Output {
     }
 }
 
-/// Text from outside, made harmless for a terminal: control characters show as escapes.
+/// Text from outside, made harmless for a terminal: control characters, and those that turn the direction of
+/// what follows, show as escapes.
 pub fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| match c {
+        c if c.is_control() => c.escape_default().collect(),
+        c if turns(c) => c.escape_unicode().collect(),
+        c => vec![c],
+    };
+    text.chars().flat_map(shown).collect()
 }
 
 /// A word as a shell takes it: in quotes where it needs them.

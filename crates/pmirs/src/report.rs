@@ -125,8 +125,9 @@ pub fn usage(error: &clap::Error, json: bool) -> Exit {
 fn command_path() -> String {
     let mut command = Cli::command();
     let mut path = command.get_name().to_owned();
-    for argument in std::env::args().skip(1) {
-        let Some(subcommand) = command.find_subcommand(&argument).cloned() else { continue };
+    for argument in std::env::args_os().skip(1) {
+        let argument = argument.to_string_lossy();
+        let Some(subcommand) = command.find_subcommand(&*argument).cloned() else { continue };
         path = format!("{path} {argument}");
         command = subcommand;
     }

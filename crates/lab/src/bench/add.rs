@@ -49,6 +49,9 @@ pub fn add(
         Some(folder) => pictures_below(folder, MOST)?,
         None => draw_pictures(&world.folder.path().join("pictures"), DRAWN)?,
     };
+    if let (Some(folder), true) = (photographs, paths.is_empty()) {
+        return Err(BenchError::TooFew { folder: folder.to_owned(), got: 0, needed: 1 });
+    }
     // The image tower is read on its first use, which belongs to neither side.
     encode_alone(encoder, paths.get(..BATCH.min(paths.len())).unwrap_or_default())?;
 

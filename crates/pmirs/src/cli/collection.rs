@@ -11,6 +11,7 @@ pub enum Collection {
     /// List your collections
     List,
     Show(CollectionShow),
+    Forget(CollectionForget),
     Delete(CollectionDelete),
 }
 
@@ -51,11 +52,21 @@ pub struct CollectionShow {
     pub name: String,
 }
 
+/// Forget what this computer remembers of a collection
+///
+/// A cloud that holds less than it once did is refused. When it was restored from a backup on purpose, this takes
+/// what it holds now; `pmirs verify NAME` lists first what is missing.
+#[derive(Debug, Args)]
+pub struct CollectionForget {
+    /// Name of the collection
+    pub name: String,
+}
+
 /// Delete a collection and everything in it
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pmirs collection delete photos --yes")]
 pub struct CollectionDelete {
-    /// Name of the collection
+    /// Name of the collection, or the identifier of a damaged one
     pub name: String,
     /// Do not ask
     #[arg(long)]

@@ -95,13 +95,13 @@ pub enum Bench {
 #[derive(Debug, Args)]
 pub struct BenchScan {
     /// Vectors
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = between(1, 100_000_000))]
     pub rows: usize,
     /// Numbers per vector
-    #[arg(long, value_name = "D", default_value_t = 512)]
+    #[arg(long, value_name = "D", default_value_t = 512, value_parser = between(8, 65_536))]
     pub dim: usize,
     /// Threads
-    #[arg(long, value_name = "T", default_value_t = 1)]
+    #[arg(long, value_name = "T", default_value_t = 1, value_parser = between(1, 1024))]
     pub threads: usize,
 }
 
@@ -112,7 +112,7 @@ pub struct BenchSearch {
     #[arg(value_hint = ValueHint::DirPath)]
     pub folder: Option<PathBuf>,
     /// Items in the collection
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = between(1, 10_000_000))]
     pub items: usize,
     /// Protection of the collection
     #[arg(long, value_name = "LEVEL")]
@@ -140,8 +140,16 @@ pub struct BenchAdd {
 #[derive(Debug, Args)]
 pub struct BenchVeil {
     /// Numbers per vector
-    #[arg(long, value_name = "D", default_value_t = 256)]
+    #[arg(long, value_name = "D", default_value_t = 256, value_parser = between(8, 4096))]
     pub dim: usize,
+}
+
+/// A number within limits, refused before anything of that size is made.
+fn between(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from {least} to {most}")),
+    }
 }
 
 /// Attack the veil with what a cloud could know, and say what it gets
@@ -159,6 +167,9 @@ pub struct Audit {
     /// The whole table instead of the quick one
     #[arg(long, conflicts_with = "folder")]
     pub full: bool,
+    /// How much jitter the ranking of these pictures bears, instead of the attacks
+    #[arg(long, requires = "folder")]
+    pub jitter: bool,
     /// Folder of a model pack; without it, the built-in one
     #[arg(long, value_name = "PACK", requires = "folder", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,

@@ -1,7 +1,6 @@
 //! `pmirs add`: pictures and texts into a collection.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use pmirs_vault::{AddOptions, AddReport};
 use serde::Serialize;
@@ -15,6 +14,7 @@ use crate::session;
 #[derive(Serialize)]
 struct Outcome {
     added: u64,
+    replaced: u64,
     present: u64,
     ignored: u64,
     unused_captions: u64,
@@ -25,15 +25,19 @@ struct Outcome {
 
 #[derive(Serialize)]
 struct Skipped {
-    path: PathBuf,
+    path: String,
     reason: String,
 }
 
 impl From<AddReport> for Outcome {
     fn from(report: AddReport) -> Self {
-        let skipped = report.skipped.into_iter().map(|it| Skipped { path: it.path, reason: it.reason });
+        let skipped = report
+            .skipped
+            .into_iter()
+            .map(|it| Skipped { path: it.path.display().to_string(), reason: it.reason });
         Self {
             added: report.added,
+            replaced: report.replaced,
             present: report.present,
             ignored: report.ignored,
             unused_captions: report.unused_captions,
@@ -53,6 +57,13 @@ impl Answer for Outcome {
             "{GOOD}Added {items}{GOOD:#}, {size} in {:.1} s {DIM}({rate:.0} items/s){DIM:#}.",
             self.seconds
         )?;
+        if self.replaced > 0 {
+            writeln!(
+                out,
+                "  {} in place of the same without these captions",
+                count(self.replaced as usize, "item")
+            )?;
+        }
         if self.present > 0 {
             writeln!(out, "  {} there already", count(self.present as usize, "file"))?;
         }
@@ -63,7 +74,7 @@ impl Answer for Outcome {
             writeln!(out, "  {} for no file", count(self.unused_captions as usize, "caption"))?;
         }
         for Skipped { path, reason } in &self.skipped {
-            writeln!(out, "  skipped {}: {}", plain(&path.display().to_string()), plain(reason))?;
+            writeln!(out, "  skipped {}: {}", plain(path), plain(reason))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use pmirs_encoder::Embedding;
+use pmirs_lab::attack::jitter::{self, Calibration, Trial};
 use pmirs_lab::attack::{self, AttackError, Effort, Row, Verdict};
 use pmirs_veil::VeilParams;
 use serde::Serialize;
@@ -18,6 +19,8 @@ use crate::report::Failure;
 
 /// The seed of the veil that is attacked, so that a figure can be printed again.
 const SEED: u64 = 1;
+/// Queries asked per jitter, at least.
+const TRIALS: usize = 4000;
 /// Pictures embedded at once.
 const BATCH: usize = 16;
 const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
@@ -69,6 +72,35 @@ impl Answer for Audited {
     }
 }
 
+/// What the default jitter does to the ranking of these embeddings, and how much they would bear.
+#[derive(Serialize)]
+struct Calibrated {
+    chosen: Trial,
+    calibration: Calibration,
+}
+
+impl Answer for Calibrated {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Calibration { dim, largest, without, .. } = &self.calibration;
+        writeln!(out, "| jitter | scale | shift | top 10 among 64 | proven by 64 | candidates p50, p95 |")?;
+        writeln!(out, "|---|---|---|---|---|---|")?;
+        let rows = [("none", Some(without)), ("default", Some(&self.chosen)), ("largest", largest.as_ref())];
+        for (name, trial) in rows {
+            let Some(Trial { scale, shift, kept, proven, candidates_p50, candidates_p95, .. }) = trial else {
+                continue;
+            };
+            writeln!(
+                out,
+                "| {name} | {scale:.3} | {shift:.3} | {:.2}% | {:.1}% | {candidates_p50}, {candidates_p95} |",
+                100.0 * kept,
+                100.0 * proven
+            )?;
+        }
+        let Trial { items, queries, .. } = &self.chosen;
+        writeln!(out, "\n{items} items of {dim} numbers, {queries} queries at least; `largest` keeps 99.9%.")
+    }
+}
+
 fn audit_folder(args: &Audit, folder: &Path, output: Output) -> Result<(), Failure> {
     let encoder = model::encoder(args.model.as_deref())?;
     let paths = pictures_below(folder)?;
@@ -82,6 +114,10 @@ fn audit_folder(args: &Audit, folder: &Path, output: Output) -> Result<(), Failu
     }
     bar.finish_and_clear();
     let params = VeilParams::recommended(encoder.info().dim);
+    if args.jitter {
+        let chosen = jitter::trial(&embeddings, params.jitter, TRIALS, SEED)?;
+        return output.answer(&Calibrated { chosen, calibration: jitter::calibrate(&embeddings, SEED)? });
+    }
     output.answer(&Audited(attack::audit(&embeddings, &params, SEED)?))
 }
 

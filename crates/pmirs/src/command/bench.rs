@@ -38,7 +38,14 @@ impl Answer for ScanReport {
     }
 }
 
+/// The largest matrix that `bench scan` makes.
+const MOST_BYTES: usize = 16 << 30;
+
 fn scan(args: &BenchScan, output: Output) -> Result<(), Failure> {
+    if args.rows.saturating_mul(args.dim) > MOST_BYTES {
+        let error = format!("{} x {} bytes are more than 16 GiB", args.rows, args.dim);
+        return Err(Failure::new(Exit::Usage, error, "measure with fewer rows"));
+    }
     let report = bench::scan(args.rows, args.dim, args.threads, SEED).map_err(|error| unfit(&error))?;
     output.answer(&report)
 }
@@ -117,6 +124,9 @@ impl From<BenchError> for Failure {
             BenchError::Vault(error) => error.into(),
             BenchError::Cloud(error) => error.into(),
             BenchError::Encoder(error) => error.into(),
+            BenchError::File { ref path, .. } if !path.exists() => {
+                Self::new(Exit::NotFound, &error, "check the path for a typing mistake")
+            }
             BenchError::File { .. } => {
                 Self::new(Exit::Failure, &error, "name a folder with readable pictures")
             }

@@ -2,10 +2,12 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use pmirs_vault::{CollectionInfo, Protection};
+use pmirs_vault::{CollectionInfo, Collections, DamagedCollection, Protection, VaultError};
 use serde::Serialize;
 
-use crate::cli::{Collection, CollectionDelete, CollectionNew, CollectionShow, Global, ProtectionArg};
+use crate::cli::{
+    Collection, CollectionDelete, CollectionForget, CollectionNew, CollectionShow, Global, ProtectionArg,
+};
 use crate::exit::Exit;
 use crate::learns;
 use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain, quoted};
@@ -17,6 +19,7 @@ pub fn run(command: &Collection, global: &Global, output: Output) -> Result<(), 
         Collection::New(args) => new(args, global, output),
         Collection::List => list(global, output),
         Collection::Show(args) => show(args, global, output),
+        Collection::Forget(args) => forget(args, global, output),
         Collection::Delete(args) => delete(args, global, output),
     }
 }
@@ -74,7 +77,7 @@ impl Answer for Summary {
 struct Made {
     #[serde(flatten)]
     summary: Summary,
-    cloud_learns: &'static str,
+    cloud_learns: String,
 }
 
 impl Answer for Made {
@@ -89,13 +92,29 @@ fn new(args: &CollectionNew, global: &Global, output: Output) -> Result<(), Fail
     let vault = session::open(global)?;
     let made = vault.create_collection(&args.name, args.protection.into())?;
     let summary = Summary::from(made.info());
-    let cloud_learns = learns::row(summary.protection).cloud_learns;
+    let cloud_learns = learns::row(summary.protection).all_that_the_cloud_learns();
     output.answer(&Made { summary, cloud_learns })
 }
 
 #[derive(Serialize)]
 struct List {
     collections: Vec<Summary>,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Serialize)]
+struct Damaged {
+    id: String,
+    reason: String,
+}
+
+/// Says that a collection does not open; the others are there all the same.
+pub fn warn_of(damaged: &DamagedCollection) {
+    Output::warn(format_args!(
+        "a collection does not open: {} (`pmirs collection delete {}` gives it up)",
+        plain(&damaged.reason),
+        damaged.id
+    ));
 }
 
 impl Answer for List {
@@ -112,8 +131,13 @@ impl Answer for List {
 
 fn list(global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let collections = vault.collections()?.into_iter().map(Summary::from).collect();
-    output.answer(&List { collections })
+    let Collections { readable, damaged } = vault.collections()?;
+    damaged.iter().for_each(warn_of);
+    let damaged = damaged.into_iter().map(|it| Damaged { id: it.id.to_string(), reason: it.reason });
+    output.answer(&List {
+        collections: readable.into_iter().map(Summary::from).collect(),
+        damaged: damaged.collect(),
+    })
 }
 
 #[derive(Serialize)]
@@ -163,6 +187,23 @@ fn show(args: &CollectionShow, global: &Global, output: Output) -> Result<(), Fa
 }
 
 #[derive(Serialize)]
+struct Forgotten {
+    forgotten: String,
+}
+
+impl Answer for Forgotten {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "Forgot {}; the next command takes what the cloud holds now.", plain(&self.forgotten))
+    }
+}
+
+fn forget(args: &CollectionForget, global: &Global, output: Output) -> Result<(), Failure> {
+    let vault = session::open(global)?;
+    vault.collection(&args.name)?.forget()?;
+    output.answer(&Forgotten { forgotten: args.name.clone() })
+}
+
+#[derive(Serialize)]
 struct Deleted {
     deleted: String,
     items: u64,
@@ -176,12 +217,16 @@ impl Answer for Deleted {
 
 fn delete(args: &CollectionDelete, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let collection = vault.collection(&args.name)?;
-    let items = collection.info().items;
+    let items = match vault.collection(&args.name) {
+        Ok(collection) => collection.info().items,
+        // A damaged one is given up by its identifier; nobody can say what it holds.
+        Err(VaultError::Altered { .. }) => 0,
+        Err(error) => return Err(error.into()),
+    };
     if !args.yes && !confirmed(&args.name, items)? {
         return Err(Failure::new(Exit::Failure, "nothing was deleted", "answer `yes`, or run it with --yes"));
     }
-    collection.delete()?;
+    vault.delete_collection(&args.name)?;
     output.answer(&Deleted { deleted: args.name.clone(), items })
 }
 

@@ -1,7 +1,6 @@
 //! `pmirs init` and `pmirs restore`: an identity for this home.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use pmirs_vault::{Vault, VaultError};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::secret;
 
 #[derive(Serialize)]
 struct Made<'a> {
-    home: PathBuf,
+    home: String,
     safety_words: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_words: Option<&'a str>,
@@ -22,7 +21,7 @@ struct Made<'a> {
 
 impl Answer for Made<'_> {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Your identity lies in {}, under your passphrase.\n", self.home.display())?;
+        writeln!(out, "Your identity lies in {}, under your passphrase.\n", self.home)?;
         if let Some(words) = self.recovery_words {
             writeln!(
                 out,
@@ -54,7 +53,11 @@ pub fn init(global: &Global, output: Output) -> Result<(), Failure> {
     let passphrase = secret::new_passphrase(global.passphrase_file.as_deref())?;
     let (vault, words) = Vault::create(&home, &passphrase)?;
     let safety_words = vault.public_identity().safety_words();
-    output.answer(&Made { home, safety_words, recovery_words: Some(words.as_str()) })
+    output.answer(&Made {
+        home: home.display().to_string(),
+        safety_words,
+        recovery_words: Some(words.as_str()),
+    })
 }
 
 pub fn restore(args: &Restore, global: &Global, output: Output) -> Result<(), Failure> {
@@ -65,5 +68,9 @@ pub fn restore(args: &Restore, global: &Global, output: Output) -> Result<(), Fa
     let words = secret::recovery_words(args.words_file.as_deref())?;
     let passphrase = secret::new_passphrase(global.passphrase_file.as_deref())?;
     let vault = Vault::restore(&home, &words, &passphrase)?;
-    output.answer(&Made { home, safety_words: vault.public_identity().safety_words(), recovery_words: None })
+    output.answer(&Made {
+        home: home.display().to_string(),
+        safety_words: vault.public_identity().safety_words(),
+        recovery_words: None,
+    })
 }

@@ -20,12 +20,12 @@ struct Got {
     kind: &'static str,
     bytes: u64,
     caption: Option<String>,
-    path: PathBuf,
+    path: String,
 }
 
 impl Answer for Got {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "Wrote {} ({}).", plain(&self.path.display().to_string()), bytes(self.bytes))
+        writeln!(out, "Wrote {} ({}).", plain(&self.path), bytes(self.bytes))
     }
 }
 
@@ -57,7 +57,7 @@ pub fn get(args: &Get, global: &Global, output: Output) -> Result<(), Failure> {
         kind: meta.kind.name(),
         bytes: content.len() as u64,
         caption: meta.caption,
-        path,
+        path: path.display().to_string(),
     })
 }
 

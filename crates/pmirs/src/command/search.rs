@@ -129,11 +129,15 @@ impl From<CutoffArg> for Cutoff {
 /// Reads and decodes a picture, within limits.
 pub fn picture(path: &Path) -> Result<Picture, Failure> {
     let limits = Limits::default();
-    let size = fs::metadata(path).map_err(|error| Failure::file(path, "read", &error))?.len();
+    let about = fs::metadata(path).map_err(|error| Failure::file(path, "read", &error))?;
+    let size = about.len();
     let bad = |error: &dyn std::fmt::Display| {
         let formats = "pictures are JPEG, PNG, WebP, GIF, BMP or TIFF";
         Failure::new(Exit::Usage, format!("{}: {error}", path.display()), formats)
     };
+    if !about.is_file() {
+        return Err(bad(&"not a file"));
+    }
     if size > limits.bytes {
         return Err(bad(&format_args!("the file is larger than {} bytes", limits.bytes)));
     }

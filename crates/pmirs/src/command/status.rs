@@ -1,12 +1,11 @@
 //! `pmirs status`: identity, cloud, collections. Asks no question.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use pmirs_vault::{Vault, VaultError};
 use serde::Serialize;
 
-use super::collection::Summary;
+use super::collection::{self, Summary};
 use crate::cli::Global;
 use crate::output::{Answer, BOLD, DIM, Output, plain};
 use crate::report::Failure;
@@ -14,7 +13,7 @@ use crate::{agent, home, session};
 
 #[derive(Serialize)]
 struct Standing {
-    home: PathBuf,
+    home: String,
     identity: Identity,
     safety_words: Option<String>,
     agent_seconds: Option<u64>,
@@ -33,7 +32,7 @@ enum Identity {
 
 impl Answer for Standing {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{BOLD}home{BOLD:#}      {}", self.home.display())?;
+        writeln!(out, "{BOLD}home{BOLD:#}      {}", self.home)?;
         match (self.identity, self.agent_seconds) {
             (Identity::Missing, _) => {
                 return writeln!(out, "{BOLD}identity{BOLD:#}  none; make one with `pmirs init`");
@@ -70,7 +69,7 @@ pub fn run(global: &Global, output: Output) -> Result<(), Failure> {
     let home = home::folder(global)?;
     let identity = if Vault::exists(&home) { Identity::Locked } else { Identity::Missing };
     let mut standing = Standing {
-        home,
+        home: home.display().to_string(),
         identity,
         safety_words: None,
         agent_seconds: None,
@@ -82,7 +81,7 @@ pub fn run(global: &Global, output: Output) -> Result<(), Failure> {
         && let Some(vault) = session::open_silently(global)?
     {
         standing.identity = Identity::Unlocked;
-        standing.agent_seconds = agent::remaining(&standing.home).map(|left| left.as_secs());
+        standing.agent_seconds = agent::remaining(&home).map(|left| left.as_secs());
         ask(&vault, &mut standing)?;
     }
     output.answer(&standing)
@@ -97,7 +96,10 @@ fn ask(vault: &Vault, standing: &mut Standing) -> Result<(), Failure> {
         return Ok(());
     }
     match vault.collections() {
-        Ok(collections) => standing.collections = collections.into_iter().map(Summary::from).collect(),
+        Ok(collections) => {
+            collections.damaged.iter().for_each(collection::warn_of);
+            standing.collections = collections.readable.into_iter().map(Summary::from).collect();
+        }
         Err(error @ (VaultError::Unreachable { .. } | VaultError::Refused { .. })) => {
             standing.cloud_error = Some(error.to_string());
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pmirs_vault::VerifyReport;
+use pmirs_vault::{Collections, DamagedCollection, VerifyReport};
 use serde::Serialize;
 
 use crate::cli::{Global, Verify};
@@ -28,6 +28,12 @@ struct FaultRow {
     reason: String,
 }
 
+impl FaultRow {
+    fn of_collection(DamagedCollection { id, reason }: DamagedCollection) -> Self {
+        Self { collection: id.to_string(), item: String::new(), name: None, field: "collection", reason }
+    }
+}
+
 impl Answer for Verified {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let (items, size) = (count(self.items as usize, "item"), bytes(self.bytes));
@@ -44,11 +50,14 @@ impl Answer for Verified {
 
 pub fn run(args: &Verify, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let names = match &args.collection {
-        Some(name) => vec![name.clone()],
-        None => vault.collections()?.into_iter().map(|info| info.name).collect(),
-    };
     let mut verified = Verified::default();
+    let names = if let Some(name) = &args.collection {
+        vec![name.clone()]
+    } else {
+        let Collections { readable, damaged } = vault.collections()?;
+        verified.faults.extend(damaged.into_iter().map(FaultRow::of_collection));
+        readable.into_iter().map(|info| info.name).collect()
+    };
     for name in names {
         let VerifyReport { items, bytes, faults } = vault.collection(&name)?.verify(&Bar::new(output))?;
         verified.items += items;
@@ -66,6 +75,7 @@ pub fn run(args: &Verify, global: &Global, output: Output) -> Result<(), Failure
         return Ok(());
     }
     let found = count(verified.faults.len(), "field");
-    let hint = "the cloud or its disk altered them; add those files again, and ask the operator";
+    let hint =
+        "the cloud or its disk altered them: ask its operator; `pmirs rm` an item, then add its file again";
     Err(Failure::new(Exit::Integrity, format!("{found} not what was written"), hint).answered())
 }
