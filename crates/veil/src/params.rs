@@ -48,7 +48,9 @@ impl Jitter {
     /// much; the default must suit the harder collection.
     ///
     /// Its price for the proof of exactness, there: 64 candidates prove the top 10 for 72% of the queries, 158
-    /// for 95% (25 without jitter). On the CLIP vectors 31 do for 95% (15 without jitter).
+    /// for 95% (25 without jitter). On the CLIP vectors 31 do for 95% (15 without jitter), and on 10,000
+    /// photographs by the compact model 41 (18 without): there 64 candidates kept and proved the top 10 in all of
+    /// 4,000 queries. `pmirs audit FOLDER --jitter` measures it for anyone's pictures.
     pub fn recommended(veiled_dim: usize) -> Self {
         Self { scale: 0.02, shift: 0.005 * (veiled_dim as f32).sqrt() }
     }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use pmirs_cloud::{Class, Error, inspect};
+use pmirs_cloud::{Class, Config, Embedded, Error, inspect};
 use pmirs_wire::CollectionId;
 use pmirs_wire::collection::Protection;
 
@@ -73,4 +73,31 @@ fn secrets_and_folder_are_for_the_owner_alone() {
     let _server = crate::start(&data, pmirs_cloud::Limits::default());
     let mode = |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("server.key"), mode("first-invite")), (0o700, 0o600, 0o600));
+}
+
+#[test]
+fn content_without_its_database_is_kept_and_refused() {
+    let world = World::new();
+    world.user.create(ID, Protection::Sealed);
+    stored(&world.user.add(ID, vec![item(&mut rng(1), Protection::Sealed)]));
+    let World { folder, server, .. } = world;
+    server.unwrap().stop().unwrap();
+    let config = || Config::loopback(folder.path());
+    let journal = std::fs::metadata(folder.path().join("cloud.db-wal")).map_or(0, |about| about.len());
+    assert_eq!(journal, 0, "after a graceful stop the database is whole by itself");
+
+    let (database, aside) = (folder.path().join("cloud.db"), folder.path().join("cloud.db.aside"));
+    std::fs::rename(&database, &aside).unwrap();
+    assert!(matches!(Embedded::start(config()), Err(Error::LostRecords { .. })));
+    std::fs::remove_file(&database).unwrap();
+    std::fs::rename(&aside, &database).unwrap();
+
+    let key = folder.path().join("server.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    assert!(matches!(Embedded::start(config()), Err(Error::File { .. })), "clients pin the key");
+    std::fs::write(&key, kept).unwrap();
+    drop(Embedded::start(config()).unwrap());
+    let contents = inspect(folder.path()).unwrap().into_iter().filter(|field| field.column == "content");
+    assert_eq!(contents.count(), 1);
 }

@@ -4,9 +4,7 @@
 //! single-threaded and touches its operands in a fixed order, so a result depends on nothing but the
 //! operands; callers split a batch into shards and run those side by side.
 //!
-//! `burn` computes the same functions (the tests compare values and gradients with it), but trains this network
-//! several times slower: at 128 px about 17 images/s on two cores with its `flex` backend, where these kernels
-//! need 21 ms of one core's time per image, forwards and backwards.
+//! `burn` computes the same functions: the tests compare values and gradients with it.
 #![expect(
     clippy::indexing_slicing,
     reason = "every slice length is asserted at the entry of the operation, offsets follow from those"

@@ -220,6 +220,18 @@ proptest! {
     }
 }
 
+#[test]
+fn a_jpeg_that_ends_early_is_broken() {
+    let file = encode(&quarters(64, 48).into(), ImageFormat::Jpeg);
+    assert!(Picture::decode(&file, &Limits::default()).is_ok());
+    let followed = [&file[..], b"what a camera adds"].concat();
+    assert!(Picture::decode(&followed, &Limits::default()).is_ok());
+    for cut in [file.len() - 2, file.len() * 3 / 4] {
+        let early = Picture::decode(&file[..cut], &Limits::default());
+        assert!(matches!(early, Err(PictureError::Broken { .. })), "{early:?}");
+    }
+}
+
 /// Most memory that this process ever held, in bytes, where the system tells.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -6,8 +6,8 @@
 //! through a reference to at least as many bytes as it reads.
 //!
 //! Measured against `numkong` 7.8, whose dispatched `i8` dot product takes one row per call: on a Xeon with
-//! AVX-512 VNNI it reached 72 to 79% of the bandwidth that the plain read beside it did, these kernels 93 to
-//! 97%, and its build compiles some two thousand other C kernels first. So the loops live here.
+//! AVX-512 VNNI it reached 72 to 79% of the bandwidth that the plain read beside it did, these kernels always more
+//! (`pmirs bench scan`), and its build compiles some two thousand other C kernels first. So the loops live here.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::world::{PASSPHRASE, World, plain};
 use crate::{add, home};
+use pmirs_cloud::{Config, Embedded};
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
     AddOptions, Cutoff, ItemKind, LoginOptions, Protection, Query, Quiet, SearchOptions, Vault, VaultError,
@@ -169,4 +170,83 @@ fn another_server_under_the_same_address_is_refused() {
         let refused = world.vault.login(url, &LoginOptions::default());
         assert!(matches!(refused, Err(VaultError::Url { .. })), "{url}: {refused:?}");
     }
+}
+
+#[test]
+fn captions_that_come_later_replace_the_item() {
+    let world = World::new();
+    let folder = world.pictures();
+    let collection = world.vault.create_collection("album", Protection::Sealed).unwrap();
+    add(&collection, &folder);
+    let table = world.folder.path().join("notes.tsv");
+    fs::write(&table, "image\tcaption\nred.png\tthe barn at our neighbours\n").unwrap();
+    let options = AddOptions { captions: Some(table) };
+    for (added, replaced, present) in [(1, 1, 5), (0, 0, 6)] {
+        let report = collection.add(&[folder.clone()], &options, &Quiet).unwrap();
+        assert_eq!((report.added, report.replaced, report.present), (added, replaced, present));
+        assert_eq!(report.unused_captions, 0);
+    }
+    assert_eq!(add(&collection, &folder).present, 6, "without the table nothing is taken back");
+    let items = collection.items().unwrap();
+    let red: Vec<_> = items.iter().filter(|item| item.meta.name == "red.png").collect();
+    assert_eq!(red.len(), 1);
+    assert_eq!(red[0].meta.caption.as_deref(), Some("the barn at our neighbours"));
+}
+
+/// The cloud's database, opened beside the running server.
+fn database(world: &World) -> rusqlite::Connection {
+    rusqlite::Connection::open(world.folder.path().join("cloud/cloud.db")).unwrap()
+}
+
+#[test]
+fn one_damaged_collection_does_not_hide_the_others() {
+    let world = World::new();
+    for name in ["first", "second"] {
+        world.vault.create_collection(name, Protection::Sealed).unwrap();
+    }
+    let id = world.vault.collection("first").unwrap().info().id;
+    let damaged = database(&world)
+        .execute("UPDATE collections SET header = zeroblob(100) WHERE id = ?1", [id.0])
+        .unwrap();
+    assert_eq!(damaged, 1);
+    assert!(world.vault.collection("second").is_ok());
+    assert!(matches!(world.vault.collection("first"), Err(VaultError::Altered { .. })));
+    let collections = world.vault.collections().unwrap();
+    assert_eq!((collections.readable.len(), collections.damaged.len()), (1, 1));
+    assert_eq!(collections.damaged[0].id, id);
+    world.vault.delete_collection(&id.to_string()).unwrap();
+    assert!(world.vault.collections().unwrap().damaged.is_empty());
+}
+
+#[test]
+fn a_cloud_that_forgets_is_noticed_and_can_be_taken_as_it_is() {
+    let world = World::new();
+    let folder = world.pictures();
+    let collection = world.vault.create_collection("album", Protection::Sealed).unwrap();
+    add(&collection, &folder);
+    let database = database(&world);
+    database.execute("DELETE FROM items", []).unwrap();
+    database.execute("UPDATE collections SET items = 0, bytes = 0, seq = 0", []).unwrap();
+    let search = || world.vault.collection("album")?.search(&Query::text("red"), &SearchOptions::default());
+    assert!(matches!(search(), Err(VaultError::Altered { field: "history", .. })));
+    let faults = world.vault.collection("album").unwrap().verify(&Quiet).unwrap().faults;
+    assert_eq!(faults.len(), 6);
+    assert!(faults.iter().any(|fault| fault.name.as_deref() == Some("red.png")), "{faults:?}");
+    world.vault.collection("album").unwrap().forget().unwrap();
+    assert!(search().unwrap().hits.is_empty());
+}
+
+#[test]
+fn another_server_at_the_same_address_is_refused() {
+    let world = World::new();
+    world.vault.create_collection("album", Protection::Sealed).unwrap();
+    let World { folder, cloud, vault, .. } = world;
+    let listen = cloud.local_addr();
+    cloud.stop().unwrap();
+    let other = Config { listen, ..Config::loopback(folder.path().join("other")) };
+    let other = Embedded::start(other).unwrap();
+    assert!(matches!(vault.collection("album"), Err(VaultError::ServerKeyChanged { .. })));
+    let shouted = other.url().to_uppercase();
+    let login = vault.login(&shouted, &LoginOptions::default());
+    assert!(matches!(login, Err(VaultError::ServerKeyChanged { .. })), "{login:?}");
 }
