@@ -45,11 +45,16 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::configure).transpose()?;
         let data = &config.data;
         let lock = folder::take(data)?;
-        let store = Sqlite::open(data)?;
         let blobs = FileBlobs::open(data.join(folder::CONTENT))?;
+        let (database, content) = (data.join(DATABASE_FILE), holds_content(&blobs)?);
+        // Before anything is made: the database may be brought back yet.
+        if content && !database.exists() {
+            return Err(Error::LostRecords { path: database });
+        }
+        let store = Sqlite::open(data)?;
         let known = store.accounts()? > 0;
-        if !known && holds_content(&blobs)? {
-            return Err(Error::LostRecords { path: data.join(DATABASE_FILE) });
+        if content && !known {
+            return Err(Error::LostRecords { path: database });
         }
         let key = folder::server_key(data, known)?;
         let swept = sweep(&store, &blobs)?;

@@ -61,6 +61,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
         ),
         VaultError::Query(_) => (Exit::Usage, "describe in a few words what you look for"),
         VaultError::Url { .. } => (Exit::Usage, "an address looks like https://cloud.example.org"),
+        VaultError::Unreachable { reason, .. } if reason.contains("certificate") => (
+            Exit::Network,
+            "if the cloud has an authority of its own, name its certificate with `pmirs login URL --ca FILE`",
+        ),
         VaultError::Unreachable { .. } => (Exit::Network, "check the address; `pmirs serve` starts a cloud"),
         VaultError::BadAnswer { .. } => (Exit::Network, "is this a PMIRS cloud, and of a matching version?"),
         VaultError::Refused { problem, .. } => refused(problem.kind),

@@ -182,7 +182,7 @@ fn captions_that_come_later_replace_the_item() {
     fs::write(&table, "image\tcaption\nred.png\tthe barn at our neighbours\n").unwrap();
     let options = AddOptions { captions: Some(table) };
     for (added, replaced, present) in [(1, 1, 5), (0, 0, 6)] {
-        let report = collection.add(&[folder.clone()], &options, &Quiet).unwrap();
+        let report = collection.add(std::slice::from_ref(&folder), &options, &Quiet).unwrap();
         assert_eq!((report.added, report.replaced, report.present), (added, replaced, present));
         assert_eq!(report.unused_captions, 0);
     }
