@@ -73,7 +73,7 @@ mod tests {
         let rows = [0.0, 4.0, 1.0, 2.0, 8.0, 1.0, 4.0, 0.0, 1.0];
         let standard = Standard::of(&rows, 3);
         assert_eq!(standard.mean, [2.0, 4.0, 1.0]);
-        assert_eq!(standard.deviation[2], LEAST_DEVIATION);
+        assert!((standard.deviation[2] - LEAST_DEVIATION).abs() < 1e-9);
         let columns = standard.mean.iter().zip(&standard.deviation).cycle();
         let seen: Vec<f32> = rows.iter().zip(columns).map(|(x, (mean, dev))| (x - mean) / dev).collect();
         let expected = tower.project(&weights, &seen).concat();
