@@ -46,14 +46,14 @@ impl Server {
         let data = &config.data;
         let lock = folder::take(data)?;
         let blobs = FileBlobs::open(data.join(folder::CONTENT))?;
-        let (database, content) = (data.join(DATABASE_FILE), holds_content(&blobs)?);
+        let database = data.join(DATABASE_FILE);
         // Before anything is made: the database may be brought back yet.
-        if content && !database.exists() {
+        if !database.exists() && holds_content(&blobs)? {
             return Err(Error::LostRecords { path: database });
         }
         let store = Sqlite::open(data)?;
         let known = store.accounts()? > 0;
-        if content && !known {
+        if !known && holds_content(&blobs)? {
             return Err(Error::LostRecords { path: database });
         }
         let key = folder::server_key(data, known)?;
@@ -147,7 +147,8 @@ impl Server {
     }
 }
 
-/// Content without any account: the database was left behind, and sweeping would finish what that began.
+/// Whether there is any content. Without an account it means that the database was left behind, and sweeping would
+/// finish what that began.
 fn holds_content(blobs: &FileBlobs) -> Result<bool, Error> {
     let mut found = false;
     blobs.visit(&mut |names| {
