@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pmirs_encoder::compact::train::{Judgement, Plan, Progress, Report, TrainError, run};
+use pmirs_encoder::compact::train::{Judgement, Progress, Recipe, Report, TrainError, run};
 use pmirs_encoder::{Encoder, Limits, Picture};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -83,16 +83,16 @@ fn write_vocabulary(folder: &Path) {
     std::fs::write(folder.join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n"))).unwrap();
 }
 
-/// The teacher's file for the trunk in [`PLAN`]: output-major, random.
+/// The teacher's file for the trunk in [`RECIPE`]: output-major, random.
 fn write_teacher(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let shapes: [(&str, &[usize], usize); 9] = [
         ("Conv2d_0_0", &[8, 3, 3, 3], 8),
         ("expanded_conv_1.depthwise", &[1, 3, 3, 8], 8),
         ("expanded_conv_1.project", &[8, 1, 1, 8], 8),
-        ("expanded_conv_2.expand", &[16, 1, 1, 8], 16),
-        ("expanded_conv_2.depthwise", &[1, 3, 3, 16], 16),
-        ("expanded_conv_2.project", &[12, 1, 1, 16], 12),
+        ("expanded_conv_2.expand", &[32, 1, 1, 8], 32),
+        ("expanded_conv_2.depthwise", &[1, 3, 3, 32], 32),
+        ("expanded_conv_2.project", &[12, 1, 1, 32], 12),
         ("Conv2d_18_1", &[24, 1, 1, 12], 24),
         ("top.Conv2d_1x1_output", &[6, 1, 1, 24], 6),
         ("unused", &[1], 1),
@@ -119,56 +119,121 @@ fn write_teacher(folder: &Path) {
     std::fs::write(folder.join("labels.txt"), "background\nsquare, box\nring\nstripe\nred\nblue\n").unwrap();
 }
 
-const PLAN: &str = r#"
-version = "0.0.1"
+const RECIPE: &str = r#"
 seed = 5
 photo_side = 24
-image_sizes = [24, 32]
-
-[network]
 dim = 16
-head_hidden = 16
-text_width = 16
-text_layers = 2
 context_length = 24
 common_words = 0
 
-[network.trunk]
+[teacher]
 stem = 8
 features = 24
 blocks = [
     { expand = 8, widens = false, out = 8, stride = 1 },
-    { expand = 16, widens = true, out = 12, stride = 2 },
+    { expand = 32, widens = true, out = 12, stride = 2 },
 ]
 
-[heads]
+[[steps]]
+step = "committee"
+name = "teacher"
+members = 3
+hidden = 8
 views = 2
 size = 24
 dropout = 0.1
-[heads.common]
+
+[steps.train]
 batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
 judge_every = 20
 save_every = 15
-terms = { captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.0, smoothing = 0.02 }
 rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
-[fine]
+[[steps]]
+step = "prune"
+name = "inherit"
 size = 24
-judge_size = 24
+photos = 48
+batch = 16
+multiply_adds = 250_000
+relus = 14_000
+parameters = 100_000
+multiple = 8
+bounded = false
+
+[[steps]]
+step = "tune"
+name = "affinity"
+size = 24
 least_area = 0.7
 jitter = 0.05
-[fine.common]
+neighbours = 0
+text_layers = 1
+teaches = true
+
+[steps.train]
 batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
 judge_every = 20
 save_every = 15
-terms = { captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.2, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.2, affinity = 1.0, smoothing = 0.02 }
 rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
+
+[[steps]]
+step = "publish"
+name = "first"
+version = "0.0.1"
+sizes = [24, 32]
+
+[[steps]]
+step = "committee"
+name = "heads"
+members = 2
+hidden = 8
+views = 2
+size = 24
+dropout = 0.1
+
+[steps.train]
+batch = 24
+class_photos = 6
+prototypes = 4
+names = 4
+judge_every = 20
+save_every = 15
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
+rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
+
+[[steps]]
+step = "tune"
+name = "contrast"
+size = 24
+least_area = 0.7
+jitter = 0.05
+neighbours = 2
+text_layers = 1
+
+[steps.train]
+batch = 24
+class_photos = 6
+prototypes = 4
+names = 4
+judge_every = 20
+save_every = 15
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
+rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
+
+[[steps]]
+step = "publish"
+name = "second"
+version = "0.0.1"
+sizes = [24]
 "#;
 
 /// Stops a run before each of the given steps, counted over all attempts.
@@ -186,30 +251,41 @@ impl Progress for Stopper {
     }
 }
 
-fn train(world: &Path, name: &str, stops: &[usize]) -> (Report, usize) {
-    let plan = Plan::parse(PLAN).unwrap();
+fn distill(world: &Path, name: &str, stops: &[usize]) -> (Report, usize) {
+    let recipe = Recipe::parse(RECIPE).unwrap();
     let mut progress = Stopper { stops: stops.to_vec(), asked: 0.into() };
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let (work, out) = (world.join(format!("work-{name}")), world.join(format!("pack-{name}")));
-        match run(&plan, &work, &world.join("data"), &world.join("models"), &out, &mut progress) {
+        let (work, out) = (world.join(format!("work-{name}")), world.join(format!("packs-{name}")));
+        match run(&recipe, &work, &world.join("data"), &world.join("models"), &out, &mut progress) {
             Err(TrainError::Stopped) => {}
             result => return (result.unwrap(), attempts),
         }
     }
 }
 
+/// The report without what a clock said.
+fn timeless(report: &Report) -> String {
+    let mut report = report.clone();
+    let steps = report.steps.iter_mut().map(|step| &mut step.size);
+    for size in steps.chain(report.packs.iter_mut().map(|pack| &mut pack.size)) {
+        (size.image_ms, size.text_ms) = (0.0, 0.0);
+    }
+    // It travels through JSON in a checkpoint, which may cost the last bit of a figure; the files may not.
+    format!("{report:.9?}")
+}
+
 #[test]
-fn a_tiny_model_learns_and_a_stopped_run_ends_with_the_same_bits() {
+fn a_tiny_series_is_distilled_and_a_stopped_run_ends_with_the_same_bits() {
     let world = tempfile::tempdir().unwrap();
     draw_world(world.path());
-    let (whole, attempts) = train(world.path(), "whole", &[]);
+    let (whole, attempts) = distill(world.path(), "whole", &[]);
     assert_eq!(attempts, 1);
-    let (stopped, attempts) = train(world.path(), "stopped", &[8, 40, 90]);
-    assert_eq!(attempts, 4, "stopped in both stages, on and off a checkpoint's step");
+    let (stopped, attempts) = distill(world.path(), "stopped", &[10, 45, 80, 125, 190, 260]);
+    assert_eq!(attempts, 7, "stopped in every step that learns, on and off a checkpoint");
 
-    for stage in ["heads", "fine"] {
+    for stage in ["01-teacher", "03-affinity", "05-heads", "06-contrast"] {
         let losses: Vec<f64> =
             whole.judgements.iter().filter(|it| it.stage == stage).map(|it| it.loss).collect();
         assert!(losses.len() == 3 && losses[2] < losses[0], "{stage}: {losses:?}");
@@ -217,35 +293,44 @@ fn a_tiny_model_learns_and_a_stopped_run_ends_with_the_same_bits() {
     let scores: Vec<f64> = whole.judgements.iter().map(Judgement::score).collect();
     assert!(scores.iter().copied().fold(0.0, f64::max) > 0.5, "{scores:?}");
 
-    // The report travels through JSON in a checkpoint, which may cost the last bit of a figure; the files may not.
-    assert_eq!(format!("{whole:.9?}"), format!("{stopped:.9?}"));
-    for file in ["image.safetensors", "text.safetensors", "vocabulary.bpe", "model.toml", "MODEL_CARD.md"] {
-        let read = |name: &str| std::fs::read(world.path().join(name).join(file)).unwrap();
-        assert!(read("pack-whole") == read("pack-stopped"), "{file} differs");
+    let steps: Vec<&str> = whole.steps.iter().map(|row| row.step.as_str()).collect();
+    assert_eq!(steps, ["teacher", "inherit", "affinity", "heads", "contrast"]);
+    let [before, after] = [whole.steps[0].size, whole.steps[1].size];
+    assert!(after.relus <= 14_000 && after.multiply_adds <= 250_000, "{after:?}");
+    assert!(after.relus < before.relus && after.parameters < before.parameters);
+
+    assert_eq!(timeless(&whole), timeless(&stopped));
+    for file in ["image.safetensors", "text.safetensors", "vocabulary.bpe", "model.toml"] {
+        for pack in ["first", "second"] {
+            let read = |run: &str| std::fs::read(world.path().join(run).join(pack).join(file)).unwrap();
+            assert!(read("packs-whole") == read("packs-stopped"), "{pack}/{file} differs");
+        }
     }
+    let written = std::fs::read_to_string(world.path().join("packs-whole/report.json")).unwrap();
+    let written: Report = serde_json::from_str(&written).unwrap();
+    assert_eq!(timeless(&written), timeless(&whole));
+    the_packs_work(&world.path().join("packs-whole"), &whole);
 }
 
-#[test]
-fn the_pack_that_training_writes_is_opened_by_the_encoder() {
-    let world = tempfile::tempdir().unwrap();
-    draw_world(world.path());
-    let (report, _) = train(world.path(), "pack", &[]);
-    let held_out = report.held_out.unwrap();
-    assert_eq!(held_out.counts[..2], [144, 288]);
-
-    let encoder = Encoder::open(&world.path().join("pack-pack")).unwrap();
-    let picture = |shape, rgb| Picture::decode(&draw(shape, rgb, 3), &Limits::default()).unwrap();
-    let images =
-        encoder.embed_images(&[picture("stripe", COLOURS[0].1), picture("ring", COLOURS[2].1)]).unwrap();
-    let texts = encoder.embed_texts(&["a red stripe", "a blue ring"]).unwrap();
-    for (own, other) in [(0, 1), (1, 0)] {
-        let right = texts[own].cosine(&images[own]);
-        assert!(right > texts[own].cosine(&images[other]), "sentence {own}");
+fn the_packs_work(packs: &Path, report: &Report) {
+    for pack in &report.packs {
+        let folder = packs.join(&pack.name);
+        let held_out = pack.held_out.as_ref().unwrap();
+        assert_eq!(held_out.counts[..2], [144, 288]);
+        let encoder = Encoder::open(&folder).unwrap();
+        let picture = |shape, rgb| Picture::decode(&draw(shape, rgb, 3), &Limits::default()).unwrap();
+        let images =
+            encoder.embed_images(&[picture("stripe", COLOURS[0].1), picture("ring", COLOURS[2].1)]).unwrap();
+        let texts = encoder.embed_texts(&["a red stripe", "a blue ring"]).unwrap();
+        for (own, other) in [(0, 1), (1, 0)] {
+            let right = texts[own].cosine(&images[own]);
+            assert!(right > texts[own].cosine(&images[other]), "{} sentence {own}", pack.name);
+        }
+        let scores = &encoder.info().scores;
+        assert!(scores.text_to_image.is_some() && scores.logit_scale.is_some());
+        let card = std::fs::read_to_string(folder.join("MODEL_CARD.md")).unwrap();
+        assert!(card.contains(&format!("{:.3}", held_out.accuracy)), "the card states what was measured");
     }
-    let scores = &encoder.info().scores;
-    assert!(scores.text_to_image.is_some() && scores.logit_scale.is_some());
-    let card = std::fs::read_to_string(world.path().join("pack-pack/MODEL_CARD.md")).unwrap();
-    assert!(card.contains(&format!("{:.3}", held_out.accuracy)), "the card states what was measured");
 }
 
 #[test]
@@ -254,9 +339,21 @@ fn a_broken_table_is_named_by_file_and_line() {
     draw_world(world.path());
     let table = world.path().join("data/flickr8k/train.tsv");
     std::fs::write(&table, "image\tcaption\nred-ring-0.png\ta ring\nno tab\n").unwrap();
-    let plan = Plan::parse(PLAN).unwrap();
+    let recipe = Recipe::parse(RECIPE).unwrap();
     let mut progress = Stopper { stops: Vec::new(), asked: 0.into() };
     let [work, data, models, out] = ["work", "data", "models", "out"].map(|name| world.path().join(name));
-    let error = run(&plan, &work, &data, &models, &out, &mut progress).unwrap_err().to_string();
+    let error = run(&recipe, &work, &data, &models, &out, &mut progress).unwrap_err().to_string();
     assert!(error.contains("train.tsv:3"), "{error}");
+}
+
+#[test]
+fn a_senseless_recipe_is_refused_by_field() {
+    let refused =
+        |from: &str, to: &str| Recipe::parse(&RECIPE.replacen(from, to, 1)).unwrap_err().to_string();
+    assert!(refused("step = \"committee\"", "step = \"prune\"").contains("the recipe"));
+    assert!(refused("members = 3", "members = 0").contains("members"));
+    assert!(refused("batch = 24", "batch = 0").contains("\"teacher\": batch"));
+    assert!(refused("sizes = [24, 32]", "sizes = []").contains("sizes"));
+    assert!(refused("name = \"first\"", "name = \"../first\"").contains("letters"));
+    assert!(refused("seed = 5", "sead = 5").contains("sead"));
 }

@@ -13,7 +13,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use super::parameters::Layout;
 use super::trunk::{Architecture, Trunk};
 
-/// The head's tensors within the image tower's flat vector.
+/// The head's tensors within a flat vector.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// `features x dim`.
@@ -28,14 +28,48 @@ pub struct Head {
     pub bias: Range<usize>,
 }
 
+impl Head {
+    /// Appends the head's tensors to a layout.
+    pub fn push(layout: &mut Layout, features: usize, hidden: usize, dim: usize) -> Self {
+        Self {
+            direct: layout.push("head.direct.weight", &[features, dim]),
+            inner: layout.push("head.inner.weight", &[features, hidden]),
+            inner_bias: layout.push("head.inner.bias", &[hidden]),
+            outer: layout.push("head.outer.weight", &[hidden, dim]),
+            bias: layout.push("head.outer.bias", &[dim]),
+        }
+    }
+
+    /// Length of the feature vector, width of the hidden layer, length of the raw vector.
+    pub fn shape(&self) -> [usize; 3] {
+        let (hidden, dim) = (self.inner_bias.len(), self.bias.len());
+        [self.direct.len() / dim, hidden, dim]
+    }
+
+    /// Raw vectors of feature rows.
+    pub fn project(&self, weights: &[f32], features: &[f32]) -> Vec<Vec<f32>> {
+        let [width, hidden, dim] = self.shape();
+        let rows = features.len() / width;
+        let mut inner = vec![0.0; rows * hidden];
+        product(features, &weights[self.inner.clone()], &mut inner, rows, Accum::Replace);
+        for row in inner.chunks_exact_mut(hidden) {
+            for (value, bias) in row.iter_mut().zip(&weights[self.inner_bias.clone()]) {
+                *value = (*value + bias).max(0.0);
+            }
+        }
+        let mut out: Vec<f32> = weights[self.bias.clone()].repeat(rows);
+        product(features, &weights[self.direct.clone()], &mut out, rows, Accum::Add);
+        product(&inner, &weights[self.outer.clone()], &mut out, rows, Accum::Add);
+        out.chunks_exact(dim).map(<[f32]>::to_vec).collect()
+    }
+}
+
 /// The image tower's shape; weights are a flat vector of [`ImageTower::layout`].
 #[derive(Clone, Debug)]
 pub struct ImageTower {
     trunk: Trunk,
     head: Head,
     layout: Layout,
-    hidden: usize,
-    dim: usize,
 }
 
 impl ImageTower {
@@ -43,15 +77,8 @@ impl ImageTower {
     pub fn new(architecture: &Architecture, hidden: usize, dim: usize) -> Self {
         let trunk = Trunk::new(architecture);
         let mut layout = trunk.layout().clone();
-        let features = trunk.features();
-        let head = Head {
-            direct: layout.push("head.direct.weight", &[features, dim]),
-            inner: layout.push("head.inner.weight", &[features, hidden]),
-            inner_bias: layout.push("head.inner.bias", &[hidden]),
-            outer: layout.push("head.outer.weight", &[hidden, dim]),
-            bias: layout.push("head.outer.bias", &[dim]),
-        };
-        Self { trunk, head, layout, hidden, dim }
+        let head = Head::push(&mut layout, trunk.features(), hidden, dim);
+        Self { trunk, head, layout }
     }
 
     /// Names, shapes and order of the weights.
@@ -71,25 +98,7 @@ impl ImageTower {
 
     /// Raw vectors of square images (`images x size x size x 3`, values in [-1, 1]), `shard` at a time.
     pub fn embed(&self, weights: &[f32], pixels: &[f32], size: usize, shard: usize) -> Vec<Vec<f32>> {
-        let features = self.trunk.features_of(weights, pixels, size, shard);
-        self.project(weights, &features)
-    }
-
-    /// The head alone.
-    pub fn project(&self, weights: &[f32], features: &[f32]) -> Vec<Vec<f32>> {
-        let rows = features.len() / self.trunk.features();
-        let head = &self.head;
-        let mut inner = vec![0.0; rows * self.hidden];
-        product(features, &weights[head.inner.clone()], &mut inner, rows, Accum::Replace);
-        for row in inner.chunks_exact_mut(self.hidden) {
-            for (value, bias) in row.iter_mut().zip(&weights[head.inner_bias.clone()]) {
-                *value = (*value + bias).max(0.0);
-            }
-        }
-        let mut out: Vec<f32> = weights[head.bias.clone()].repeat(rows);
-        product(features, &weights[head.direct.clone()], &mut out, rows, Accum::Add);
-        product(&inner, &weights[head.outer.clone()], &mut out, rows, Accum::Add);
-        out.chunks_exact(self.dim).map(<[f32]>::to_vec).collect()
+        self.head.project(weights, &self.trunk.features_of(weights, pixels, size, shard))
     }
 }
 

@@ -177,7 +177,17 @@ pub(crate) fn mask(activation: Activation, out: &[f32], out_grad: &mut [f32]) {
     );
 }
 
+/// Channels that go through a depthwise convolution together.
+const LANES: usize = 16;
+/// That many neighbouring channels of one place.
+type Lane = [f32; LANES];
+/// A 3x3 window's weights for one [`Lane`].
+type Window = [Lane; 9];
+
 /// 3x3 depthwise convolution with SAME padding; `w` is `9 x channels`, row by row of the window.
+///
+/// [`LANES`] channels at a time are copied into a padded map of their own, where every place has its nine
+/// neighbours at fixed distances: no border is tested and the window's weights stay in registers.
 pub(crate) fn depthwise(
     x: &[f32],
     input: Extent,
@@ -190,42 +200,52 @@ pub(crate) fn depthwise(
     let output = input.after(stride, input.channels);
     assert_eq!(x.len() / input.len(), out.len() / output.len(), "the same number of images");
     assert_eq!(w.len(), 9 * input.channels, "a 3x3 window per channel");
+    let mut padded = Padded::new(input, stride);
     Arch::new().dispatch(
         #[inline(always)]
         || {
             for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(output.len())) {
-                depthwise_image(x, input, stride, w, bias, activation, out);
+                for from in (0..input.channels).step_by(LANES) {
+                    padded.fill(x, input, from);
+                    depthwise_lane(&padded, output, stride, (w, bias), from, activation, out);
+                }
             }
         },
     );
 }
 
 #[inline(always)]
-fn depthwise_image(
-    x: &[f32],
-    input: Extent,
+fn depthwise_lane(
+    padded: &Padded,
+    output: Extent,
     stride: usize,
-    w: &[f32],
-    bias: &[f32],
+    (w, bias): (&[f32], &[f32]),
+    from: usize,
     activation: Activation,
     out: &mut [f32],
 ) {
-    let channels = input.channels;
-    let output = input.after(stride, channels);
-    for (place, out) in out.chunks_exact_mut(channels).enumerate() {
-        out.copy_from_slice(bias);
-        for (tap, at) in window(place, input, output, stride) {
-            let x = &x[at * channels..][..channels];
-            let w = &w[tap * channels..][..channels];
-            for ((sum, x), w) in out.iter_mut().zip(x).zip(w) {
-                *sum += x * w;
+    let channels = output.channels;
+    let lanes = LANES.min(channels - from);
+    let (window, bias) = (window_of(w, channels, from), lane_of(&bias[from..][..lanes]));
+    let bounds = match activation {
+        Activation::Linear => (f32::NEG_INFINITY, f32::INFINITY),
+        _ => (0.0, activation.upper()),
+    };
+    for (row, out) in out.chunks_exact_mut(output.width * channels).enumerate() {
+        let [above, middle, below] = padded.rows(row * stride);
+        for (column, out) in out.chunks_exact_mut(channels).enumerate() {
+            let mut sum = bias;
+            for (line, taps) in [above, middle, below].into_iter().zip(window.chunks_exact(3)) {
+                for (x, w) in line[column * stride..][..3].iter().zip(taps) {
+                    for lane in 0..LANES {
+                        sum[lane] += x[lane] * w[lane];
+                    }
+                }
             }
-        }
-        if activation != Activation::Linear {
-            let upper = activation.upper();
-            for value in out {
-                *value = value.max(0.0).min(upper);
+            for value in &mut sum {
+                *value = value.max(bounds.0).min(bounds.1);
             }
+            put(&mut out[from..][..lanes], &sum);
         }
     }
 }
@@ -245,30 +265,174 @@ pub(crate) fn depthwise_back(
     let channels = input.channels;
     let output = input.after(stride, channels);
     assert_eq!(x.len() / input.len(), out_grad.len() / output.len(), "the same number of images");
-    x_grad.fill(0.0);
+    let mut padded = Padded::new(input, stride);
+    let mut spread = Padded::new(input, stride);
     let images = x.chunks_exact(input.len()).zip(x_grad.chunks_exact_mut(input.len()));
     Arch::new().dispatch(
         #[inline(always)]
         || {
             for ((x, x_grad), out_grad) in images.zip(out_grad.chunks_exact(output.len())) {
-                for (place, out_grad) in out_grad.chunks_exact(channels).enumerate() {
-                    for (sum, gradient) in bias_grad.iter_mut().zip(out_grad) {
-                        *sum += gradient;
-                    }
-                    for (tap, at) in window(place, input, output, stride) {
-                        let x = &x[at * channels..][..channels];
-                        let x_grad = &mut x_grad[at * channels..][..channels];
-                        let w = &w[tap * channels..][..channels];
-                        let w_grad = &mut w_grad[tap * channels..][..channels];
-                        for i in 0..channels.min(out_grad.len()) {
-                            x_grad[i] += out_grad[i] * w[i];
-                            w_grad[i] += out_grad[i] * x[i];
-                        }
-                    }
+                for from in (0..channels).step_by(LANES) {
+                    padded.fill(x, input, from);
+                    weights_back(&padded, output, stride, out_grad, from, w_grad, bias_grad);
+                    spread.fill_spread(out_grad, output, stride, from);
+                    input_back(&spread, input, w, from, x_grad);
                 }
             }
         },
     );
+}
+
+/// Adds `Σ out_grad[y, x] · input[y·stride + tap]` to each tap, and `Σ out_grad` to the bias.
+#[inline(always)]
+fn weights_back(
+    padded: &Padded,
+    output: Extent,
+    stride: usize,
+    out_grad: &[f32],
+    from: usize,
+    w_grad: &mut [f32],
+    bias_grad: &mut [f32],
+) {
+    let channels = output.channels;
+    let lanes = LANES.min(channels - from);
+    let mut sums: Window = [[0.0; LANES]; 9];
+    let mut bias: Lane = [0.0; LANES];
+    for (row, out_grad) in out_grad.chunks_exact(output.width * channels).enumerate() {
+        let lines = padded.rows(row * stride);
+        for (column, gradient) in out_grad.chunks_exact(channels).enumerate() {
+            let gradient = lane_of(&gradient[from..][..lanes]);
+            for lane in 0..LANES {
+                bias[lane] += gradient[lane];
+            }
+            for (line, sums) in lines.iter().zip(sums.chunks_exact_mut(3)) {
+                for (x, sum) in line[column * stride..][..3].iter().zip(sums) {
+                    for lane in 0..LANES {
+                        sum[lane] += x[lane] * gradient[lane];
+                    }
+                }
+            }
+        }
+    }
+    for (tap, sum) in sums.iter().enumerate() {
+        add(&mut w_grad[tap * channels + from..][..lanes], &sum[..lanes]);
+    }
+    add(&mut bias_grad[from..][..lanes], &bias[..lanes]);
+}
+
+/// `x_grad[y, x] = Σ_tap spread[y + 2 - tap, ...] · w[tap]`: a convolution with the turned window.
+#[inline(always)]
+fn input_back(spread: &Padded, input: Extent, w: &[f32], from: usize, x_grad: &mut [f32]) {
+    let channels = input.channels;
+    let lanes = LANES.min(channels - from);
+    let mut window = window_of(w, channels, from);
+    window.reverse();
+    for (row, x_grad) in x_grad.chunks_exact_mut(input.width * channels).enumerate() {
+        let lines = spread.rows(row);
+        for (column, x_grad) in x_grad.chunks_exact_mut(channels).enumerate() {
+            let mut sum: Lane = [0.0; LANES];
+            for (line, taps) in lines.iter().zip(window.chunks_exact(3)) {
+                for (gradient, w) in line[column..][..3].iter().zip(taps) {
+                    for lane in 0..LANES {
+                        sum[lane] += gradient[lane] * w[lane];
+                    }
+                }
+            }
+            put(&mut x_grad[from..][..lanes], &sum);
+        }
+    }
+}
+
+/// One [`Lane`] of a map, zeros around it.
+struct Padded {
+    places: Vec<Lane>,
+    width: usize,
+    /// Rows and columns of zeros that SAME padding puts before.
+    before: (usize, usize),
+}
+
+impl Padded {
+    /// Zeros for a map of `input`'s height and width, and for a window at its last row and column.
+    fn new(input: Extent, stride: usize) -> Self {
+        let before = (padding_before(input.height, stride), padding_before(input.width, stride));
+        let width = input.width + 2;
+        Self { places: vec![[0.0; LANES]; (input.height + 2) * width], width, before }
+    }
+
+    /// Copies the lane that starts at channel `from`.
+    #[inline(always)]
+    fn fill(&mut self, map: &[f32], extent: Extent, from: usize) {
+        let (above, left) = self.before;
+        self.copy(map, extent, from, 1, (above, left));
+    }
+
+    /// Copies a gradient `stride` places apart, so that a window over the result, turned round, meets every
+    /// output that an input place took part in.
+    #[inline(always)]
+    fn fill_spread(&mut self, gradient: &[f32], extent: Extent, stride: usize, from: usize) {
+        let (above, left) = self.before;
+        self.copy(gradient, extent, from, stride, (2 - above, 2 - left));
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, map: &[f32], extent: Extent, from: usize, step: usize, (top, left): (usize, usize)) {
+        let lanes = LANES.min(extent.channels - from);
+        for (row, line) in map.chunks_exact(extent.width * extent.channels).enumerate() {
+            let target = &mut self.places[(row * step + top) * self.width + left..];
+            for (place, target) in line.chunks_exact(extent.channels).zip(target.iter_mut().step_by(step)) {
+                *target = lane_of(&place[from..][..lanes]);
+            }
+        }
+    }
+
+    /// Three neighbouring rows.
+    #[inline(always)]
+    fn rows(&self, first: usize) -> [&[Lane]; 3] {
+        [0, 1, 2].map(
+            #[inline(always)]
+            |row| &self.places[(first + row) * self.width..][..self.width],
+        )
+    }
+}
+
+/// Up to [`LANES`] values, zeros after them.
+#[inline(always)]
+fn lane_of(values: &[f32]) -> Lane {
+    match values.try_into() {
+        Ok(lane) => lane,
+        Err(_) => std::array::from_fn(
+            #[inline(always)]
+            |at| values.get(at).copied().unwrap_or(0.0),
+        ),
+    }
+}
+
+/// Writes as many values as fit: a whole lane in one store.
+#[inline(always)]
+fn put(target: &mut [f32], lane: &Lane) {
+    if let Ok(target) = <&mut Lane>::try_from(&mut *target) {
+        *target = *lane;
+    } else {
+        for (target, value) in target.iter_mut().zip(lane) {
+            *target = *value;
+        }
+    }
+}
+
+#[inline(always)]
+fn window_of(w: &[f32], channels: usize, from: usize) -> Window {
+    let lanes = LANES.min(channels - from);
+    std::array::from_fn(
+        #[inline(always)]
+        |tap| lane_of(&w[tap * channels + from..][..lanes]),
+    )
+}
+
+#[inline(always)]
+fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
 }
 
 /// The taps of the 3x3 window of output `place` that fall inside the map: (tap 0..9, input place).

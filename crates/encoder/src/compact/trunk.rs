@@ -213,58 +213,79 @@ impl Trunk {
         average(maps.last().map_or(&[], Vec::as_slice), extent, out);
     }
 
-    /// Runs one shard and keeps every layer's output for [`Trunk::backward`].
-    pub(crate) fn forward(&self, weights: &[f32], pixels: Vec<f32>, size: usize) -> Tape {
+    /// Runs one shard of square images, whose pixels lie in `tape.maps[0]`, and keeps every layer's output for
+    /// [`Trunk::backward`].
+    pub(crate) fn forward(&self, weights: &[f32], size: usize, tape: &mut Tape) {
         let mut extent = Extent { height: size, width: size, channels: 3 };
-        let images = pixels.len() / extent.len();
-        let mut tape = Tape { images, extents: vec![extent], maps: vec![pixels], features: Vec::new() };
-        for step in &self.steps {
+        tape.images = tape.maps[0].len() / extent.len();
+        tape.extents.clear();
+        tape.extents.push(extent);
+        tape.maps.resize_with(self.steps.len() + 1, Vec::new);
+        for (at, step) in self.steps.iter().enumerate() {
             let output = step.output(extent);
-            let mut map = vec![0.0; images * output.len()];
-            let input = tape.maps.last().map_or(&[][..], Vec::as_slice);
-            let residual = step.residual.map(|at| tape.maps[at + 1].as_slice());
-            run(step, weights, input, extent, images, self.activation, residual, &mut map);
-            tape.maps.push(map);
+            let (before, rest) = tape.maps.split_at_mut(at + 1);
+            let residual = step.residual.map(|entry| before[entry + 1].as_slice());
+            rest[0].resize(tape.images * output.len(), 0.0);
+            run(step, weights, &before[at], extent, tape.images, self.activation, residual, &mut rest[0]);
             tape.extents.push(output);
             extent = output;
         }
-        tape.features = vec![0.0; images * self.features];
+        tape.features.resize(tape.images * self.features, 0.0);
         average(tape.maps.last().map_or(&[], Vec::as_slice), extent, &mut tape.features);
-        tape
     }
 
     /// Adds to `gradient` what one shard's feature gradient says about each weight.
-    pub(crate) fn backward(&self, weights: &[f32], tape: &Tape, feature_grad: &[f32], gradient: &mut [f32]) {
+    ///
+    /// `slopes` is room for the gradient of each map; what it held does not matter.
+    pub(crate) fn backward(
+        &self,
+        weights: &[f32],
+        tape: &Tape,
+        feature_grad: &[f32],
+        slopes: &mut Vec<Vec<f32>>,
+        gradient: &mut [f32],
+    ) {
         let last = self.steps.len();
-        let mut pending: Vec<Option<Vec<f32>>> = vec![None; last + 1];
-        let mut top = vec![0.0; tape.maps[last].len()];
-        average_back(feature_grad, tape.extents[last], &mut top);
-        pending[last] = Some(top);
+        slopes.resize_with(last + 1, Vec::new);
+        for (slope, map) in slopes.iter_mut().zip(&tape.maps) {
+            slope.resize(map.len(), 0.0);
+        }
+        average_back(feature_grad, tape.extents[last], &mut slopes[last]);
         for index in (1..=last).rev() {
             let step = &self.steps[index - 1];
-            let Some(mut out_grad) = pending[index].take() else { continue };
+            let (before, after) = slopes.split_at_mut(index);
             if step.activation != Activation::Linear {
-                mask(self.activation, &tape.maps[index], &mut out_grad);
+                mask(self.activation, &tape.maps[index], &mut after[0]);
             }
-            let input_grad = step_back(step, weights, tape, index, &out_grad, gradient);
-            if let Some(input_grad) = input_grad {
-                accumulate(&mut pending[index - 1], input_grad);
-            }
-            if let Some(entry) = step.residual {
-                accumulate(&mut pending[entry + 1], out_grad);
+            step_back(step, weights, tape, index, &after[0], &mut before[index - 1], gradient);
+            // What a later block added from this step's input comes back unchanged.
+            let adds = |later: &Step| index >= 2 && later.residual == Some(index - 2);
+            if let Some(at) = self.steps.iter().position(adds) {
+                add(&mut before[index - 1], &after[at + 1 - index]);
             }
         }
     }
 }
 
-/// What one shard left behind on its way forward.
+/// What one shard left behind on its way forward; kept from shard to shard, so that memory is asked for once.
+#[derive(Default)]
 pub(crate) struct Tape {
     images: usize,
     /// The input's extent, then every step's output's.
     extents: Vec<Extent>,
+    /// The pixels, then every step's output.
     maps: Vec<Vec<f32>>,
     /// `images x features`.
     pub features: Vec<f32>,
+}
+
+impl Tape {
+    /// Room for the next shard's pixels, empty.
+    pub(crate) fn pixels(&mut self) -> &mut Vec<f32> {
+        self.maps.resize_with(self.maps.len().max(1), Vec::new);
+        self.maps[0].clear();
+        &mut self.maps[0]
+    }
 }
 
 #[derive(Default)]
@@ -312,27 +333,21 @@ fn step_back(
     tape: &Tape,
     index: usize,
     out_grad: &[f32],
+    input_grad: &mut [f32],
     gradient: &mut [f32],
-) -> Option<Vec<f32>> {
+) {
     let (input, extent) = (&tape.maps[index - 1], tape.extents[index - 1]);
     let weight = &weights[step.weight.clone()];
     // A layer's bias follows its weight in the layout.
     let (w_grad, bias_grad) = gradient[step.weight.start..step.bias.end].split_at_mut(step.weight.len());
     match step.kind {
-        Kind::Pointwise => {
-            let mut input_grad = vec![0.0; input.len()];
-            pointwise_back(input, weight, out_grad, w_grad, bias_grad, Some(&mut input_grad));
-            Some(input_grad)
-        }
+        Kind::Pointwise => pointwise_back(input, weight, out_grad, w_grad, bias_grad, Some(input_grad)),
         Kind::Depthwise { stride } => {
-            let mut input_grad = vec![0.0; input.len()];
-            depthwise_back(input, extent, stride, weight, out_grad, w_grad, bias_grad, &mut input_grad);
-            Some(input_grad)
+            depthwise_back(input, extent, stride, weight, out_grad, w_grad, bias_grad, input_grad);
         }
         Kind::Stem => {
             let rows = unfolded(input, extent, tape.images);
             pointwise_back(&rows, weight, out_grad, w_grad, bias_grad, None);
-            None
         }
     }
 }
@@ -343,14 +358,9 @@ fn unfolded(input: &[f32], extent: Extent, images: usize) -> Vec<f32> {
     rows
 }
 
-fn accumulate(slot: &mut Option<Vec<f32>>, addend: Vec<f32>) {
-    match slot {
-        None => *slot = Some(addend),
-        Some(sum) => {
-            for (sum, value) in sum.iter_mut().zip(&addend) {
-                *sum += value;
-            }
-        }
+fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
     }
 }
 
@@ -495,11 +505,23 @@ mod tests {
                 noise(images * size * size * 3, seed).into_iter().map(|value| value * brightness).collect();
             let slope = noise(images * trunk.features, seed + 1);
             let (features, gradient) = by_burn(&trunk, &weights, &pixels, size, &slope);
-            let tape = trunk.forward(&weights, pixels.clone(), size);
+            let (mut tape, mut slopes) = (Tape::default(), Vec::new());
+            // What an earlier, larger shard left behind does not matter.
+            tape.pixels().resize((images + 1) * (size + 2) * (size + 2) * 3, 0.5);
+            trunk.forward(&weights, size + 2, &mut tape);
+            trunk.backward(
+                &weights,
+                &tape,
+                &vec![1.0; slope.len() + trunk.features],
+                &mut slopes,
+                &mut vec![0.0; weights.len()],
+            );
+            tape.pixels().extend(&pixels);
+            trunk.forward(&weights, size, &mut tape);
             close(&tape.features, &features);
             close(&trunk.features_of(&weights, &pixels, size, 2), &features);
             let mut ours = vec![0.0; weights.len()];
-            trunk.backward(&weights, &tape, &slope, &mut ours);
+            trunk.backward(&weights, &tape, &slope, &mut slopes, &mut ours);
             close(&ours, &gradient);
         }
     }

@@ -10,7 +10,7 @@ use super::ProtectionArg;
 #[derive(Debug, Subcommand)]
 pub enum Model {
     Info(ModelInfo),
-    Train(ModelTrain),
+    Distill(ModelDistill),
 }
 
 /// Describe a model pack
@@ -21,29 +21,31 @@ pub struct ModelInfo {
     pub model: Option<PathBuf>,
 }
 
-/// Train the compact model by a plan
+/// Distil the compact models by a recipe
 ///
-/// Stops cleanly at Ctrl-C; the same command goes on from the last checkpoint.
+/// Stops cleanly at Ctrl-C; the same command goes on from the last checkpoint. Writes each pack into a folder of
+/// OUT, and report.json beside them: quality, weights, cost and speed after each step.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    pmirs model train --data ../shared/data --models ../shared/models --work target/training\n\n\
-    DATA holds `flickr8k` and `caltech101`; MODELS holds `mobilenet_v2` and `clip_tokenizer`. The plan says sizes, \
-    steps, rates and the seed: the same plan on the same data gives the same pack.")]
-pub struct ModelTrain {
+    pmirs model distill --recipe models/recipe.toml\n\n\
+    DATA holds `flickr8k` and `caltech101`; MODELS holds `mobilenet_v2`, `clip_tokenizer` and, if there, \
+    `clip_vit_b32_text_vectors`. The recipe says sizes, steps, rates and the seed: the same recipe on the same data \
+    gives the same packs.")]
+pub struct ModelDistill {
     /// What to train and how
-    #[arg(long, value_name = "FILE", default_value = "models/compact/plan.toml")]
-    pub plan: PathBuf,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub recipe: PathBuf,
     /// Folder with captions and class folders
-    #[arg(long, value_name = "DATA", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DATA", env = "PMIRS_DATA", default_value = "../shared/data", value_hint = ValueHint::DirPath)]
     pub data: PathBuf,
     /// Folder with the teacher and the tokenizer
-    #[arg(long, value_name = "MODELS", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "MODELS", env = "PMIRS_MODELS", default_value = "../shared/models", value_hint = ValueHint::DirPath)]
     pub models: PathBuf,
     /// Folder for caches and checkpoints
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "target/distill", value_hint = ValueHint::DirPath)]
     pub work: PathBuf,
-    /// Folder that receives the pack
-    #[arg(long, value_name = "DIR", default_value = "models/compact", value_hint = ValueHint::DirPath)]
+    /// Folder that receives the packs
+    #[arg(long, value_name = "OUT", default_value = "target/distill/packs", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
 }
 

@@ -7,6 +7,7 @@ mod bench;
 mod collection;
 mod completions;
 mod demo;
+mod distill;
 mod eval;
 mod init;
 mod item;

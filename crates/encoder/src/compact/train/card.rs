@@ -2,99 +2,128 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use super::student::Student;
+use super::{PackReport, Report};
 use crate::PackManifest;
 
 /// The card's text.
-pub(crate) fn render(report: &Report, manifest: &PackManifest) -> String {
+pub(crate) fn render(pack: &PackReport, run: &Report, manifest: &PackManifest, network: &Student) -> String {
     let mut card = format!("# Model card: {} {}\n\n", manifest.name, manifest.version);
     card.push_str(
-        "The built-in encoder of PMIRS: a small image tower and a small text tower with one joint space. \
-         `pmirs model train` made it and wrote this card; every figure below was measured by that run.\n\n",
+        "A built-in encoder of PMIRS: a small image tower and a small text tower with one joint space. `pmirs \
+         model distill` made it and wrote this card; every figure below was measured by that run.\n\n",
     );
-    architecture(&mut card, report, manifest);
-    quality(&mut card, report);
+    architecture(&mut card, pack, run, manifest, network);
+    quality(&mut card, pack);
+    stages(&mut card, pack, run);
     card.push_str(ORIGIN);
     cutoffs(&mut card, manifest);
     card.push_str(LIMITS);
     card
 }
 
-fn architecture(card: &mut String, report: &Report, manifest: &PackManifest) {
-    let [image, text] = report.parameters;
-    let cost = report.image_cost;
-    let [width, height] = manifest.image.size;
+fn architecture(
+    card: &mut String,
+    pack: &PackReport,
+    run: &Report,
+    manifest: &PackManifest,
+    network: &Student,
+) {
+    let image = network.image.layout().len();
+    let trunk = &network.architecture.trunk;
+    let size = &pack.size;
     let _ = write!(
         card,
         "## Architecture\n\n\
          | | image tower | text tower |\n|---|---|---|\n\
-         | input | RGB, {width} x {height} px, squashed, bicubic, x/127.5 - 1 | CLIP byte pairs, {} of 49,408 \
+         | input | RGB, {side} x {side} px, squashed, bicubic, x/127.5 - 1 | CLIP byte pairs, {} of 49,408 \
          tokens; up to {} with start and end |\n\
-         | network | MobileNetV2 1.0, mean over places, linear plus one hidden layer | \
-         embedding, residual width-3 convolutions with ReLU, mean over tokens, linear |\n\
-         | parameters | {image} | {text} |\n\
-         | multiply-adds | {} (trunk) | {} at most |\n\
-         | ReLU evaluations | {} (trunk) | |\n\n\
+         | network | {} inverted residual blocks after MobileNetV2, {} features, mean over places, linear plus \
+         one hidden layer of {} | embedding, {} residual width-3 convolutions with ReLU, mean over tokens, \
+         linear |\n\
+         | parameters | {image} | {} |\n\
+         | multiply-adds | {} | {} at most |\n\
+         | ReLU evaluations | {} | |\n\n\
          Embeddings have {} dimensions. Only convolution, depthwise convolution, linear, ReLU, average pooling, \
-         addition and an embedding lookup are used; batch normalisation is folded into the weights. Weights are \
-         16-bit floats; the pack has {} bytes.\n\n",
-        report.vocabulary,
+         addition and an embedding lookup are used{}; batch normalisation is folded into the weights. Matrices \
+         are 8-bit integers with a scale per channel, vectors 16-bit floats; the pack has {} bytes.\n\n",
+        run.vocabulary,
         manifest.text.context_length,
-        cost.multiply_adds,
-        report.text_multiply_adds,
-        cost.relus,
+        trunk.blocks.len(),
+        trunk.features,
+        network.architecture.head_hidden,
+        network.architecture.text.layers,
+        size.parameters - image,
+        size.multiply_adds,
+        size.text_multiply_adds,
+        size.relus,
         manifest.dim,
-        report.pack_bytes,
+        if trunk.bounded {
+            " (activations stop at 6, as ReLU(x) - ReLU(x - 6), which counts as two)"
+        } else {
+            ""
+        },
+        pack.pack_bytes,
+        side = size.image_size,
     );
 }
 
-fn quality(card: &mut String, report: &Report) {
-    card.push_str("## Measured quality\n\n");
-    if let Some(held_out) = &report.held_out {
-        let [photos, captions, left_out] = held_out.counts;
-        let _ = write!(
-            card,
-            "On data that neither training nor selection saw:\n\n\
-             | {photos} photos of `flickr8k/dev.tsv`, {captions} captions | R@1 | R@5 | R@10 |\n|---|---|---|---|\n"
-        );
-        for (name, recall) in
-            [("text to image", held_out.text_to_image), ("image to text", held_out.image_to_text)]
-        {
-            let _ = writeln!(card, "| {name} | {:.3} | {:.3} | {:.3} |", recall.r1, recall.r5, recall.r10);
-        }
-        let _ = write!(
-            card,
-            "\nCaltech-101, {left_out} photos left out of training, 101 class names as words: accuracy {:.3}. \
-             Left out is a photo when the first four bytes of SHA-256 of `class/file`, read as a big-endian \
-             number, are divisible by 4.\n\n",
-            held_out.accuracy
-        );
-    }
-    card.push_str(
-        "While training, on a validation split of the training data (it chose the checkpoint):\n\n",
+fn quality(card: &mut String, pack: &PackReport) {
+    let Some(held_out) = &pack.held_out else { return };
+    let [photos, captions, left_out] = held_out.counts;
+    let _ = write!(
+        card,
+        "## Measured quality\n\nOn data that neither training nor selection saw:\n\n\
+         | {photos} photos of `flickr8k/dev.tsv`, {captions} captions | R@1 | R@5 | R@10 |\n|---|---|---|---|\n"
     );
-    card.push_str("| stage | step | loss | R@1 | R@5 | R@10 | classes |\n|---|---|---|---|---|---|---|\n");
-    for judgement in &report.judgements {
-        let recall = judgement.text_to_image;
+    for (name, recall) in
+        [("text to image", held_out.text_to_image), ("image to text", held_out.image_to_text)]
+    {
+        let _ = writeln!(card, "| {name} | {:.3} | {:.3} | {:.3} |", recall.r1, recall.r5, recall.r10);
+    }
+    let _ = write!(
+        card,
+        "\nCaltech-101, {left_out} photos left out of training, 101 class names as words: accuracy {:.3}. Left \
+         out is a photo when the first four bytes of SHA-256 of `class/file`, read as a big-endian number, are \
+         divisible by 4.\n\n",
+        held_out.accuracy
+    );
+}
+
+/// Each step of the run up to this pack: quality on the validation split against size.
+fn stages(card: &mut String, pack: &PackReport, run: &Report) {
+    card.push_str(
+        "## How it came to be\n\nThe network after each step, judged on a validation split of the training data \
+         (which chose the checkpoints). Milliseconds are of one image on one thread of the training machine, \
+         while it was busy.\n\n\
+         | step | R@1 | R@5 | R@10 | classes | parameters | multiply-adds | ReLUs | bytes | px | ms |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in &run.steps {
+        let (recall, size) = (row.text_to_image, row.size);
         let _ = writeln!(
             card,
-            "| {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} |",
-            judgement.stage,
-            judgement.step,
-            judgement.loss,
+            "| {} | {:.3} | {:.3} | {:.3} | {:.3} | {} | {} | {} | {} | {} | {:.1} |",
+            row.step,
             recall.r1,
             recall.r5,
             recall.r10,
-            judgement.accuracy
+            row.accuracy,
+            size.parameters,
+            size.multiply_adds,
+            size.relus,
+            size.bytes,
+            size.image_size,
+            size.image_ms
         );
     }
-    let sizes = report.sizes.iter().map(|(size, score)| format!("{size} px {score:.4}"));
-    let sizes = sizes.collect::<Vec<_>>().join(", ");
-    let [train, validate] = report.photos;
+    let sizes: Vec<String> = pack.sizes.iter().map(|(size, score)| format!("{size} px {score:.4}")).collect();
+    let [train, validate] = run.photos;
     let _ = write!(
         card,
         "\n{train} photos trained, {validate} judged. The input size is the one with the best validation score \
-         (mean recall + 0.2 of class accuracy): {sizes}.\n\n"
+         (mean recall + 0.2 of class accuracy): {}.\n\n",
+        sizes.join(", ")
     );
 }
 
@@ -127,7 +156,7 @@ const ORIGIN: &str = "\
 - Tokens: a subset of OpenAI CLIP's byte-pair vocabulary (MIT).
 
 The data's licences do not allow the photos or captions to be passed on; none are part of this pack. Whoever
-wants to use the weights commercially should retrain on data that allows it: `pmirs model train` is all it takes.
+wants to use the weights commercially should retrain on data that allows it: `pmirs model distill` is all it takes.
 
 ";
 

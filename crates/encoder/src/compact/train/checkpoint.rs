@@ -8,10 +8,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::TrainError;
 use super::optimiser::State;
 
-/// A stage's state, and the best weights so far with their score.
+/// A learning step's states, and the best network so far with its score.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Checkpoint {
-    pub state: State,
+    pub states: Vec<State>,
     pub best: Vec<f32>,
     pub best_score: f64,
     /// Sum of losses since the last line of progress, and their number.
@@ -39,45 +39,58 @@ impl Checkpoint {
             let bits = metadata.get(name).and_then(|bits| bits.parse::<u64>().ok());
             bits.ok_or_else(|| broken(format!("{name} is missing")))
         };
+        let step = number("step")?;
+        let states = (0..number("states")?).map(|at| {
+            Ok(State {
+                step,
+                values: vector(&format!("values.{at}"))?,
+                first: vector(&format!("first.{at}"))?,
+                second: vector(&format!("second.{at}"))?,
+                average: vector(&format!("average.{at}"))?,
+            })
+        });
         Ok(Some(Self {
-            state: State {
-                step: number("step")?,
-                values: vector("values")?,
-                first: vector("first")?,
-                second: vector("second")?,
-                average: vector("average")?,
-            },
+            states: states.collect::<Result<_, TrainError>>()?,
             best: vector("best")?,
             best_score: f64::from_bits(number("best_score")?),
             losses: (f64::from_bits(number("loss_sum")?), number("loss_count")?),
         }))
     }
 
+    /// Steps taken.
+    pub(crate) fn step(&self) -> u64 {
+        self.states.first().map_or(0, |state| state.step)
+    }
+
     /// Writes beside, flushes, then renames over the old checkpoint.
     pub(crate) fn write(&self, path: &Path, plan: &str) -> Result<(), TrainError> {
         let broken = |reason: String| TrainError::Checkpoint { path: path.to_path_buf(), reason };
-        let state = &self.state;
-        let tensors = [
-            ("values", &state.values),
-            ("first", &state.first),
-            ("second", &state.second),
-            ("average", &state.average),
-            ("best", &self.best),
-        ];
-        let bytes = tensors.map(|(name, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            (name, values.len(), bytes)
+        let vectors = self.states.iter().enumerate().flat_map(|(at, state)| {
+            let parts = [
+                ("values", &state.values),
+                ("first", &state.first),
+                ("second", &state.second),
+                ("average", &state.average),
+            ];
+            parts.map(|(name, values)| (format!("{name}.{at}"), values))
         });
+        let bytes: Vec<(String, usize, Vec<u8>)> = vectors
+            .chain([("best".to_owned(), &self.best)])
+            .map(|(name, values)| {
+                (name, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            })
+            .collect();
         let views = bytes
             .iter()
             .map(|(name, length, bytes)| {
-                TensorView::new(Dtype::F32, vec![*length], bytes).map(|view| (*name, view))
+                TensorView::new(Dtype::F32, vec![*length], bytes).map(|view| (name.as_str(), view))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| broken(error.to_string()))?;
         let metadata = HashMap::from([
             ("plan".to_owned(), plan.to_owned()),
-            ("step".to_owned(), state.step.to_string()),
+            ("step".to_owned(), self.step().to_string()),
+            ("states".to_owned(), self.states.len().to_string()),
             ("best_score".to_owned(), self.best_score.to_bits().to_string()),
             ("loss_sum".to_owned(), self.losses.0.to_bits().to_string()),
             ("loss_count".to_owned(), self.losses.1.to_string()),

@@ -1,31 +1,43 @@
-//! Training the compact model: seeded, resumable, on the processor.
+//! Staged distillation of the compact models: seeded, resumable, on the processor.
 //!
-//! 1. **Inherit**: the trunk takes the teacher's weights.
-//! 2. **Heads**: with the trunk frozen, head and text tower learn from features computed once.
-//! 3. **Fine-tuning**: every layer learns from random views of the photos.
-//! 4. **Publish**: the checkpoint that a validation split of the training data liked best becomes a pack, with
-//!    means, cutoffs and a model card.
+//! A [`Recipe`] is a list of steps. Each takes a network and leaves another:
 //!
-//! Every draw is addressed by the plan's seed, a purpose and a step, and sums run in a fixed order: a run that
+//! - **committee**: several heads and text towers learn on the frozen trunk's features and are folded into one.
+//!   The first gives the teacher, a classifier of photos, words; it is the teacher of affinities from then on.
+//! - **prune**: the student inherits the most important channels, by the slope of the loss at their gates.
+//! - **tune**: every layer learns: affinities after the teacher's, contrast with hard negatives, or both.
+//! - **publish**: the network becomes a pack, with means, cutoffs and a model card.
+//!
+//! Every draw is addressed by the recipe's seed, a purpose and a step, and sums run in a fixed order: a run that
 //! is killed and started again ends with the same bits as one that was not.
 
+mod batches;
 mod card;
 mod checkpoint;
 mod clip_names;
+mod committee;
 mod corpus;
+mod features;
+mod guide;
 mod held_out;
 pub mod judge;
 mod objective;
 mod optimiser;
 mod photos;
+mod prune;
 mod publish;
+mod recipe;
 mod rng;
+mod runner;
 mod session;
-mod stages;
 mod standard;
+mod steps;
+mod student;
 mod teacher;
+mod tune;
 mod words;
 
+use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -36,121 +48,9 @@ pub use self::held_out::measure;
 pub use self::judge::Recall;
 pub use self::objective::Terms;
 pub use self::optimiser::Rates;
-use super::trunk::Architecture;
+pub use self::recipe::{CommitteePlan, PrunePlan, PublishPlan, Recipe, StagePlan, Step, TunePlan};
+pub use self::student::Size;
 use crate::{EncoderError, PackError, PictureError, TokenizerError};
-
-/// What to train and how: `models/compact/plan.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Plan {
-    /// Version of the pack that comes out.
-    pub version: String,
-    /// Where every random draw starts.
-    pub seed: u64,
-    /// Side of the squares that photos are decoded to, in pixels.
-    pub photo_side: usize,
-    /// Sizes of the network.
-    pub network: NetworkPlan,
-    /// The stage with a frozen trunk.
-    pub heads: HeadsPlan,
-    /// The stage that trains every layer; left out, the heads' result is published.
-    pub fine: Option<FinePlan>,
-    /// Input sizes to choose the published one from, on the validation split.
-    pub image_sizes: Vec<usize>,
-}
-
-/// Sizes of the network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkPlan {
-    /// Length of an embedding.
-    pub dim: usize,
-    /// Hidden width of the image head.
-    pub head_hidden: usize,
-    /// Width of the text tower.
-    pub text_width: usize,
-    /// Residual convolutions of the text tower.
-    pub text_layers: usize,
-    /// Longest sentence, start and end tokens included.
-    pub context_length: usize,
-    /// Frequent words kept in the vocabulary although training does not use them.
-    pub common_words: u32,
-    /// The teacher's trunk, which the image tower inherits; MobileNetV2 1.0 when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trunk: Option<Architecture>,
-}
-
-/// The stage with a frozen trunk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeadsPlan {
-    /// Views of each photo; the first is the whole photo.
-    pub views: usize,
-    /// Side of a view in pixels.
-    pub size: usize,
-    /// Share of features dropped.
-    pub dropout: f32,
-    /// Batch and objective.
-    pub common: StagePlan,
-}
-
-/// The stage that trains every layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FinePlan {
-    /// Side of a view in pixels.
-    pub size: usize,
-    /// Side at which the validation split is judged.
-    pub judge_size: usize,
-    /// Smallest share of a photo that a view shows.
-    pub least_area: f32,
-    /// Largest change of brightness and contrast.
-    pub jitter: f32,
-    /// Batch and objective.
-    pub common: StagePlan,
-}
-
-/// What both stages have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StagePlan {
-    /// Captioned photos in a batch.
-    pub batch: usize,
-    /// Photos of class folders in a batch.
-    pub class_photos: usize,
-    /// Teacher classes in a batch.
-    pub prototypes: usize,
-    /// Names with CLIP vectors in a batch.
-    pub names: usize,
-    /// Steps between two judgements on the validation split.
-    pub judge_every: u64,
-    /// Steps between two checkpoints.
-    pub save_every: u64,
-    /// Weights of the objective's terms.
-    pub terms: Terms,
-    /// Step sizes.
-    pub rates: Rates,
-}
-
-impl Plan {
-    /// Parses a plan.
-    ///
-    /// # Errors
-    /// [`TrainError::Plan`] when it has another shape or a batch of nothing.
-    pub fn parse(text: &str) -> Result<Self, TrainError> {
-        let plan: Self = toml::from_str(text).map_err(|error| TrainError::Plan(error.to_string()))?;
-        let stages = [Some(&plan.heads.common), plan.fine.as_ref().map(|fine| &fine.common)];
-        for stage in stages.into_iter().flatten() {
-            if stage.batch == 0 || stage.judge_every == 0 || stage.save_every == 0 {
-                return Err(TrainError::Plan("batch, judge_every and save_every must be at least 1".into()));
-            }
-        }
-        if plan.image_sizes.is_empty() || plan.heads.views == 0 {
-            return Err(TrainError::Plan("image_sizes and heads.views must not be empty".into()));
-        }
-        Ok(plan)
-    }
-}
 
 /// Told what a run is doing.
 pub trait Progress {
@@ -158,6 +58,8 @@ pub trait Progress {
     fn stage(&mut self, name: &str, total: u64);
     /// `done` units of it are done; `note` says how well.
     fn step(&mut self, done: u64, note: &str);
+    /// The network was judged on the validation split.
+    fn judged(&mut self, _judgement: &Judgement) {}
     /// Asked before each step; `true` saves a checkpoint and ends the run with [`TrainError::Stopped`].
     fn stop(&self) -> bool {
         false
@@ -167,32 +69,57 @@ pub trait Progress {
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Photos that were learned from, and photos that chose the checkpoint.
+    /// Form of this report.
+    pub format: u32,
+    /// Photos that were learned from, and photos that chose the checkpoints.
     pub photos: [usize; 2],
     /// Tokens in the vocabulary.
     pub vocabulary: usize,
-    /// Parameters of the image and the text tower.
-    pub parameters: [usize; 2],
-    /// Multiply-adds and ReLU evaluations of one image's trunk at the published size.
-    pub image_cost: super::trunk::Cost,
-    /// Multiply-adds of the longest query.
-    pub text_multiply_adds: usize,
-    /// Each judgement, in order.
+    /// The network after each step; each row is also what stood before the next step.
+    pub steps: Vec<StepReport>,
+    /// Each judgement of the learning steps, in order.
     pub judgements: Vec<Judgement>,
-    /// The published input size, and the validation score at each size tried.
-    pub image_size: usize,
-    /// (size, score)
+    /// What was published.
+    pub packs: Vec<PackReport>,
+}
+
+/// Form of [`Report`].
+pub const REPORT_FORMAT: u32 = 1;
+
+/// The network after a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The step's name.
+    pub step: String,
+    /// Captions to photos, on the validation split.
+    pub text_to_image: Recall,
+    /// Share of the validation split's class photos named right.
+    pub accuracy: f64,
+    /// What the network weighs and costs.
+    pub size: Size,
+}
+
+/// A pack as it was published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackReport {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Each input size tried and its score on the validation split.
     pub sizes: Vec<(usize, f64)>,
-    /// Size of the pack in bytes.
+    /// What the network weighs and costs at the chosen size.
+    pub size: Size,
+    /// All files of the pack.
     pub pack_bytes: u64,
-    /// The published pack on data that neither training nor selection saw; absent where the data is.
+    /// On data that neither training nor selection saw; absent where the data is.
     pub held_out: Option<HeldOut>,
 }
 
 /// The model after some steps, on the validation split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// `heads` or `fine`.
+    /// Number and name of the step.
     pub stage: String,
     /// Steps taken.
     pub step: u64,
@@ -209,6 +136,14 @@ impl Judgement {
     pub fn score(&self) -> f64 {
         let recall = self.text_to_image;
         (recall.r1 + recall.r5 + recall.r10) / 3.0 + 0.2 * self.accuracy
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recall { r1, r5, r10 } = self.text_to_image;
+        let (loss, accuracy) = (self.loss, self.accuracy);
+        write!(f, "loss {loss:.3}, validation: R@1 {r1:.3} R@5 {r5:.3} R@10 {r10:.3}, classes {accuracy:.3}")
     }
 }
 
@@ -229,9 +164,9 @@ pub struct HeldOut {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The plan makes no sense.
-    #[error("the plan: {0}")]
-    Plan(String),
+    /// The recipe makes no sense.
+    #[error("the recipe: {0}")]
+    Recipe(String),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -286,7 +221,8 @@ pub enum TrainError {
     Engine(String),
 }
 
-/// Trains by `plan`, keeping caches and checkpoints in `work`, and writes the pack into `out`.
+/// Trains by `recipe`, keeping caches and checkpoints in `work`, and writes each pack into a folder of its name
+/// below `out`, and the report beside them.
 ///
 /// `data` holds `flickr8k` and `caltech101`, `models` holds `mobilenet_v2`, `clip_tokenizer` and, if there,
 /// `clip_vit_b32_text_vectors`. A run on the same folders continues where the last one ended.
@@ -295,7 +231,7 @@ pub enum TrainError {
 /// When data, teacher or checkpoints are missing or broken, naming the file; [`TrainError::Stopped`] when
 /// `progress` asks for it.
 pub fn run(
-    plan: &Plan,
+    recipe: &Recipe,
     work: &Path,
     data: &Path,
     models: &Path,
@@ -306,9 +242,9 @@ pub fn run(
         std::fs::create_dir_all(folder)
             .map_err(|source| TrainError::Io { path: folder.to_path_buf(), source })?;
     }
-    let session = session::Session::open(plan, work, data, models, progress)?;
-    let (weights, judgements) = stages::train(&session, work, progress)?;
-    publish::publish(&session, &weights, judgements, data, out, progress)
+    let session = session::Session::open(recipe, work, data, models, progress)?;
+    let folders = steps::Folders { work, data, out };
+    steps::Run::new(&session, folders).all(progress)
 }
 
 /// Writes a file beside its place, flushes it, then renames it: it is whole or absent.

@@ -5,7 +5,8 @@
 //! 3. photos of class folders against the class's name, likewise; photos of one class share their words;
 //! 4. class prototypes of the teacher against the class's names, likewise, among themselves;
 //! 5. names against names: affinities as CLIP's text vectors have them;
-//! 6. the teacher's opinion of each photo, as its classifier reads it from the student's features.
+//! 6. the teacher's opinion of each photo, as its classifier reads it from the student's features;
+//! 7. affinities between photos and words, among photos and among words, as the guide has them.
 
 use std::ops::Range;
 
@@ -16,7 +17,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::TrainError;
 use super::standard::Standard;
-use crate::compact::image::ImageTower;
+use crate::compact::image::Head;
 use crate::compact::text::TextTower;
 
 type Engine = Autodiff<Flex>;
@@ -27,12 +28,14 @@ const AFFINITY_SHARPNESS: f32 = 10.0;
 /// Temperature at which the teacher's opinion is compared.
 const OPINION_TEMPERATURE: f32 = 2.0;
 
-/// Weights of the terms; that of photos and captions is 1.
+/// Weights of the terms.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     /// Captions against other captions of the same photos.
     pub captions: f32,
+    /// Photos against their captions.
+    pub photos: f32,
     /// Photos of class folders against the class's name.
     pub classes: f32,
     /// Teacher's class prototypes against class names.
@@ -40,7 +43,11 @@ pub struct Terms {
     /// Affinities among names, after CLIP's text vectors.
     pub names: f32,
     /// The teacher's opinion of each photo.
+    #[serde(default)]
     pub opinion: f32,
+    /// Affinities after the guide.
+    #[serde(default)]
+    pub affinity: f32,
     /// Share of each target spread over the whole batch.
     pub smoothing: f32,
 }
@@ -53,7 +60,11 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    fn count(&self) -> usize {
+    pub(crate) fn row(&self, at: usize) -> &[f32] {
+        self.values.get(at * self.width..(at + 1) * self.width).unwrap_or_default()
+    }
+
+    pub(crate) fn count(&self) -> usize {
         self.values.len() / self.width.max(1)
     }
 
@@ -79,15 +90,27 @@ pub(crate) struct Batch {
     /// Names with CLIP's vectors, centred and of unit length.
     pub names: Vec<Vec<u32>>,
     pub clip: Rows,
+    pub affinity: Option<Affinity>,
+}
+
+/// The guide's vectors of a batch, of unit length.
+#[derive(Clone, Debug)]
+pub(crate) struct Affinity {
+    pub photos: Rows,
+    /// Captions, then class phrases: one per photo.
+    pub words: Rows,
+    pub other_words: Rows,
+    /// The guide's inverse temperature.
+    pub sharpness: f32,
 }
 
 /// The differentiable part above the features.
 pub(crate) struct Objective<'a> {
-    pub image: &'a ImageTower,
+    pub head: &'a Head,
     /// The head takes features as this makes them.
     pub standard: &'a Standard,
     pub text: &'a TextTower,
-    /// Where the text tower's tensors start in the flat vector; the image tower's start at 0.
+    /// Where the text tower's tensors start in the flat vector; the head's ranges count from 0.
     pub text_start: usize,
     /// Place of the logarithm of the inverse temperature.
     pub log_scale: usize,
@@ -120,7 +143,7 @@ impl Objective<'_> {
     ) -> Result<Slope, TrainError> {
         let mut leaves = Leaves { values, start: 0, found: Vec::new() };
         let features_leaf = features.tensor().require_grad();
-        let head = HeadTensors::new(self.image, self.standard, &mut leaves);
+        let head = HeadTensors::new(self.head, self.standard, &mut leaves);
         leaves.start = self.text_start;
         let text = TextTensors::new(self.text, &mut leaves);
         leaves.start = 0;
@@ -134,16 +157,31 @@ impl Objective<'_> {
         let captioned = batch.captions.len();
         let captions = embed(&batch.captions);
         let shown = photos.clone().narrow(0, 0, captioned);
-        let mut loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned));
-        if self.terms.captions > 0.0 {
-            let term = contrast(captions, embed(&batch.other_captions), scale.clone(), apart(captioned));
-            loss = loss + term.mul_scalar(self.terms.captions);
-        }
+        let others = embed(&batch.other_captions);
+        let mut words = captions.clone();
+        let mut loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned))
+            .mul_scalar(self.terms.photos)
+            + contrast(captions.clone(), others.clone(), scale.clone(), apart(captioned))
+                .mul_scalar(self.terms.captions);
         if !batch.classes.is_empty() {
-            let shown = photos.narrow(0, captioned, batch.classes.len());
+            let shown = photos.clone().narrow(0, captioned, batch.classes.len());
+            let phrases = embed(&batch.class_phrases);
+            words = Tensor::cat(vec![words, phrases.clone()], 0);
             let targets = shared_words(&batch.classes, self.terms.smoothing);
-            let term = contrast(shown, embed(&batch.class_phrases), scale.clone(), targets);
+            let term = contrast(shown, phrases, scale.clone(), targets);
             loss = loss + term.mul_scalar(self.terms.classes);
+        }
+        if let Some(guide) = &batch.affinity {
+            let (seen, said, said_else) =
+                (guide.photos.tensor(), guide.words.tensor(), guide.other_words.tensor());
+            let mimic = |left: Matrix, right: Matrix, guides: (&Matrix, &Matrix)| {
+                mimic(left, right, scale.clone(), guides, guide.sharpness)
+            };
+            let term = mimic(photos.clone(), words, (&seen, &said))
+                + mimic_among(photos, scale.clone(), &seen, guide.sharpness)
+                + mimic(captions, others, (&said.clone().narrow(0, 0, captioned), &said_else))
+                    .mul_scalar(self.terms.captions);
+            loss = loss + term.mul_scalar(self.terms.affinity);
         }
         if !batch.prototype_names.is_empty() {
             let classes = unit(head.project(batch.prototypes.tensor()));
@@ -211,10 +249,8 @@ struct HeadTensors {
 }
 
 impl HeadTensors {
-    fn new(tower: &ImageTower, standard: &Standard, leaves: &mut Leaves<'_>) -> Self {
-        let head = tower.head();
-        let (hidden, dim) = (head.inner_bias.len(), head.bias.len());
-        let features = tower.trunk().features();
+    fn new(head: &Head, standard: &Standard, leaves: &mut Leaves<'_>) -> Self {
+        let [features, hidden, dim] = head.shape();
         Self {
             mean: matrix(standard.mean.clone(), 1, features),
             deviation: matrix(standard.deviation.clone(), 1, features),
@@ -303,11 +339,36 @@ fn contrast(left: Matrix, right: Matrix, scale: Matrix, targets: Matrix) -> Tens
     -(forwards + backwards).mul_scalar(0.5)
 }
 
+/// Symmetric cross-entropy of the student's affinities between two lists after the guide's.
+fn mimic(
+    left: Matrix,
+    right: Matrix,
+    scale: Matrix,
+    guides: (&Matrix, &Matrix),
+    sharpness: f32,
+) -> Tensor<Engine, 1> {
+    let own = left.matmul(right.transpose()) * scale;
+    let wanted = guides.0.clone().matmul(guides.1.clone().transpose()).mul_scalar(sharpness);
+    (follow(own.clone(), wanted.clone()) + follow(own.transpose(), wanted.transpose())).mul_scalar(0.5)
+}
+
+/// The same among photos, each one's affinity with itself left out.
+fn mimic_among(photos: Matrix, scale: Matrix, guide: &Matrix, sharpness: f32) -> Tensor<Engine, 1> {
+    let count = photos.dims()[0];
+    let itself = Tensor::<Engine, 2>::eye(count, &FlexDevice).mul_scalar(-1e4);
+    let own = photos.clone().matmul(photos.transpose()) * scale + itself.clone();
+    let wanted = guide.clone().matmul(guide.clone().transpose()).mul_scalar(sharpness) + itself;
+    follow(own, wanted)
+}
+
+fn follow(own: Matrix, wanted: Matrix) -> Tensor<Engine, 1> {
+    -(softmax(wanted, 1) * log_softmax(own, 1)).sum_dim(1).mean()
+}
+
 /// Divergence of the students' affinities among names from those of CLIP's vectors.
 fn affinity(student: Matrix, clip: Matrix) -> Tensor<Engine, 1> {
     let among = |rows: Matrix| rows.clone().matmul(rows.transpose()).mul_scalar(AFFINITY_SHARPNESS);
-    let target = softmax(among(clip), 1);
-    -(target * log_softmax(among(student), 1)).sum_dim(1).mean()
+    follow(among(student), among(clip))
 }
 
 fn shared_words(groups: &[u64], smoothing: f32) -> Matrix {
@@ -338,8 +399,8 @@ fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Result<Vec<f32>, TrainErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compact::parameters::Layout;
     use crate::compact::text::TextShape;
-    use crate::compact::trunk::{Architecture, Block};
 
     fn noise(count: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5).collect()
@@ -364,22 +425,36 @@ mod tests {
 
     #[test]
     fn the_lean_head_is_the_trained_one() {
-        let block = Block { expand: 4, widens: false, out: 4, stride: 1 };
-        let tower = ImageTower::new(
-            &Architecture { stem: 4, blocks: vec![block], features: 9, bounded: false },
-            5,
-            6,
-        );
-        let weights = noise(tower.layout().len());
+        let mut layout = Layout::default();
+        let head = Head::push(&mut layout, 9, 5, 6);
+        let mut weights = noise(layout.len());
         let features = Rows { values: noise(27), width: 9 };
         let mut leaves = Leaves { values: &weights, start: 0, found: Vec::new() };
         let standard = Standard::of(&features.values, features.width);
-        let trained = HeadTensors::new(&tower, &standard, &mut leaves).project(features.tensor());
-        let folded = standard.fold(&tower, &weights);
-        let lean: Vec<f32> = tower.project(&folded, &features.values).concat();
-        for (a, b) in lean.iter().zip(numbers(trained.inner()).unwrap()) {
+        let trained = HeadTensors::new(&head, &standard, &mut leaves).project(features.tensor());
+        let trained = numbers(trained.inner()).unwrap();
+        standard.fold(&head, &mut weights);
+        let lean: Vec<f32> = head.project(&weights, &features.values).concat();
+        for (a, b) in lean.iter().zip(trained) {
             assert!((a - b).abs() < 1e-5, "{a} and {b}");
         }
+    }
+
+    #[test]
+    fn mimicry_is_least_where_the_guide_is_met() {
+        let rows = |seed: usize| {
+            let values: Vec<f32> =
+                (0..40).map(|i| ((i * 7919 + seed * 31 + 13) % 1009) as f32 / 1009.0 - 0.5).collect();
+            unit(matrix(values, 8, 5))
+        };
+        let scale = || matrix(vec![10.0], 1, 1);
+        let loss = |left: Matrix, right: Matrix| {
+            let met = mimic(left.clone(), right, scale(), (&rows(1), &rows(2)), 10.0)
+                + mimic_among(left, scale(), &rows(1), 10.0);
+            numbers(met.inner()).unwrap()[0]
+        };
+        let met = loss(rows(1), rows(2));
+        assert!(met + 0.1 < loss(rows(1), rows(3)) && met + 0.1 < loss(rows(4), rows(2)));
     }
 
     #[test]

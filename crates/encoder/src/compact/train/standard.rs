@@ -3,7 +3,7 @@
 //! The trunk's features have very different scales and are never negative, which slows the head's training.
 //! The trained head is folded back, so that the published one takes features as they are.
 
-use crate::compact::image::ImageTower;
+use crate::compact::image::Head;
 
 /// Rarely active features are not blown up beyond this.
 const LEAST_DEVIATION: f32 = 1e-2;
@@ -35,51 +35,73 @@ impl Standard {
         Self { mean, deviation }
     }
 
-    /// Weights whose head takes standard features, as weights whose head takes the features themselves:
+    /// Turns a head over standard features into one over the features themselves:
     /// `W'[i] = W[i] / σ[i]` and `b' = b - Σ μ[i] W'[i]`, for both linear maps that read them.
-    pub(crate) fn fold(&self, tower: &ImageTower, values: &[f32]) -> Vec<f32> {
-        let mut values = values.to_vec();
-        let head = tower.head();
+    pub(crate) fn fold(&self, head: &Head, values: &mut [f32]) {
+        self.scale(head, values, |deviation| 1.0 / deviation);
+        self.shift(head, values, -1.0);
+    }
+
+    /// The inverse of [`Standard::fold`].
+    pub(crate) fn unfold(&self, head: &Head, values: &mut [f32]) {
+        self.shift(head, values, 1.0);
+        self.scale(head, values, |deviation| deviation);
+    }
+
+    fn scale(&self, head: &Head, values: &mut [f32], by: impl Fn(f32) -> f32) {
         for (weight, bias) in [(&head.direct, &head.bias), (&head.inner, &head.inner_bias)] {
-            let columns = bias.len();
-            let mut shift = vec![0.0; columns];
-            let rows = values.get_mut(weight.clone()).unwrap_or_default().chunks_exact_mut(columns);
-            for ((row, mean), deviation) in rows.zip(&self.mean).zip(&self.deviation) {
-                for (value, shift) in row.iter_mut().zip(&mut shift) {
-                    *value /= deviation;
-                    *shift += *value * mean;
+            let rows = values.get_mut(weight.clone()).unwrap_or_default().chunks_exact_mut(bias.len());
+            for (row, deviation) in rows.zip(&self.deviation) {
+                for value in row {
+                    *value *= by(*deviation);
+                }
+            }
+        }
+    }
+
+    /// Adds `sign · Σ μ[i] W[i]` to the biases.
+    fn shift(&self, head: &Head, values: &mut [f32], sign: f32) {
+        for (weight, bias) in [(&head.direct, &head.bias), (&head.inner, &head.inner_bias)] {
+            let mut shift = vec![0.0; bias.len()];
+            let rows = values.get(weight.clone()).unwrap_or_default().chunks_exact(bias.len());
+            for (row, mean) in rows.zip(&self.mean) {
+                for (shift, value) in shift.iter_mut().zip(row) {
+                    *shift += sign * mean * value;
                 }
             }
             for (value, shift) in values.get_mut(bias.clone()).unwrap_or_default().iter_mut().zip(shift) {
-                *value -= shift;
+                *value += shift;
             }
         }
-        values
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compact::trunk::{Architecture, Block};
+    use crate::compact::parameters::Layout;
 
     #[test]
     fn a_folded_head_sees_through_the_standard() {
-        let block = Block { expand: 4, widens: false, out: 4, stride: 1 };
-        let architecture = Architecture { stem: 4, blocks: vec![block], features: 3, bounded: false };
-        let tower = ImageTower::new(&architecture, 5, 6);
+        let mut layout = Layout::default();
+        let head = Head::push(&mut layout, 3, 5, 6);
         let weights: Vec<f32> =
-            (0..tower.layout().len()).map(|i| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5).collect();
+            (0..layout.len()).map(|i| ((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5).collect();
         let rows = [0.0, 4.0, 1.0, 2.0, 8.0, 1.0, 4.0, 0.0, 1.0];
         let standard = Standard::of(&rows, 3);
         assert_eq!(standard.mean, [2.0, 4.0, 1.0]);
         assert!((standard.deviation[2] - LEAST_DEVIATION).abs() < 1e-9);
         let columns = standard.mean.iter().zip(&standard.deviation).cycle();
         let seen: Vec<f32> = rows.iter().zip(columns).map(|(x, (mean, dev))| (x - mean) / dev).collect();
-        let expected = tower.project(&weights, &seen).concat();
-        let folded = tower.project(&standard.fold(&tower, &weights), &rows).concat();
-        for (a, b) in expected.iter().zip(&folded) {
-            assert!((a - b).abs() < 1e-4, "{a} and {b}");
-        }
+        let close = |a: &[f32], b: &[f32]| {
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() < 1e-4, "{a} and {b}");
+            }
+        };
+        let mut folded = weights.clone();
+        standard.fold(&head, &mut folded);
+        close(&head.project(&weights, &seen).concat(), &head.project(&folded, &rows).concat());
+        standard.unfold(&head, &mut folded);
+        close(&weights, &folded);
     }
 }

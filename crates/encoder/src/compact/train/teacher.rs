@@ -8,6 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use safetensors::SafeTensors;
 
 use super::TrainError;
+use super::objective::Rows;
 use crate::PackError;
 use crate::compact::trunk::{Architecture, Trunk};
 
@@ -75,52 +76,66 @@ impl Teacher {
         logits
     }
 
-    /// Each class as the features that its photos would have on average.
-    ///
-    /// A softmax classifier over classes that share a covariance Σ has rows w_c = Σ⁻¹(μ_c - μ) up to a common
-    /// vector (Fisher's discriminant), so μ_c = μ + Σ(w_c - w̄). μ and Σ come from `features` of real photos.
-    pub(crate) fn prototypes(&self, features: &[f32]) -> Vec<f32> {
-        let width = self.trunk.features();
-        let rows = features.len() / width;
-        let mut mean = vec![0.0_f32; width];
-        for row in features.chunks_exact(width) {
-            for (sum, value) in mean.iter_mut().zip(row) {
-                *sum += value / rows as f32;
-            }
-        }
-        let mut centred = features.to_vec();
-        for row in centred.chunks_exact_mut(width) {
-            for (value, mean) in row.iter_mut().zip(&mean) {
-                *value -= mean;
-            }
-        }
-        let mut directions = self.classifier.clone();
-        for row in directions.chunks_exact_mut(self.classes) {
-            let average = row.iter().sum::<f32>() / self.classes as f32;
-            for value in row {
-                *value -= average;
-            }
-        }
-        // Σ·W = Xᵀ(X·W) / n without forming Σ.
-        let centred = MatRef::from_row_major_slice(&centred, rows, width);
-        let mut scores = vec![0.0; rows * self.classes];
-        let directions = MatRef::from_row_major_slice(&directions, width, self.classes);
-        let target = MatMut::from_row_major_slice_mut(&mut scores, rows, self.classes);
-        matmul(target, Accum::Replace, centred, directions, 1.0, Par::Seq);
-        let mut out = mean.repeat(self.classes);
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut out, self.classes, width),
-            Accum::Add,
-            MatRef::from_row_major_slice(&scores, rows, self.classes).transpose(),
-            centred,
-            1.0 / rows as f32,
-            Par::Seq,
-        );
-        for value in &mut out {
-            *value = value.max(0.0);
-        }
-        out
+    /// The classifier over some of the features.
+    pub(crate) fn classifier_of(&self, kept: &[usize]) -> Rows {
+        let row = |&feature: &usize| &self.classifier[feature * self.classes..][..self.classes];
+        Rows { values: kept.iter().flat_map(row).copied().collect(), width: self.classes }
     }
+}
+
+/// Each teacher class as the features that its photos would have on average.
+///
+/// A softmax classifier over classes that share a covariance Σ has rows w_c = Σ⁻¹(μ_c - μ) up to a common vector
+/// (Fisher's discriminant), so μ_c = μ + Σ(w_c - w̄) = μ + mean of (x - μ)(s_c(x) - s̄(x)), s being the teacher's
+/// logits. So x need not be the teacher's own features: any network's view of the same photos will do.
+///
+/// `features` and `logits` have a row per photo, in the same order.
+pub(crate) fn prototypes(features: &Rows, logits: &Rows) -> Rows {
+    let (rows, width, classes) = (features.count(), features.width, logits.width);
+    let centred = less_mean(features);
+    // Per photo, against the average class; then against the average photo.
+    let mut scores = logits.clone();
+    for row in scores.values.chunks_exact_mut(classes) {
+        let average = row.iter().sum::<f32>() / classes as f32;
+        for value in row {
+            *value -= average;
+        }
+    }
+    let scores = less_mean(&scores);
+    let mut values = mean_of(features).repeat(classes);
+    matmul(
+        MatMut::from_row_major_slice_mut(&mut values, classes, width),
+        Accum::Add,
+        MatRef::from_row_major_slice(&scores.values, rows, classes).transpose(),
+        MatRef::from_row_major_slice(&centred.values, rows, width),
+        1.0 / rows.max(1) as f32,
+        Par::Seq,
+    );
+    for value in &mut values {
+        *value = value.max(0.0);
+    }
+    Rows { values, width }
+}
+
+fn mean_of(rows: &Rows) -> Vec<f32> {
+    let mut mean = vec![0.0_f32; rows.width];
+    for row in rows.values.chunks_exact(rows.width) {
+        for (sum, value) in mean.iter_mut().zip(row) {
+            *sum += value / rows.count() as f32;
+        }
+    }
+    mean
+}
+
+fn less_mean(rows: &Rows) -> Rows {
+    let mean = mean_of(rows);
+    let mut rows = rows.clone();
+    for row in rows.values.chunks_exact_mut(rows.width) {
+        for (value, mean) in row.iter_mut().zip(&mean) {
+            *value -= mean;
+        }
+    }
+    rows
 }
 
 /// `trunk.block_03.expand.weight` is the teacher's `expanded_conv_3.expand.weight`.

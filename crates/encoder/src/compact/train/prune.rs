@@ -1,0 +1,226 @@
+//! Structured pruning: the channels that the loss would miss least are taken out.
+//!
+//! A gate on channel c, at 1, multiplies what the channel hands on. The loss's slope at that gate is
+//! g_c = Σ_o w[c, o] · ∂L/∂w[c, o] over the weights that read the channel, and its square, summed over batches,
+//! is the Taylor score of Molchanov et al. (2019, section 3.1, the gate formulation): what removing the channel
+//! would change. Channels go one group at a time, the least score per unit of the budgets that are still
+//! exceeded first. The channels of the residual stream stay: every block reads and writes them.
+
+use rayon::prelude::*;
+
+use super::recipe::PrunePlan;
+use super::student::Student;
+use crate::compact::CompactArchitecture;
+use crate::compact::trunk::Architecture;
+
+/// Least channels of a layer, whatever their scores.
+const FEWEST: usize = 16;
+
+/// Where channels can go: between the expand and the project layer of a block, and after the last layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The block's number, from 0.
+    Block(usize),
+    Features,
+}
+
+/// Sums of squared gate slopes, per place and channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Scores {
+    places: Vec<(Place, Vec<f64>)>,
+}
+
+impl Scores {
+    pub(crate) fn new(student: &Student) -> Self {
+        let trunk = &student.architecture.trunk;
+        let blocks = trunk.blocks.iter().enumerate().map(|(at, block)| (Place::Block(at), block.expand));
+        let places = blocks.chain([(Place::Features, trunk.features)]);
+        Self { places: places.map(|(place, channels)| (place, vec![0.0; channels])).collect() }
+    }
+
+    /// Adds one batch's squared slopes: `values` and their `gradient`, in the student's layout.
+    pub(crate) fn add(&mut self, student: &Student, values: &[f32], gradient: &[f32]) {
+        self.places.par_iter_mut().for_each(|(place, scores)| {
+            let mut slopes = vec![0.0_f64; scores.len()];
+            for name in readers(*place) {
+                let Some(spec) = student.spec(&name) else { continue };
+                let columns = spec.shape.last().copied().unwrap_or(1);
+                let (Some(values), Some(gradient)) = (values.get(spec.range()), gradient.get(spec.range()))
+                else {
+                    continue;
+                };
+                let rows = values.chunks_exact(columns).zip(gradient.chunks_exact(columns));
+                for (slope, (values, gradient)) in slopes.iter_mut().zip(rows) {
+                    *slope +=
+                        values.iter().zip(gradient).map(|(v, g)| f64::from(*v) * f64::from(*g)).sum::<f64>();
+                }
+            }
+            for (score, slope) in scores.iter_mut().zip(slopes) {
+                *score += slope * slope;
+            }
+        });
+    }
+
+    /// The channels of each place that stay within the plan's budgets, in order.
+    fn keep(&self, student: &Student, plan: &PrunePlan) -> Vec<(Place, Vec<usize>)> {
+        let mut kept: Vec<(Place, Vec<usize>)> =
+            self.places.iter().map(|(place, scores)| (*place, ranked(scores))).collect();
+        // A network may come in with channels that are no multiple.
+        for (_, channels) in &mut kept {
+            channels.truncate((channels.len() / plan.multiple).max(1) * plan.multiple);
+        }
+        loop {
+            let now = cost_of(student, plan, &kept);
+            if now.excess(plan) <= 0.0 {
+                break;
+            }
+            let candidates = kept.iter().zip(&self.places).enumerate();
+            let cheapest = candidates
+                .filter(|(_, ((_, channels), _))| channels.len() >= FEWEST + plan.multiple)
+                .map(|(at, ((_, channels), (_, scores)))| {
+                    let going = channels.iter().rev().take(plan.multiple);
+                    let missed: f64 = going.filter_map(|&channel| scores.get(channel)).sum();
+                    let mut fewer = kept.clone();
+                    if let Some((_, channels)) = fewer.get_mut(at) {
+                        channels.truncate(channels.len() - plan.multiple);
+                    }
+                    let gain = now.excess(plan) - cost_of(student, plan, &fewer).excess(plan);
+                    (at, missed / gain.max(1e-12))
+                })
+                .min_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((at, _)) = cheapest else { break };
+            if let Some((_, channels)) = kept.get_mut(at) {
+                channels.truncate(channels.len() - plan.multiple);
+            }
+        }
+        for (_, channels) in &mut kept {
+            channels.sort_unstable();
+        }
+        kept
+    }
+}
+
+/// Channels, the most important first.
+fn ranked(scores: &[f64]) -> Vec<usize> {
+    let score = |at: &usize| scores.get(*at).copied().unwrap_or_default();
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cmp(b)));
+    order
+}
+
+/// The tensors that read a place's channels, a row each.
+fn readers(place: Place) -> Vec<String> {
+    match place {
+        Place::Block(at) => vec![format!("trunk.block_{:02}.project.weight", at + 1)],
+        Place::Features => vec!["head.direct.weight".into(), "head.inner.weight".into()],
+    }
+}
+
+/// The tensors that write a place's channels, a column each.
+fn writers(architecture: &Architecture, place: Place) -> Vec<String> {
+    let layers = match place {
+        Place::Block(at) => {
+            let block = format!("trunk.block_{:02}", at + 1);
+            let widens = architecture.blocks.get(at).is_some_and(|block| block.widens);
+            let before = if widens { format!("{block}.expand") } else { "trunk.stem".into() };
+            vec![before, format!("{block}.depthwise")]
+        }
+        Place::Features => vec!["trunk.last".into()],
+    };
+    layers.into_iter().flat_map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]).collect()
+}
+
+/// Whether a block's channels are its own: a first block without an expand layer shares them with the stem, and
+/// any other such block with the residual stream.
+fn prunable(architecture: &Architecture, place: Place) -> bool {
+    match place {
+        Place::Features => true,
+        Place::Block(at) => at == 0 || architecture.blocks.get(at).is_some_and(|block| block.widens),
+    }
+}
+
+/// What a network of the kept channels would cost, beside the budgets.
+struct Costs {
+    multiply_adds: usize,
+    relus: usize,
+    parameters: usize,
+}
+
+impl Costs {
+    /// How far the budgets are exceeded, as shares of them; at most 0 when none is.
+    fn excess(&self, plan: &PrunePlan) -> f64 {
+        let over = |have: usize, most: usize| (have as f64 / most.max(1) as f64 - 1.0).max(0.0);
+        over(self.multiply_adds, plan.multiply_adds)
+            + over(self.relus, plan.relus)
+            + over(self.parameters, plan.parameters)
+    }
+}
+
+fn narrowed(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) -> CompactArchitecture {
+    let mut architecture = student.architecture.clone();
+    architecture.trunk.bounded = plan.bounded;
+    for (place, channels) in kept {
+        if !prunable(&student.architecture.trunk, *place) {
+            continue;
+        }
+        match *place {
+            Place::Features => architecture.trunk.features = channels.len(),
+            Place::Block(at) => {
+                if let Some(block) = architecture.trunk.blocks.get_mut(at) {
+                    block.expand = channels.len();
+                    if !block.widens {
+                        architecture.trunk.stem = channels.len();
+                    }
+                }
+            }
+        }
+    }
+    architecture
+}
+
+fn cost_of(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) -> Costs {
+    let network = Student::new(narrowed(student, plan, kept), plan.size);
+    let cost = network.image_cost();
+    Costs { multiply_adds: cost.multiply_adds, relus: cost.relus, parameters: network.image.layout().len() }
+}
+
+/// The network without the channels that `scores` would miss least, within the plan's budgets.
+pub(crate) fn prune(student: &Student, scores: &Scores, plan: &PrunePlan) -> Student {
+    let kept = scores.keep(student, plan);
+    let mut network = Student::new(narrowed(student, plan, &kept), plan.size);
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = student
+        .layout
+        .tensors()
+        .iter()
+        .map(|spec| (spec.name.clone(), spec.shape.clone(), student.tensor(&spec.name).to_vec()))
+        .collect();
+    for (place, channels) in &kept {
+        if !prunable(&student.architecture.trunk, *place) {
+            continue;
+        }
+        let (readers, writers) = (readers(*place), writers(&student.architecture.trunk, *place));
+        for (name, shape, values) in &mut tensors {
+            let columns = shape.last().copied().unwrap_or(1);
+            if writers.contains(name) {
+                let pick =
+                    |row: &[f32]| channels.iter().filter_map(|&at| row.get(at).copied()).collect::<Vec<_>>();
+                *values = values.chunks_exact(columns).flat_map(pick).collect();
+                if let Some(last) = shape.last_mut() {
+                    *last = channels.len();
+                }
+            }
+            if readers.contains(name) {
+                let row =
+                    |&at: &usize| values.get(at * columns..(at + 1) * columns).unwrap_or_default().to_vec();
+                *values = channels.iter().flat_map(row).collect();
+            }
+        }
+        if *place == Place::Features {
+            network.kept = channels.iter().filter_map(|&at| student.kept.get(at).copied()).collect();
+        }
+    }
+    for (name, _, values) in &tensors {
+        network.set(name, values);
+    }
+    network
+}

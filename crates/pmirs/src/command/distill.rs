@@ -1,0 +1,139 @@
+//! `pmirs model distill`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use indicatif::ProgressBar;
+use pmirs_encoder::compact::train::{self, Judgement, PackReport, Recall, Recipe, Report, TrainError};
+use serde::Serialize;
+
+use super::serve::runtime;
+use crate::cli::ModelDistill;
+use crate::exit::Exit;
+use crate::output::{Answer, BOLD, Output, bytes, plain};
+use crate::progress::steps;
+use crate::report::Failure;
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Distilled(Report);
+
+impl Answer for Distilled {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let [learned, chose] = self.0.photos;
+        writeln!(out, "Distilled on {learned} photos, chosen on {chose}.")?;
+        let rows = self.0.steps.iter().map(|row| (&row.step, row.text_to_image, row.accuracy, row.size));
+        writeln!(
+            out,
+            "  {:<24} {:>6} {:>7} {:>9} {:>9} {:>7} {:>8}",
+            "after", "R@10", "classes", "weights", "madds", "ReLUs", "image"
+        )?;
+        for (step, recall, accuracy, size) in rows {
+            writeln!(
+                out,
+                "  {:<24} {:>6.3} {accuracy:>7.3} {:>7.2} M {:>7.1} M {:>5.2} M {:>5.1} ms",
+                plain(step),
+                recall.r10,
+                size.parameters as f64 / 1e6,
+                size.multiply_adds as f64 / 1e6,
+                size.relus as f64 / 1e6,
+                size.image_ms
+            )?;
+        }
+        for pack in &self.0.packs {
+            let PackReport { name, version, size, pack_bytes, held_out, .. } = pack;
+            writeln!(
+                out,
+                "{BOLD}{} {}{BOLD:#}: {} px, {}",
+                plain(name),
+                plain(version),
+                size.image_size,
+                bytes(*pack_bytes)
+            )?;
+            let Some(held_out) = held_out else {
+                writeln!(out, "  no held-out data to judge it by")?;
+                continue;
+            };
+            for (direction, Recall { r1, r5, r10 }) in
+                [("words to picture", held_out.text_to_image), ("picture to words", held_out.image_to_text)]
+            {
+                writeln!(out, "  {direction}  R@1 {r1:.3}  R@5 {r5:.3}  R@10 {r10:.3}")?;
+            }
+            writeln!(out, "  classes           {:.3}", held_out.accuracy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows the steps, and stops at Ctrl-C.
+struct Training<'a> {
+    output: Output,
+    bar: ProgressBar,
+    stop: &'a AtomicBool,
+}
+
+impl train::Progress for Training<'_> {
+    fn stage(&mut self, name: &str, total: u64) {
+        if !self.output.shows_progress() {
+            self.output.note(format_args!("{name}: {total} steps"));
+        }
+        self.bar.finish_and_clear();
+        self.bar = steps(self.output, total);
+        self.bar.set_message(name.to_owned());
+    }
+
+    fn step(&mut self, done: u64, note: &str) {
+        self.bar.set_position(done);
+        self.bar.set_prefix(note.to_owned());
+    }
+
+    fn judged(&mut self, judgement: &Judgement) {
+        if !self.output.shows_progress() {
+            self.output.note(format_args!("{} {}: {judgement}", judgement.stage, judgement.step));
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
+    let text =
+        fs::read_to_string(&args.recipe).map_err(|error| Failure::file(&args.recipe, "read", &error))?;
+    let recipe = Recipe::parse(&text)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_at_interrupt(stop.clone())?;
+    let mut progress = Training { output, bar: ProgressBar::hidden(), stop: &stop };
+    let report = train::run(&recipe, &args.work, &args.data, &args.models, &args.out, &mut progress)?;
+    output.answer(&Distilled(report))
+}
+
+/// The first Ctrl-C asks the training to stop at its next step, where it saves a checkpoint.
+fn stop_at_interrupt(stop: Arc<AtomicBool>) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    thread::spawn(move || {
+        runtime.block_on(pmirs_cloud::shutdown_signal());
+        stop.store(true, Ordering::Relaxed);
+    });
+    Ok(())
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        let (exit, hint) = match &error {
+            TrainError::Stopped => (Exit::Failure, "the same command goes on from the last checkpoint"),
+            TrainError::Recipe(_) => (Exit::Usage, "models/recipe.toml shows what a recipe looks like"),
+            TrainError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                (Exit::NotFound, "`pmirs model distill --help` says what the folders hold")
+            }
+            TrainError::Checkpoint { .. } => (Exit::Failure, "name a fresh folder with --work DIR"),
+            TrainError::Diverged(..) => (Exit::Failure, "lower the rates in the recipe"),
+            _ => (Exit::Failure, "`pmirs model distill --help` says what the folders hold"),
+        };
+        Self::new(exit, &error, hint)
+    }
+}
