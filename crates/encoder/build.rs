@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            // The training plan and the model card are for people; the encoder reads neither.
-            if path.is_file() && name != "plan.toml" && path.extension().is_none_or(|kind| kind != "md") {
+            // The model card is for people; the encoder does not read it.
+            if path.is_file() && path.extension().is_none_or(|kind| kind != "md") {
                 files.push((name, path.canonicalize()?.display().to_string()));
             }
         }

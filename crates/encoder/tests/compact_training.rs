@@ -41,6 +41,8 @@ fn draw_world(folder: &Path) {
     }
     std::fs::write(folder.join("data/flickr8k/train.tsv"), &table).unwrap();
     std::fs::write(folder.join("data/flickr8k/dev.tsv"), &table).unwrap();
+    std::fs::write(folder.join("recipe.toml"), RECIPE).unwrap();
+    std::fs::write(folder.join("glossary.tsv"), "ring\ta round thing\nstripe\ta long thing\n").unwrap();
     write_vocabulary(&folder.join("models/clip_tokenizer"));
     write_teacher(&folder.join("models/mobilenet_v2"));
 }
@@ -125,6 +127,7 @@ photo_side = 24
 dim = 16
 context_length = 24
 common_words = 0
+glossary = "glossary.tsv"
 
 [teacher]
 stem = 8
@@ -148,9 +151,10 @@ batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
+glossary = 2
 judge_every = 20
 save_every = 15
-terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.0, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, glossary = 0.1, opinion = 0.0, affinity = 0.0, smoothing = 0.02 }
 rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [[steps]]
@@ -162,6 +166,7 @@ batch = 16
 multiply_adds = 250_000
 relus = 14_000
 parameters = 100_000
+features = 16
 multiple = 8
 bounded = false
 
@@ -180,9 +185,10 @@ batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
+glossary = 2
 judge_every = 20
 save_every = 15
-terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.2, affinity = 1.0, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, glossary = 0.1, opinion = 0.2, affinity = 1.0, smoothing = 0.02 }
 rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [[steps]]
@@ -205,9 +211,10 @@ batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
+glossary = 2
 judge_every = 20
 save_every = 15
-terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, glossary = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
 rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [[steps]]
@@ -224,9 +231,10 @@ batch = 24
 class_photos = 6
 prototypes = 4
 names = 4
+glossary = 2
 judge_every = 20
 save_every = 15
-terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
+terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names = 0.1, glossary = 0.1, opinion = 0.0, affinity = 0.5, smoothing = 0.02 }
 rates = { trunk = 5e-3, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [[steps]]
@@ -252,7 +260,7 @@ impl Progress for Stopper {
 }
 
 fn distill(world: &Path, name: &str, stops: &[usize]) -> (Report, usize) {
-    let recipe = Recipe::parse(RECIPE).unwrap();
+    let recipe = Recipe::read(&world.join("recipe.toml")).unwrap();
     let mut progress = Stopper { stops: stops.to_vec(), asked: 0.into() };
     let mut attempts = 0;
     loop {
@@ -339,7 +347,7 @@ fn a_broken_table_is_named_by_file_and_line() {
     draw_world(world.path());
     let table = world.path().join("data/flickr8k/train.tsv");
     std::fs::write(&table, "image\tcaption\nred-ring-0.png\ta ring\nno tab\n").unwrap();
-    let recipe = Recipe::parse(RECIPE).unwrap();
+    let recipe = Recipe::read(&world.path().join("recipe.toml")).unwrap();
     let mut progress = Stopper { stops: Vec::new(), asked: 0.into() };
     let [work, data, models, out] = ["work", "data", "models", "out"].map(|name| world.path().join(name));
     let error = run(&recipe, &work, &data, &models, &out, &mut progress).unwrap_err().to_string();

@@ -1,6 +1,5 @@
 //! `pmirs model distill`.
 
-use std::fs;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,9 +101,7 @@ impl train::Progress for Training<'_> {
 }
 
 pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
-    let text =
-        fs::read_to_string(&args.recipe).map_err(|error| Failure::file(&args.recipe, "read", &error))?;
-    let recipe = Recipe::parse(&text)?;
+    let recipe = Recipe::read(&args.recipe)?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_interrupt(stop.clone())?;
     let mut progress = Training { output, bar: ProgressBar::hidden(), stop: &stop };

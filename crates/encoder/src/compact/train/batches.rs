@@ -95,6 +95,13 @@ impl Source<'_> {
                 batch.names.push(session.tokens(&words::phrase(text, &mut rng)));
             }
         }
+        let entries = session.corpus.glossary.len();
+        for entry in rand::seq::index::sample(&mut rng, entries, self.plan.glossary.min(entries)) {
+            if let Some((word, shows)) = session.corpus.glossary.get(entry) {
+                batch.entries.push(session.tokens(&words::phrase(word, &mut rng)));
+                batch.descriptions.push(session.tokens(shows));
+            }
+        }
         if let Some(guide) = self.guide.filter(|_| self.plan.terms.affinity > 0.0) {
             batch.affinity = Some(affinity(guide, photos, &batch));
         }

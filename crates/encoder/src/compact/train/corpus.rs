@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use super::rng::bucket;
+use crate::pack::sha256_hex;
 
 /// Sentences around a class name, `{}` being the name.
 pub(crate) const PHRASES: [&str; 8] = [
@@ -58,19 +59,51 @@ pub(crate) struct Corpus {
     pub labels: Vec<Vec<String>>,
     /// Class names with CLIP's vector of "a NAME".
     pub names: Vec<(String, Vec<f32>)>,
+    /// Words, and what they show.
+    pub glossary: Vec<(String, String)>,
 }
 
 impl Corpus {
     /// Reads captions (`flickr8k/train.tsv`) and class folders (`caltech101`) below `data`, and what `models`
-    /// offers: `mobilenet_v2/labels.txt`, and `clip_vit_b32_text_vectors` when it is there.
-    pub(crate) fn read(data: &Path, models: &Path) -> Result<Self, TrainError> {
+    /// offers: `mobilenet_v2/labels.txt`, and `clip_vit_b32_text_vectors` when it is there; and a glossary.
+    pub(crate) fn read(data: &Path, models: &Path, glossary: Option<&Path>) -> Result<Self, TrainError> {
         let mut corpus = Self::default();
         corpus.read_captions(&data.join("flickr8k"))?;
         corpus.read_classes(&data.join("caltech101"))?;
         let labels = read_text(&models.join("mobilenet_v2/labels.txt"))?;
         corpus.labels = labels.lines().skip(1).map(synonyms).collect();
         corpus.names = super::clip_names::read(&models.join("clip_vit_b32_text_vectors"))?;
+        if let Some(file) = glossary {
+            corpus.read_glossary(file)?;
+        }
         Ok(corpus)
+    }
+
+    fn read_glossary(&mut self, file: &Path) -> Result<(), TrainError> {
+        for (number, line) in read_text(file)?.lines().enumerate() {
+            let (word, shows) = line.split_once('\t').ok_or_else(|| TrainError::Data {
+                file: file.to_path_buf(),
+                line: number + 1,
+                reason: "expected a word, a tab and a description".into(),
+            })?;
+            self.glossary.push((word.to_owned(), shows.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Digest of all that is said.
+    pub(crate) fn words_digest(&self) -> String {
+        let names = self.class_names().map(str::to_owned);
+        let glossary = self.glossary.iter().map(|(word, shows)| format!("{word}\t{shows}"));
+        let words: Vec<String> = self.sentences().chain(names).chain(glossary).collect();
+        sha256_hex(words.join("\n").as_bytes())
+    }
+
+    /// Digest of which photos there are.
+    pub(crate) fn photos_digest(&self) -> String {
+        let names: Vec<String> =
+            self.photos.iter().map(|photo| photo.path.to_string_lossy().into_owned()).collect();
+        sha256_hex(names.join("\n").as_bytes())
     }
 
     fn read_captions(&mut self, folder: &Path) -> Result<(), TrainError> {
@@ -126,14 +159,16 @@ impl Corpus {
             Says::Class(_) => Vec::new(),
         });
         let phrases = PHRASES.iter().map(|phrase| phrase.replace("{}", " "));
-        captions.chain(phrases)
+        let shows = self.glossary.iter().map(|(_, shows)| shows.clone());
+        captions.chain(phrases).chain(shows)
     }
 
     /// Every class name that training can show.
     pub(crate) fn class_names(&self) -> impl Iterator<Item = &str> {
         let labels = self.labels.iter().flatten().map(String::as_str);
         let names = self.names.iter().map(|(name, _)| name.as_str());
-        self.classes.iter().map(String::as_str).chain(labels).chain(names)
+        let words = self.glossary.iter().map(|(word, _)| word.as_str());
+        self.classes.iter().map(String::as_str).chain(labels).chain(names).chain(words)
     }
 }
 

@@ -5,8 +5,9 @@
 //! 3. photos of class folders against the class's name, likewise; photos of one class share their words;
 //! 4. class prototypes of the teacher against the class's names, likewise, among themselves;
 //! 5. names against names: affinities as CLIP's text vectors have them;
-//! 6. the teacher's opinion of each photo, as its classifier reads it from the student's features;
-//! 7. affinities between photos and words, among photos and among words, as the guide has them.
+//! 6. words of a glossary against descriptions of what they show, likewise;
+//! 7. the teacher's opinion of each photo, as its classifier reads it from the student's features;
+//! 8. affinities between photos and words, among photos and among words, as the guide has them.
 
 use std::ops::Range;
 
@@ -42,6 +43,9 @@ pub struct Terms {
     pub prototypes: f32,
     /// Affinities among names, after CLIP's text vectors.
     pub names: f32,
+    /// Glossary words against their descriptions.
+    #[serde(default)]
+    pub glossary: f32,
     /// The teacher's opinion of each photo.
     #[serde(default)]
     pub opinion: f32,
@@ -90,6 +94,9 @@ pub(crate) struct Batch {
     /// Names with CLIP's vectors, centred and of unit length.
     pub names: Vec<Vec<u32>>,
     pub clip: Rows,
+    /// Glossary words, and a description of each.
+    pub entries: Vec<Vec<u32>>,
+    pub descriptions: Vec<Vec<u32>>,
     pub affinity: Option<Affinity>,
 }
 
@@ -186,8 +193,13 @@ impl Objective<'_> {
         if !batch.prototype_names.is_empty() {
             let classes = unit(head.project(batch.prototypes.tensor()));
             let targets = apart(batch.prototype_names.len());
-            let term = contrast(classes, embed(&batch.prototype_names), scale, targets);
+            let term = contrast(classes, embed(&batch.prototype_names), scale.clone(), targets);
             loss = loss + term.mul_scalar(self.terms.prototypes);
+        }
+        if !batch.entries.is_empty() {
+            let targets = apart(batch.entries.len());
+            let term = contrast(embed(&batch.entries), embed(&batch.descriptions), scale, targets);
+            loss = loss + term.mul_scalar(self.terms.glossary);
         }
         if !batch.names.is_empty() {
             let term = affinity(embed(&batch.names), batch.clip.tensor());

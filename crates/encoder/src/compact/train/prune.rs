@@ -65,8 +65,11 @@ impl Scores {
     fn keep(&self, student: &Student, plan: &PrunePlan) -> Vec<(Place, Vec<usize>)> {
         let mut kept: Vec<(Place, Vec<usize>)> =
             self.places.iter().map(|(place, scores)| (*place, ranked(scores))).collect();
-        // A network may come in with channels that are no multiple.
-        for (_, channels) in &mut kept {
+        for (place, channels) in &mut kept {
+            if *place == Place::Features {
+                channels.truncate(plan.features);
+            }
+            // A network may come in with channels that are no multiple.
             channels.truncate((channels.len() / plan.multiple).max(1) * plan.multiple);
         }
         loop {
@@ -181,7 +184,11 @@ fn narrowed(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) -
 fn cost_of(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) -> Costs {
     let network = Student::new(narrowed(student, plan, kept), plan.size);
     let cost = network.image_cost();
-    Costs { multiply_adds: cost.multiply_adds, relus: cost.relus, parameters: network.image.layout().len() }
+    Costs {
+        multiply_adds: cost.multiply_adds,
+        relus: cost.relus,
+        parameters: network.image.trunk().layout().len(),
+    }
 }
 
 /// The network without the channels that `scores` would miss least, within the plan's budgets.

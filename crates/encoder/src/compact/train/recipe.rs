@@ -1,5 +1,7 @@
 //! What to train and how: `models/recipe.toml`, a list of steps that turn the teacher into packs.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Rates, Terms, TrainError};
@@ -18,6 +20,9 @@ pub struct Recipe {
     pub context_length: usize,
     /// Frequent words kept in the vocabulary although training does not use them.
     pub common_words: u32,
+    /// Words with a description of what they show, one pair a line with a tab between, beside the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glossary: Option<PathBuf>,
     /// The teacher's trunk; MobileNetV2 1.0 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<crate::compact::trunk::Architecture>,
@@ -87,8 +92,10 @@ pub struct PrunePlan {
     pub multiply_adds: usize,
     /// Most ReLU evaluations of one image, head included.
     pub relus: usize,
-    /// Most weights of the image tower.
+    /// Most weights of the trunk.
     pub parameters: usize,
+    /// Most features.
+    pub features: usize,
     /// Channels come in multiples of this.
     pub multiple: usize,
     /// Whether activations still stop at 6 afterwards.
@@ -142,6 +149,9 @@ pub struct StagePlan {
     pub prototypes: usize,
     /// Names with CLIP vectors in a batch.
     pub names: usize,
+    /// Glossary entries in a batch.
+    #[serde(default)]
+    pub glossary: usize,
     /// Steps between two judgements on the validation split.
     pub judge_every: u64,
     /// Steps between two checkpoints.
@@ -160,6 +170,17 @@ impl Recipe {
     pub fn parse(text: &str) -> Result<Self, TrainError> {
         let recipe: Self = toml::from_str(text).map_err(|error| TrainError::Recipe(error.to_string()))?;
         recipe.check().map_err(TrainError::Recipe)?;
+        Ok(recipe)
+    }
+
+    /// Reads a recipe from a file; the glossary's path counts from its folder.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when it cannot be read, else as [`Recipe::parse`].
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let mut recipe = Self::parse(&super::corpus::read_text(path)?)?;
+        recipe.glossary =
+            recipe.glossary.map(|glossary| path.parent().unwrap_or(Path::new("")).join(glossary));
         Ok(recipe)
     }
 
@@ -186,8 +207,8 @@ impl Recipe {
                 }
                 Step::Prune(plan) => {
                     positive(
-                        "size, photos, batch and multiple",
-                        &[plan.size, plan.photos, plan.batch, plan.multiple],
+                        "size, photos, batch, features and multiple",
+                        &[plan.size, plan.photos, plan.batch, plan.features, plan.multiple],
                     )?;
                 }
                 Step::Tune(plan) => {

@@ -42,7 +42,7 @@ impl Session {
         models: &Path,
         progress: &mut dyn Progress,
     ) -> Result<Self, TrainError> {
-        let corpus = Corpus::read(data, models)?;
+        let corpus = Corpus::read(data, models, recipe.glossary.as_deref())?;
         let full = words::clip_tokenizer(models)?;
         let tokenizer = words::choose(&full, &corpus, recipe.common_words);
         let photos = Photos::open(work, &corpus.photos, recipe.photo_side, progress)?;

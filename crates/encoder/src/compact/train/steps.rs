@@ -52,9 +52,8 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(session: &'a Session, folders: Folders<'a>) -> Self {
-        let Recipe { seed, photo_side, dim, context_length, common_words, teacher, steps: _ } =
-            &session.recipe;
-        let shared = format!("v3 {seed} {photo_side} {dim} {context_length} {common_words} {teacher:?}");
+        let Recipe { seed, photo_side, teacher, .. } = &session.recipe;
+        let shared = format!("v3 {seed} {photo_side} {teacher:?} {}", session.corpus.photos_digest());
         let report = Report {
             format: REPORT_FORMAT,
             photos: [session.train().count(), session.validate.len()],
@@ -115,7 +114,10 @@ impl<'a> Run<'a> {
 
     /// Draws a step into the identity, and says where its state is kept.
     fn place(&mut self, name: &str, plan: &impl std::fmt::Debug) -> Place<'a> {
-        self.identity = sha256_hex(format!("{} {plan:?}", self.identity).as_bytes());
+        let Recipe { dim, context_length, common_words, .. } = self.session.recipe;
+        let words = self.session.corpus.words_digest();
+        let shaped = format!("{} {plan:?} {dim} {context_length} {common_words} {words}", self.identity);
+        self.identity = sha256_hex(shaped.as_bytes());
         Place {
             session: self.session,
             work: self.folders.work,
@@ -284,6 +286,7 @@ fn scoring() -> StagePlan {
         class_photos: 16,
         prototypes: 0,
         names: 0,
+        glossary: 0,
         judge_every: 1,
         save_every: 1,
         terms: Terms {
@@ -292,6 +295,7 @@ fn scoring() -> StagePlan {
             classes: 0.4,
             prototypes: 0.0,
             names: 0.0,
+            glossary: 0.0,
             opinion: 0.0,
             affinity: 1.0,
             smoothing: 0.02,

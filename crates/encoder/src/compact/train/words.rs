@@ -33,6 +33,7 @@ pub(crate) fn choose(full: &Tokenizer, corpus: &Corpus, common: u32) -> Tokenize
         count(&sentence, 1);
     }
     for name in corpus.class_names() {
+        // Names count twice, so that those of two lists stay whole words.
         count(name, 2);
     }
     let mut wanted: Vec<u32> =
