@@ -98,10 +98,10 @@ impl Preprocessor {
         let [width, height] = self.size;
         match self.resize {
             ResizeMode::Squash => Ok(resample(picture, width, height, self.resample)?),
-            ResizeMode::CentreCrop => {
+            ResizeMode::CentreCrop | ResizeMode::CentreCropDown => {
                 let (scaled_width, scaled_height) = cover(picture, width, height);
                 let scaled = resample(picture, scaled_width, scaled_height, self.resample)?;
-                Ok(scaled.centre_crop(width, height))
+                Ok(scaled.centre_crop(width, height, self.resize == ResizeMode::CentreCropDown))
             }
         }
     }

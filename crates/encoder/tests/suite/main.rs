@@ -3,6 +3,7 @@
 
 mod clip;
 mod folder;
+mod import;
 mod pack;
 mod picture;
 mod preprocess;

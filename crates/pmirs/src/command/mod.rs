@@ -28,6 +28,7 @@ use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::report::{self, Failure};
+use crate::home;
 
 /// Reads the command line, runs the command, tells how it went.
 pub fn main() -> ExitCode {
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
 
 fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
     let output = Output::new(global);
+    home::settle(global);
     match command {
         Command::Demo(args) => demo::run(args, output),
         Command::Init(_) => init::init(global, output),

@@ -12,9 +12,10 @@ use super::stages::{judge_validation, validation_images};
 use super::{HeldOut, Judgement, Progress, Report, TrainError, card, held_out, write_whole};
 use crate::compact::store;
 use crate::pack::{
-    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec,
-    sha256_hex,
+    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
+    TextSpec, sha256_hex,
 };
+use crate::tokenizer::Clean;
 use crate::{Encoder, Pack};
 
 const IMAGE_WEIGHTS: &str = "image.safetensors";
@@ -124,9 +125,13 @@ fn manifest(
             tokenizer: vec![VOCABULARY.into()],
             context_length: session.plan.network.context_length,
             pad: 0,
+            clean: Clean::None,
+            pooling: Pooling::FirstEnd,
+            padding: Padding::Full,
             centre: sample.text_centre.clone(),
         },
         scores: sample.scores(session, weights, size),
+        cost: None,
         architecture,
         sha256,
     }
