@@ -1,24 +1,30 @@
 """Writes tests/suite/golden/zoo/: tiny models with random weights in the layouts that the common zoos publish, and
 what the reference implementations make of given pictures and texts. For developers; the test suite never runs it.
 
-    python -m venv env && env/bin/pip install torch==2.15.0 torchvision==0.30.0 transformers==5.23.0 \
-        open_clip_torch==3.3.0 timm==1.0.31 onnx==1.23.2 onnxscript==0.7.0 tokenizers==0.23.3 sentencepiece==0.2.2
+    python -m venv env && env/bin/pip install torch==2.15.0 torchvision==0.29.2 transformers==5.23.0 \
+        open_clip_torch==3.3.0 timm==1.0.31 onnx==1.23.2 onnxscript==0.7.2 tokenizers==0.23.3 sentencepiece==0.2.3
     env/bin/python crates/encoder/scripts/golden_zoo.py
 
-The references: Hugging Face `transformers` for CLIP and SigLIP (towers, tokenizers, image processors on Pillow),
-`open_clip` with `timm`'s FastViT for MobileCLIP, all run in PyTorch, never the ONNX file itself.
+The references: Hugging Face `transformers` for CLIP and SigLIP (towers, image processors on Pillow), `tokenizers` and
+`sentencepiece` for ids, `open_clip` with `timm`'s FastViT for MobileCLIP, all run in PyTorch, never the ONNX file itself.
 """
 
 import json
+import re
 import shutil
+import string
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import open_clip
+import sentencepiece as spm
+import timm
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, SiglipConfig, SiglipImageProcessorPil, SiglipModel
 
@@ -29,7 +35,7 @@ CONTEXT = 16
 # Larger, smaller, odd margins on either side, extreme, and exactly the tower's size
 SHAPES = [(61, 40), (29, 50), (100, 35), (20, 23), (32, 32)]
 TEXTS = ["a photo of a cat", "A  DOG on the\tbeach!", "", "red " * 30, "caf\u00e9 na\u00efve 42", "it's the cat's, (really)_red_",
-         "\u732b and \U0001f431 \ufb01sh \uff21\u00bd\u3000x"]
+         "\u732b and \U0001f431 \ufb01sh \uff21\u00bd\u3000x", "cafe\u0301 re\u0301\u0301d"]
 CORPUS = ["a photo of a cat", "the red dog on the beach", "photos of cats and dogs at the sea", "naive cafe really red fish",
           "the photographer sees the red sea", "a dog and a cat on a photo"]
 
@@ -148,28 +154,61 @@ def clip():
         shutil.copy(folder / name, onnx_folder / name)
 
 
+# Of NFKC, which would fill a file, a few rules: two letters for one, one for two, a longer match before a shorter
+RULES = {"\ufb01": "fi", "\uff21": "A", "\u00bd": "1/2", "\u3000": " ", "e\u0301": "\u00e9", "e\u0301\u0301": "E"}
+
+
 def siglip_tokenizer(folder):
-    """A Unigram model as SigLIP's: T5's `tokenizer.json` with NFKC, blanks marked, and an end token."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "\u2581")])
+    """A Unigram model that sentencepiece trains, and `tokenizer.json` as T5's converter writes it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
+        rules = Path(scratch) / "rules.tsv"
+        rules.write_text("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in RULES.items()))
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=iter(CORPUS), model_prefix=f"{scratch}/tiny", vocab_size=90, model_type="unigram",
+            hard_vocab_limit=False, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0,
+            normalization_rule_tsv=str(rules), minloglevel=2)
+        proto = sentencepiece_model_pb2.ModelProto.FromString(Path(f"{scratch}/tiny.model").read_bytes())
+        reference = spm.SentencePieceProcessor(model_file=f"{scratch}/tiny.model")
+    tokenizer = Tokenizer(models.Unigram([(p.piece, p.score) for p in proto.pieces], unk_id=2))
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap), normalizers.Strip(left=False, right=True),
+        normalizers.Replace(Regex(" {2,}"), "\u2581")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(vocab_size=90, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False))
+    tokenizer.add_special_tokens(["<pad>", "</s>", "<unk>"])
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     tokenizer.save(str(folder / "tokenizer.json"))
-    return tokenizer
+    return tokenizer.get_vocab_size(), lambda text: reference.encode(text) + [1]
+
+
+def siglip2_tokenizer(folder):
+    """BPE over characters with byte tokens, as SigLIP 2 takes it from Gemma; ids for texts in any case."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=340, special_tokens=special + bytes_, show_progress=False))
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in special]
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    texts = TEXTS + ["  two  blanks ", "\n\ttab"]
+    ids = [{"text": t, "ids": tokenizer.encode(t.lower()).ids} for t in texts]
+    (folder / "ids.json").write_text(json.dumps(ids) + "\n")
 
 
 def siglip():
     folder = OUT / "siglip"
     (folder / "onnx").mkdir(parents=True)
-    tokenizer = siglip_tokenizer(folder)
+    size, encode = siglip_tokenizer(folder)
     # What `SiglipTokenizer` does before the vocabulary; `tokenizer_config.json` says so by its class
-    import re
-    import string
     clean = lambda t: re.sub(r"\s+", " ", t.lower().translate(str.maketrans("", "", string.punctuation))).strip()
     tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = SiglipConfig(text_config={**tower, "vocab_size": tokenizer.get_vocab_size(), "max_position_embeddings": CONTEXT, "projection_size": 16},
+    config = SiglipConfig(text_config={**tower, "vocab_size": size, "max_position_embeddings": CONTEXT, "projection_size": 16},
                           vision_config={**tower, "image_size": 32, "patch_size": 8})
     model = randomise(SiglipModel(config), 2)
     config.save_pretrained(folder)
@@ -178,7 +217,7 @@ def siglip():
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "SiglipTokenizer", "do_lower_case": True, "model_max_length": CONTEXT, "pad_token": "</s>"}))
 
     pixels = torch.cat([processor(drawn(n, *s), return_tensors="pt").pixel_values for n, s in enumerate(SHAPES)])
-    ids = [tokenizer.encode(clean(t)).ids for t in TEXTS]
+    ids = [encode(clean(t)) for t in TEXTS]
     ids = [i if len(i) <= CONTEXT else [*i[: CONTEXT - 1], 1] for i in ids]
     padded = torch.tensor([i + [1] * (CONTEXT - len(i)) for i in ids])
     vision, text = model.vision_model, model.text_model
@@ -211,7 +250,6 @@ def mobileclip():
     (folder / "visual").mkdir(parents=True)
     (folder / "textual").mkdir()
     size, start, end, encode = clip_vocabulary(folder / "textual")
-    import timm
     trunk = timm.create_model("fastvit_t8", layers=(1, 1, 1, 1), embed_dims=(4, 8, 16, 32), num_classes=20, fork_feat=False)
     trunk = randomise(trunk, 3)
     config = {"embed_dim": 20, "vision_cfg": {"timm_model_name": "fastvit_t8", "image_size": 32},
@@ -235,6 +273,7 @@ if __name__ == "__main__":
     torch.set_grad_enabled(False)
     clip()
     siglip()
+    siglip2_tokenizer(OUT / "siglip2")
     mobileclip()
     for file in sorted(OUT.rglob("*")):
         if file.is_file():

@@ -1,8 +1,8 @@
 //! What a model costs: weights, and the work for one picture and one sentence.
 
-use crate::compact::{CompactArchitecture, CompactTowers};
 use crate::compact::image::ImageTower;
 use crate::compact::text::TextTower;
+use crate::compact::{CompactArchitecture, CompactTowers};
 use crate::pack::{CostSpec, Pack, PackKind};
 use crate::{PackError, import};
 
@@ -31,7 +31,8 @@ pub fn cost(pack: &Pack) -> Result<CostSpec, PackError> {
             // Start and end token are not looked at.
             let tokens = manifest.text.context_length.saturating_sub(2);
             let features = architecture.trunk.features;
-            let head = features * (manifest.dim + architecture.head_hidden) + architecture.head_hidden * manifest.dim;
+            let head = features * (manifest.dim + architecture.head_hidden)
+                + architecture.head_hidden * manifest.dim;
             Ok(CostSpec {
                 parameters: (image.layout().len() + text.layout().len()) as u64,
                 image_multiply_adds: Some((trunk.multiply_adds + head) as u64),
@@ -40,8 +41,12 @@ pub fn cost(pack: &Pack) -> Result<CostSpec, PackError> {
             })
         }
         (PackKind::Onnx, None) => {
-            let graphs = [&manifest.image.weights, &manifest.text.weights].into_iter().filter_map(|files| files.first());
-            let parameters = graphs.map(|file| Ok(import::parameters(&pack.read(file)?))).sum::<Result<u64, PackError>>()?;
+            let graphs = [&manifest.image.weights, &manifest.text.weights]
+                .into_iter()
+                .filter_map(|files| files.first());
+            let parameters = graphs
+                .map(|file| Ok(import::parameters(&pack.read(file)?)))
+                .sum::<Result<u64, PackError>>()?;
             Ok(CostSpec { parameters, image_multiply_adds: None, text_multiply_adds: None, relus: None })
         }
     }

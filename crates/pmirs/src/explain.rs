@@ -37,9 +37,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
-        VaultError::OtherModel { .. } => {
-            (Exit::Failure, "add that model with `pmirs model add`; `pmirs model list` shows the ones you have")
-        }
+        VaultError::OtherModel { .. } => (
+            Exit::Failure,
+            "add that model with `pmirs model add`; `pmirs model list` shows the ones you have",
+        ),
         VaultError::Altered { field: "history", .. } => (
             Exit::Integrity,
             "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
@@ -137,7 +138,9 @@ impl From<pmirs_encoder::import::ImportError> for Failure {
         use pmirs_encoder::import::ImportError;
         let (exit, hint) = match &error {
             ImportError::Missing { .. } => (Exit::NotFound, "name the model's folder, or every file of it"),
-            ImportError::Ambiguous { .. } => (Exit::Usage, "name the files to use instead of the folder"),
+            ImportError::Ambiguous { .. } | ImportError::TooMany { .. } => {
+                (Exit::Usage, "name the files to use instead of the folder")
+            }
             ImportError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 (Exit::NotFound, "check the path for a typing mistake")
             }
@@ -145,9 +148,10 @@ impl From<pmirs_encoder::import::ImportError> for Failure {
                 (Exit::Failure, "check the path, its permissions and the disk")
             }
             ImportError::NoPictures { .. } => (Exit::Usage, "name a folder that holds pictures itself"),
-            ImportError::TooMany { .. } => (Exit::Usage, "name the files to use instead of the folder"),
             ImportError::Dimensions { .. } => (Exit::Usage, "name the two files that were exported together"),
-            _ => (Exit::Failure, "this model cannot be used as it is; `pmirs model add --help` says which can"),
+            _ => {
+                (Exit::Failure, "this model cannot be used as it is; `pmirs model add --help` says which can")
+            }
         };
         Self::new(exit, &error, hint)
     }

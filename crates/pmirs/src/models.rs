@@ -163,7 +163,8 @@ impl Models {
         };
         if !folder.join(MANIFEST).is_file() {
             let error = format!("the model in use, {}, is not there any more", folder.display());
-            let hint = "choose another with `pmirs model use NAME`; `pmirs model use compact` is the built-in one";
+            let hint =
+                "choose another with `pmirs model use NAME`; `pmirs model use compact` is the built-in one";
             return Err(Failure::new(Exit::NotFound, error, hint));
         }
         Ok(Arc::new(Encoder::open(&folder)?))
@@ -182,7 +183,8 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let error = format!("'{name}' cannot be the name of a model");
-    let hint = "choose up to 64 letters, digits, `-`, `_` and `.` with --name; `compact` is the built-in model";
+    let hint =
+        "choose up to 64 letters, digits, `-`, `_` and `.` with --name; `compact` is the built-in model";
     Err(Failure::new(Exit::Usage, error, hint))
 }
 
@@ -223,7 +225,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let models = Models::of(home.path());
         fs::create_dir(models.folder()).unwrap();
-        for bad in ["format = 2\nname = \"clip\"", "format = 1\nname = \"../up\"", "format = 1", "=", &"#".repeat(20_000)] {
+        for bad in [
+            "format = 2\nname = \"clip\"",
+            "format = 1\nname = \"../up\"",
+            "format = 1",
+            "=",
+            &"#".repeat(20_000),
+        ] {
             fs::write(models.folder().join(CHOICE), bad).unwrap();
             assert!(models.chosen().is_err(), "{bad:.40}");
         }

@@ -253,17 +253,23 @@ fn a_collection_keeps_the_model_that_it_was_made_with() {
     fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
     let with = |arguments: &[&str]| {
         let passphrase = person.path("passphrase").display().to_string();
-        [arguments, &["--passphrase-file", &passphrase]].concat().iter().map(|&it| it.to_owned()).collect::<Vec<_>>()
+        [arguments, &["--passphrase-file", &passphrase]]
+            .concat()
+            .iter()
+            .map(|&it| it.to_owned())
+            .collect::<Vec<_>>()
     };
-    let says = |arguments: &[&str]| {
-        person.says(&with(arguments).iter().map(String::as_str).collect::<Vec<_>>())
-    };
+    let says =
+        |arguments: &[&str]| person.says(&with(arguments).iter().map(String::as_str).collect::<Vec<_>>());
     says(&["init"]);
     says(&["login", &cloud.url, "--invite-file", cloud.first_invite.to_str().unwrap()]);
     person.fill("pictures");
 
     let added = says(&["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
-    assert_eq!((&added["model"], &added["dim"], &added["kind"]), (&"tiny".into(), &20.into(), &"onnx".into()));
+    assert_eq!(
+        (&added["model"], &added["dim"], &added["kind"]),
+        (&"tiny".into(), &20.into(), &"onnx".into())
+    );
     assert!(added["parameters"].as_u64() > Some(10_000) && added["multiply_adds"].as_u64() > Some(10_000));
     person.fails(7, &["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
 
@@ -289,7 +295,10 @@ fn a_collection_keeps_the_model_that_it_was_made_with() {
         assert!(!found["hits"].as_array().unwrap().is_empty(), "{name}: {found}");
     }
     says(&["model", "remove", "tiny"]);
-    let told = person.fails(1, &with(&["search", "after", "a red picture"]).iter().map(String::as_str).collect::<Vec<_>>());
+    let told = person.fails(
+        1,
+        &with(&["search", "after", "a red picture"]).iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     assert!(told.contains("holds embeddings of 'tiny ") && told.contains("pmirs model add"), "{told}");
     says(&["search", "before", "a red picture"]);
 }

@@ -117,7 +117,13 @@ impl Vault {
         }
         let identity = Arc::new(Identity::from_seed(seed));
         let local = Local::open(home, &identity)?;
-        Ok(Self { identity, local, encoder: OnceLock::new(), others: RwLock::default(), remote: RwLock::new(None) })
+        Ok(Self {
+            identity,
+            local,
+            encoder: OnceLock::new(),
+            others: RwLock::default(),
+            remote: RwLock::new(None),
+        })
     }
 
     /// Whether `home` holds an identity.

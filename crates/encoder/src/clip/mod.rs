@@ -77,7 +77,8 @@ fn threads() -> Arc<ThreadPool> {
 /// tried out; if it is not, the model is refused, because its vectors would be wrong.
 fn other_filler(graph: &TowerGraph, spec: &TextSpec, sentence: &[u32]) -> Result<u32, EncoderError> {
     let end = spec.pad;
-    let fillers: Vec<u32> = (0..).filter(|token| *token != end && !sentence.contains(token)).take(2).collect();
+    let fillers: Vec<u32> =
+        (0..).filter(|token| *token != end && !sentence.contains(token)).take(2).collect();
     let mut vectors = Vec::new();
     for &filler in &fillers {
         let sentence = sentence.to_vec();

@@ -95,9 +95,11 @@ pub(super) fn image_settings(json: &Json) -> Result<ImageSettings, ImportError> 
 }
 
 fn hugging_face(json: &Json) -> Result<ImageSettings, ImportError> {
-    let flag = |path: &str, default: bool| json.get(path).map_or(Ok(default), |value| {
-        value.as_bool().ok_or_else(|| json.odd(path, value, "true or false"))
-    });
+    let flag = |path: &str, default: bool| {
+        json.get(path).map_or(Ok(default), |value| {
+            value.as_bool().ok_or_else(|| json.odd(path, value, "true or false"))
+        })
+    };
     for required in ["do_resize", "do_rescale"] {
         if !flag(required, true)? {
             return Err(json.odd(required, &Value::Bool(false), "true"));
@@ -257,7 +259,7 @@ impl ClipConfig {
         let dim = json.number("projection_dim", MAX_WIDTH)?.unwrap_or(512);
         let text = TowerConfig::read(json, "text_config", [512, 2048, 8])?;
         let vision = TowerConfig::read(json, "vision_config", [768, 3072, 12])?;
-        if vision.image_size % vision.patch_size != 0 {
+        if !vision.image_size.is_multiple_of(vision.patch_size) {
             let got = vision.image_size.into();
             return Err(json.odd("vision_config.image_size", &got, "a multiple of patch_size"));
         }
@@ -287,7 +289,8 @@ impl TowerConfig {
             Some(value) => value
                 .as_f64()
                 .filter(|eps| (0.0..1.0).contains(eps))
-                .ok_or_else(|| json.odd(&eps_field, value, "a small number"))? as f32,
+                .ok_or_else(|| json.odd(&eps_field, value, "a small number"))?
+                as f32,
         };
         let config = Self {
             hidden_size: number("hidden_size", MAX_WIDTH, width)?,
@@ -302,7 +305,7 @@ impl TowerConfig {
             image_size: number("image_size", MAX_SIDE, 224)?,
             patch_size: number("patch_size", MAX_SIDE, 32)?,
         };
-        if config.hidden_size % config.num_attention_heads != 0 {
+        if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             let got = config.num_attention_heads.into();
             return Err(json.odd(&format!("{tower}.num_attention_heads"), &got, "a divisor of hidden_size"));
         }

@@ -32,7 +32,10 @@ pub(super) enum Probe {
 pub(crate) fn parameters(onnx: &[u8]) -> u64 {
     let graph = ModelProto::parse_buf(onnx).ok().and_then(|model| model.graph);
     let weights = graph.iter().flat_map(|graph| &graph.initializer);
-    weights.filter(|weight| matches!(weight.data_type, Some(DataType::FLOAT | DataType::FLOAT16))).map(elements).sum()
+    weights
+        .filter(|weight| matches!(weight.data_type, Some(DataType::FLOAT | DataType::FLOAT16)))
+        .map(elements)
+        .sum()
 }
 
 fn elements(weight: &rten_onnx::onnx::TensorProto) -> u64 {

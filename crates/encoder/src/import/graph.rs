@@ -62,10 +62,8 @@ impl GraphWriter {
         self.weights.resize(self.weights.len().next_multiple_of(64), 0);
         let offset = self.weights.len();
         self.weights.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        let entry = |key: &str, value: String| StringStringEntryProto {
-            key: Some(key.into()),
-            value: Some(value),
-        };
+        let entry =
+            |key: &str, value: String| StringStringEntryProto { key: Some(key.into()), value: Some(value) };
         self.graph.initializer.push(TensorProto {
             dims: dims(shape),
             data_type: Some(DataType::FLOAT),

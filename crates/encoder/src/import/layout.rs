@@ -63,7 +63,8 @@ pub(super) fn find(sources: &[PathBuf]) -> Result<Layout, ImportError> {
         files.iter().filter(|path| path.file_name().is_some_and(|own| own == name)).collect()
     };
     let json = |names: &[&str]| -> Result<Option<Json>, ImportError> {
-        let Some((name, found)) = names.iter().map(|name| (name, named(name))).find(|(_, found)| !found.is_empty())
+        let Some((name, found)) =
+            names.iter().map(|name| (name, named(name))).find(|(_, found)| !found.is_empty())
         else {
             return Ok(None);
         };
@@ -122,7 +123,9 @@ fn weights(files: &[PathBuf]) -> Result<Weights, ImportError> {
         }),
         (2.., ..) => Err(ImportError::Ambiguous { what: "image tower".into(), found: paths(&images) }),
         (_, 2.., _) => Err(ImportError::Ambiguous { what: "text tower".into(), found: paths(&texts) }),
-        (0, ..) => Err(ImportError::Missing { what: "image tower", expected: "an ONNX file that takes pixels" }),
+        (0, ..) => {
+            Err(ImportError::Missing { what: "image tower", expected: "an ONNX file that takes pixels" })
+        }
         _ => Err(ImportError::Missing { what: "text tower", expected: "an ONNX file that takes token ids" }),
     }
 }
@@ -214,13 +217,13 @@ pub(super) fn read_weights(path: &Path) -> Result<Vec<u8>, ImportError> {
 }
 
 fn only<'a>(what: &str, found: &[&'a PathBuf]) -> Result<&'a PathBuf, ImportError> {
-    match found {
-        [path] => Ok(path),
-        _ => {
-            let found = found.iter().map(|path| (*path).clone()).collect();
-            Err(ImportError::Ambiguous { what: what.into(), found })
-        }
+    if let [path] = found {
+        return Ok(path);
     }
+    Err(ImportError::Ambiguous {
+        what: what.into(),
+        found: found.iter().map(|path| (*path).clone()).collect(),
+    })
 }
 
 fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {

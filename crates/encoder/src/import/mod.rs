@@ -68,7 +68,11 @@ pub struct ImportOptions {
 /// # Errors
 /// When a part is missing or there are several of it, a file is malformed, a field has a value that is not known,
 /// or the model does not run.
-pub fn import(sources: &[PathBuf], options: &ImportOptions, pack: &Path) -> Result<PackManifest, ImportError> {
+pub fn import(
+    sources: &[PathBuf],
+    options: &ImportOptions,
+    pack: &Path,
+) -> Result<PackManifest, ImportError> {
     let layout = layout::find(sources)?;
     let image = image_settings(&layout.preprocessing)?;
     let mut files = PackFiles { folder: pack, manifest: draft(options, &image) };
@@ -240,7 +244,7 @@ impl PackFiles<'_> {
             spec.push(stored);
             external.push((location.clone(), bytes));
         }
-        Ok((cost::parameters(&onnx), cost::count(&onnx, &external, probe)))
+        Ok((parameters(&onnx), cost::count(&onnx, &external, probe)))
     }
 
     fn add_safetensors(
@@ -261,8 +265,10 @@ impl PackFiles<'_> {
         let bytes = layout::read_weights(path)?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let tensors = Tensors::open(name, &bytes)?;
-        if !tensors.has("text_model.embeddings.token_embedding.weight") && tensors.has("visual.conv1.weight") {
-            let reason = "has open_clip's tensor names; add Hugging Face's form of it, or its ONNX files".into();
+        if !tensors.has("text_model.embeddings.token_embedding.weight") && tensors.has("visual.conv1.weight")
+        {
+            let reason =
+                "has open_clip's tensor names; add Hugging Face's form of it, or its ONNX files".into();
             return Err(ImportError::Malformed { file: name.into(), reason });
         }
         self.manifest.scores.logit_scale =
@@ -289,7 +295,7 @@ impl PackFiles<'_> {
         self.add(name, &onnx)?;
         self.add(weights_name, &weights)?;
         let external = [(weights_name.to_owned(), weights)];
-        Ok((cost::parameters(&onnx), cost::count(&onnx, &external, probe)))
+        Ok((parameters(&onnx), cost::count(&onnx, &external, probe)))
     }
 
     fn set_cost(&mut self, image: (u64, Option<cost::Cost>), text: (u64, Option<cost::Cost>)) {
@@ -348,7 +354,10 @@ fn declared_dim(layout: &Layout) -> Result<usize, ImportError> {
             return Ok(dim);
         }
     }
-    Err(ImportError::Missing { what: "length of the vectors", expected: "projection_dim or embed_dim in config.json" })
+    Err(ImportError::Missing {
+        what: "length of the vectors",
+        expected: "projection_dim or embed_dim in config.json",
+    })
 }
 
 fn mean(embeddings: &[crate::Embedding], dim: usize) -> Vec<f32> {

@@ -40,7 +40,11 @@ pub(super) fn text_settings(
 }
 
 fn declared_context(layout: &Layout) -> Result<usize, ImportError> {
-    let in_config = ["text_config.max_position_embeddings", "text_cfg.context_length", "model_cfg.text_cfg.context_length"];
+    let in_config = [
+        "text_config.max_position_embeddings",
+        "text_cfg.context_length",
+        "model_cfg.text_cfg.context_length",
+    ];
     for path in in_config {
         if let Some(config) = &layout.config
             && let Some(length) = config.number(path, MAX_CONTEXT)?
@@ -51,7 +55,10 @@ fn declared_context(layout: &Layout) -> Result<usize, ImportError> {
     // Some files give a number beyond all bounds here, for "no limit".
     let length = layout.tokenizer_config.as_ref().and_then(|config| config.get("model_max_length")?.as_u64());
     length.filter(|length| *length <= MAX_CONTEXT as u64).map(|length| length as usize).ok_or(
-        ImportError::Missing { what: "context length", expected: "text_config.max_position_embeddings in config.json" },
+        ImportError::Missing {
+            what: "context length",
+            expected: "text_config.max_position_embeddings in config.json",
+        },
     )
 }
 
@@ -70,7 +77,8 @@ fn pad(layout: &Layout, tokenizer: Option<&Json>) -> Result<Option<u32>, ImportE
         }
     }
     let id = |json: Option<&Json>, path: &str| json?.get(path)?.as_u64();
-    let id = id(tokenizer, "padding.pad_id").or_else(|| id(layout.config.as_ref(), "text_config.pad_token_id"));
+    let id =
+        id(tokenizer, "padding.pad_id").or_else(|| id(layout.config.as_ref(), "text_config.pad_token_id"));
     Ok(id.and_then(|id| u32::try_from(id).ok()))
 }
 
@@ -121,11 +129,19 @@ fn clean(layout: &Layout, tokenizer: Option<&Json>) -> Result<Clean, ImportError
 ///
 /// Files from before the field meant anything say 2, and their models take the place of the highest token, which
 /// is the same place only where no token is above the end token.
-pub(super) fn check_end(config: &Json, clip: &ClipConfig, vocabulary: &Vocabulary) -> Result<(), ImportError> {
+pub(super) fn check_end(
+    config: &Json,
+    clip: &ClipConfig,
+    vocabulary: &Vocabulary,
+) -> Result<(), ImportError> {
     const LEGACY: u32 = 2;
     let eos = clip.text.eos_token_id;
     let end = vocabulary.end();
-    let holds = if eos == LEGACY { end.map(|end| end as usize + 1) == Some(clip.text.vocab_size) } else { end == Some(eos) };
+    let holds = if eos == LEGACY {
+        end.map(|end| end as usize + 1) == Some(clip.text.vocab_size)
+    } else {
+        end == Some(eos)
+    };
     if holds {
         return Ok(());
     }

@@ -31,9 +31,11 @@ pub(super) fn image_tower(
     let (width, side, patch) = (tower.hidden_size, config.vision.image_size, config.vision.patch_size);
     let across = side / patch;
     let mut build = Builder { graph: GraphWriter::new(weights_file), tensors };
-    let pixels = build.graph.input("pixel_values", DataType::FLOAT, &[Err("batch"), Ok(3), Ok(side), Ok(side)]);
+    let pixels =
+        build.graph.input("pixel_values", DataType::FLOAT, &[Err("batch"), Ok(3), Ok(side), Ok(side)]);
 
-    let patches = build.weight("vision_model.embeddings.patch_embedding.weight", &[width, 3, patch, patch])?;
+    let patches =
+        build.weight("vision_model.embeddings.patch_embedding.weight", &[width, 3, patch, patch])?;
     let sides = [patch as i64, patch as i64];
     let x = build.graph.op(
         "Conv",
@@ -80,10 +82,8 @@ pub(super) fn text_tower(
     let position_ids = build.graph.input("position_ids", DataType::INT64, &shape);
 
     let table = build.weight("text_model.embeddings.token_embedding.weight", &[tower.vocab_size, width])?;
-    let positions = build.weight(
-        "text_model.embeddings.position_embedding.weight",
-        &[tower.max_position_embeddings, width],
-    )?;
+    let positions = build
+        .weight("text_model.embeddings.position_embedding.weight", &[tower.max_position_embeddings, width])?;
     let tokens = build.graph.op("Gather", &[&table, &ids], &[("axis", Attribute::Int(0))]);
     let places = build.graph.op("Gather", &[&positions, &position_ids], &[("axis", Attribute::Int(0))]);
     let x = build.graph.op("Add", &[&tokens, &places], &[]);
@@ -109,8 +109,7 @@ impl Builder<'_> {
     fn norm(&mut self, x: &Name, prefix: &str, tower: &TowerConfig) -> Result<Name, PackError> {
         let gain = self.weight(&format!("{prefix}.weight"), &[tower.hidden_size])?;
         let bias = self.weight(&format!("{prefix}.bias"), &[tower.hidden_size])?;
-        let attributes =
-            [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(tower.layer_norm_eps))];
+        let attributes = [("axis", Attribute::Int(-1)), ("epsilon", Attribute::Float(tower.layer_norm_eps))];
         Ok(self.graph.op("LayerNormalization", &[x, &gain, &bias], &attributes))
     }
 

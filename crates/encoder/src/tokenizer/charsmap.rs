@@ -17,7 +17,8 @@ pub(super) struct CharsMap {
 
 impl CharsMap {
     pub(super) fn parse(encoded: &str) -> Result<Self, TokenizerError> {
-        let refused = |reason: &str| unsupported("precompiled_charsmap", reason.to_owned(), "a trie in base64");
+        let refused =
+            |reason: &str| unsupported("precompiled_charsmap", reason.to_owned(), "a trie in base64");
         let bytes = BASE64.decode(encoded.as_bytes()).map_err(|_| refused("not base64"))?;
         let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| refused("too short"))?;
         let length = u32::from_le_bytes(*length) as usize;

@@ -44,7 +44,10 @@ pub(super) enum Step {
     Nfkc,
     Nfkd,
     Lower,
-    Strip { left: bool, right: bool },
+    Strip {
+        left: bool,
+        right: bool,
+    },
     Prepend(String),
     /// A literal text for another.
     Replace(String, String),
@@ -139,7 +142,11 @@ fn replacement(pattern: Option<Pattern>, content: String) -> Result<Step, Tokeni
             r"\s+" => Ok(Step::ReplaceSpace(content)),
             " {2,}" => Ok(Step::ReplaceBlanks(content)),
             _ if is_punctuation_class(&regex) => Ok(Step::ReplacePunctuation(content)),
-            _ => Err(unsupported("normalizer.pattern", regex, r"`\s+`, ` {2,}` or the class of ASCII punctuation")),
+            _ => Err(unsupported(
+                "normalizer.pattern",
+                regex,
+                r"`\s+`, ` {2,}` or the class of ASCII punctuation",
+            )),
         },
         _ => Err(unsupported("normalizer.pattern", "absent".into(), "a text or a regular expression")),
     }

@@ -122,7 +122,8 @@ impl Pieces {
                 (Model::Unigram(unigram(&vocab, is_special)?), bytes, unk_id, size)
             }
             FileModel::Bpe { vocab, merges, unk_token, byte_fallback } => {
-                let bytes = byte_fallback.then(|| byte_tokens(|text| vocab.get(text).copied())).transpose()?;
+                let bytes =
+                    byte_fallback.then(|| byte_tokens(|text| vocab.get(text).copied())).transpose()?;
                 let unknown = unk_token.and_then(|token| vocab.get(token.as_str()).copied());
                 let highest = vocab.values().copied().max().unwrap_or(0).max(highest);
                 check_count(FILE, highest as usize + 1)?;
@@ -157,13 +158,13 @@ fn unigram(vocab: &[(Cow<'_, str>, f64)], special: impl Fn(u32) -> bool) -> Resu
         return Err(malformed(FILE, format!("the piece {piece:?} has the score {score}")));
     }
     let least = vocab.iter().map(|(_, score)| *score).fold(f64::INFINITY, f64::min);
-    let mut pieces = HashMap::with_capacity(vocab.len());
+    let mut pieces: HashMap<Box<str>, (u32, f64)> = HashMap::with_capacity(vocab.len());
     for ((piece, score), id) in vocab.iter().zip(0u32..) {
         if !piece.is_empty() && piece.len() <= MAX_PIECE_BYTES && !special(id) {
             pieces.entry(piece.as_ref().into()).or_insert((id, *score));
         }
     }
-    let longest = pieces.keys().map(|piece: &Box<str>| piece.len()).max().unwrap_or(0);
+    let longest = pieces.keys().map(|piece| piece.len()).max().unwrap_or(0);
     Ok(Unigram { pieces, longest, least })
 }
 

@@ -45,7 +45,8 @@ impl Zoo {
     }
 
     fn import(&self) -> Result<PackManifest, ImportError> {
-        let options = ImportOptions { name: "tiny".into(), licence: "none".into(), ..ImportOptions::default() };
+        let options =
+            ImportOptions { name: "tiny".into(), licence: "none".into(), ..ImportOptions::default() };
         import(&[self.source.path().to_owned()], &options, self.pack.path())
     }
 
@@ -64,9 +65,9 @@ impl Zoo {
 
     fn picture(&self, n: usize) -> Picture {
         let [width, height] = self.golden.shapes[n];
-        let value = |x: u32, y: u32, c: u32| ((x * 7 + y * 13 + c * 50 + n as u32 * 31 + x * y / 3) % 256) as u8;
-        let rgb =
-            (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| value(x, y, c))));
+        let value =
+            |x: u32, y: u32, c: u32| ((x * 7 + y * 13 + c * 50 + n as u32 * 31 + x * y / 3) % 256) as u8;
+        let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| value(x, y, c))));
         Picture::from_rgb(width, height, rgb.collect()).unwrap()
     }
 
@@ -157,7 +158,10 @@ fn clip_as_an_onnx_pair_is_the_reference() {
 fn siglip_is_the_reference() {
     let zoo = Zoo::new("siglip");
     let manifest = zoo.import().unwrap();
-    assert_eq!((manifest.image.resize, manifest.image.mean, manifest.image.std), (ResizeMode::Squash, [0.5; 3], [0.5; 3]));
+    assert_eq!(
+        (manifest.image.resize, manifest.image.mean, manifest.image.std),
+        (ResizeMode::Squash, [0.5; 3], [0.5; 3])
+    );
     // Not causal, pooled at the last place: every text is filled up, with the end token.
     assert_eq!((manifest.text.pooling, manifest.text.padding), (Pooling::Fixed, Padding::Full));
     assert_eq!((manifest.text.pad, manifest.text.clean), (1, Clean::Siglip));
@@ -169,7 +173,10 @@ fn mobileclip_is_the_reference() {
     let zoo = Zoo::new("mobileclip");
     let manifest = zoo.import().unwrap();
     assert_eq!((manifest.image.mean, manifest.image.std), ([0.0; 3], [1.0; 3]));
-    assert_eq!((manifest.image.resize, manifest.image.resample), (ResizeMode::CentreCrop, Resample::Bilinear));
+    assert_eq!(
+        (manifest.image.resize, manifest.image.resample),
+        (ResizeMode::CentreCrop, Resample::Bilinear)
+    );
     assert_eq!(manifest.text.padding, Padding::Full, "the export has a fixed length");
     zoo.agrees();
 }
@@ -225,7 +232,10 @@ fn a_missing_tensor_is_named_and_never_made_up() {
 fn a_tensor_of_another_shape_than_the_configuration_is_named() {
     let zoo = Zoo::new("clip");
     let error = zoo.replace("config.json", "\"projection_dim\": 20", "\"projection_dim\": 24").error();
-    assert!(error.contains("visual_projection.weight has shape [20, 24], config.json expects [24, 24]"), "{error}");
+    assert!(
+        error.contains("visual_projection.weight has shape [20, 24], config.json expects [24, 24]"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -236,22 +246,55 @@ fn an_old_configuration_pools_the_highest_token() {
     zoo.agrees();
     let zoo = Zoo::new("clip");
     let error = zoo.replace("config.json", "\"eos_token_id\": 530", "\"eos_token_id\": 17").error();
-    assert!(error.contains("text_config.eos_token_id is 17, expected the vocabulary's end token, 530"), "{error}");
+    assert!(
+        error.contains("text_config.eos_token_id is 17, expected the vocabulary's end token, 530"),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_is_not_understood_is_refused_by_name() {
     let cases: [(&str, &str, &str, &str, &str); 11] = [
         ("clip", "config.json", "\"quick_gelu\"", "\"relu\"", "text_config.hidden_act is \"relu\""),
-        ("clip", "config.json", "\"model_type\": \"clip\"", "\"model_type\": \"bert\"", "model_type is \"bert\""),
-        ("clip", "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 4000000000", "num_hidden_layers is 4000000000"),
-        ("clip", "preprocessor_config.json", "\"resample\": 3", "\"resample\": 1", "resample is 1, expected 2 (bilinear)"),
-        ("clip", "preprocessor_config.json", "\"shortest_edge\": 32", "\"shortest_edge\": 36", "expected the same size as crop_size"),
+        (
+            "clip",
+            "config.json",
+            "\"model_type\": \"clip\"",
+            "\"model_type\": \"bert\"",
+            "model_type is \"bert\"",
+        ),
+        (
+            "clip",
+            "config.json",
+            "\"num_hidden_layers\": 2",
+            "\"num_hidden_layers\": 4000000000",
+            "num_hidden_layers is 4000000000",
+        ),
+        (
+            "clip",
+            "preprocessor_config.json",
+            "\"resample\": 3",
+            "\"resample\": 1",
+            "resample is 1, expected 2 (bilinear)",
+        ),
+        (
+            "clip",
+            "preprocessor_config.json",
+            "\"shortest_edge\": 32",
+            "\"shortest_edge\": 36",
+            "expected the same size as crop_size",
+        ),
         ("clip", "preprocessor_config.json", "0.48145466", "\"much\"", "image_mean is"),
         ("clip", "tokenizer_config.json", "<|endoftext|>", "<unheard of>", "pad_token is \"<unheard of>\""),
         ("siglip", "tokenizer.json", "\"Metaspace\"", "\"Bert\"", "pre_tokenizer.type is Bert"),
         ("siglip", "tokenizer.json", " {2,}", "x+", "normalizer.pattern is x+"),
-        ("siglip", "tokenizer_config.json", "\"pad_token\"", "\"padding_side\": \"left\", \"pad_token\"", "padding_side is \"left\""),
+        (
+            "siglip",
+            "tokenizer_config.json",
+            "\"pad_token\"",
+            "\"padding_side\": \"left\", \"pad_token\"",
+            "padding_side is \"left\"",
+        ),
         ("mobileclip", "visual/preprocess_cfg.json", "shortest", "longest", "resize_mode is \"longest\""),
     ];
     for (model, file, from, to, expected) in cases {
@@ -274,9 +317,11 @@ fn parts_that_lack_or_abound_are_listed() {
     }
     assert!(zoo.error().contains("no text tower found"));
 
-    for (file, expected) in
-        [("tokenizer.json", "no vocabulary found"), ("preprocessor_config.json", "no preprocessing found"), ("model.safetensors", "no weights found")]
-    {
+    for (file, expected) in [
+        ("tokenizer.json", "no vocabulary found"),
+        ("preprocessor_config.json", "no preprocessing found"),
+        ("model.safetensors", "no weights found"),
+    ] {
         let zoo = Zoo::new("clip");
         fs::remove_file(zoo.source.path().join(file)).unwrap();
         assert!(zoo.error().contains(expected), "{}", zoo.error());
@@ -299,7 +344,7 @@ fn weights_beside_the_graphs_may_have_the_same_name() {
         // Both names have the same length in the file's own coding.
         let (from, to) = (format!("{name}.weights"), "same.data".chars().chain("xxxx".chars()));
         let to: String = to.take(from.len()).collect();
-        let text = unsafe_replace(&graph, from.as_bytes(), to.as_bytes());
+        let text = replaced(&graph, from.as_bytes(), to.as_bytes());
         fs::write(folder.join("model.onnx"), text).unwrap();
         fs::copy(zoo.pack.path().join(&from), folder.join(&to)).unwrap();
     }
@@ -309,7 +354,7 @@ fn weights_beside_the_graphs_may_have_the_same_name() {
 }
 
 /// Replaces bytes by as many others.
-fn unsafe_replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = bytes.to_vec();
     while let Some(at) = bytes.windows(from.len()).position(|it| it == from) {
@@ -352,15 +397,22 @@ fn calibration_with_pictures_moves_the_mean_of_images_alone() {
         fs::write(folder.path().join(format!("{n}.png")), zoo.picture(n).to_png().unwrap()).unwrap();
     }
     fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
-    let options =
-        ImportOptions { name: "tiny".into(), licence: "none".into(), calibrate: Some(folder.path().into()), ..ImportOptions::default() };
+    let options = ImportOptions {
+        name: "tiny".into(),
+        licence: "none".into(),
+        calibrate: Some(folder.path().into()),
+        ..ImportOptions::default()
+    };
     let pack = TempDir::new().unwrap();
     let given = import(&[zoo.source.path().to_owned()], &options, pack.path()).unwrap();
     assert_ne!(given.image.centre, drawn.image.centre);
     assert_eq!(given.text.centre, drawn.text.centre);
     let empty = TempDir::new().unwrap();
     let options = ImportOptions { calibrate: Some(empty.path().into()), ..options };
-    assert!(matches!(import(&[zoo.source.path().to_owned()], &options, pack.path()), Err(ImportError::NoPictures { .. })));
+    assert!(matches!(
+        import(&[zoo.source.path().to_owned()], &options, pack.path()),
+        Err(ImportError::NoPictures { .. })
+    ));
 }
 
 proptest! {

@@ -59,7 +59,9 @@ pub struct ModelInfo {
 ///
 /// Collections keep the model that they were made with.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again")]
+#[command(
+    after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again"
+)]
 pub struct ModelUse {
     /// Name of a model or folder of a pack
     #[arg(value_name = "PACK", value_hint = ValueHint::DirPath)]

@@ -103,7 +103,10 @@ fn add(args: &BenchAdd, output: Output) -> Result<(), Failure> {
 impl Answer for EncodeReport {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { image_ms, text_ms, threads, model } = self;
-        writeln!(out, "{BOLD}{image_ms:.2} ms{BOLD:#} for a picture, {BOLD}{text_ms:.2} ms{BOLD:#} for a sentence")?;
+        writeln!(
+            out,
+            "{BOLD}{image_ms:.2} ms{BOLD:#} for a picture, {BOLD}{text_ms:.2} ms{BOLD:#} for a sentence"
+        )?;
         writeln!(out, "  {}, {}, one at a time", plain(model), count(*threads, "thread"))
     }
 }

@@ -26,9 +26,9 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::home;
 use crate::output::Output;
 use crate::report::{self, Failure};
-use crate::home;
 
 /// Reads the command line, runs the command, tells how it went.
 pub fn main() -> ExitCode {

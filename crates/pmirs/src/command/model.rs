@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use indicatif::ProgressBar;
-use pmirs_encoder::compact::train::{self, Plan, Report, TrainError};
 use pmirs_encoder::Encoder;
+use pmirs_encoder::compact::train::{self, Plan, Report, TrainError};
 use serde::Serialize;
 
 use super::serve::runtime;

@@ -144,7 +144,11 @@ pub fn remove(args: &ModelRemove, output: Output) -> Result<(), Failure> {
     check_name(&args.name)?;
     if models.chosen()? == Choice::Named(args.name.clone()) {
         let error = format!("the model {} is in use", args.name);
-        return Err(Failure::new(Exit::Usage, error, "choose another first, such as `pmirs model use compact`"));
+        return Err(Failure::new(
+            Exit::Usage,
+            error,
+            "choose another first, such as `pmirs model use compact`",
+        ));
     }
     let place = models.place(&args.name);
     fs::remove_dir_all(&place).map_err(|error| match error.kind() {
