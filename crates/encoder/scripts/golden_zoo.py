@@ -5,7 +5,8 @@ what the reference implementations make of given pictures and texts. For develop
         open_clip_torch==3.3.0 timm==1.0.31 onnx==1.23.2 onnxscript==0.7.2 tokenizers==0.23.3 sentencepiece==0.2.3
     env/bin/python crates/encoder/scripts/golden_zoo.py
 
-The references: Hugging Face `transformers` for CLIP and SigLIP (towers, image processors on Pillow), `tokenizers` and
+The references: Hugging Face `transformers` for CLIP and SigLIP (towers; image processors on Pillow, or on torchvision
+where nothing is cut out, since Pillow 13 chooses the order of its two passes by their cost), `tokenizers` and
 `sentencepiece` for ids, `open_clip` with `timm`'s FastViT for MobileCLIP, all run in PyTorch, never the ONNX file itself.
 """
 
@@ -26,7 +27,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, SiglipConfig, SiglipImageProcessorPil, SiglipModel
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, SiglipConfig, SiglipImageProcessor, SiglipModel
 
 import golden_clip
 
@@ -88,7 +89,7 @@ def randomise(model, seed):
         for name, p in model.named_parameters():
             if p.dim() > 1:
                 p.normal_(0, 1.2 / np.sqrt(p.shape[-1] if p.dim() == 2 else p[0].numel()))
-            elif "norm" in name and name.endswith("weight"):
+            elif name.endswith("weight"):  # of a norm
                 p.normal_(1, 0.1)
             elif not name.endswith("logit_scale"):
                 p.normal_(0, 0.1)
@@ -212,7 +213,7 @@ def siglip():
                           vision_config={**tower, "image_size": 32, "patch_size": 8})
     model = randomise(SiglipModel(config), 2)
     config.save_pretrained(folder)
-    processor = SiglipImageProcessorPil(size={"height": 32, "width": 32}, resample=3)
+    processor = SiglipImageProcessor(size={"height": 32, "width": 32}, resample=3)
     processor.save_pretrained(folder)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "SiglipTokenizer", "do_lower_case": True, "model_max_length": CONTEXT, "pad_token": "</s>"}))
 

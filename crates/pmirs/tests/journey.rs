@@ -273,6 +273,10 @@ fn a_collection_keeps_the_model_that_it_was_made_with() {
     assert!(added["parameters"].as_u64() > Some(10_000) && added["multiply_adds"].as_u64() > Some(10_000));
     person.fails(7, &["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
 
+    let told = person.fails(3, &["model", "add", "pictures", "--name", "other"]);
+    assert!(told.contains("no preprocessing found"), "{told}");
+    assert_eq!(says(&["model", "list"])["models"].as_array().unwrap().len(), 2, "nothing half made is left");
+
     says(&["collection", "new", "before", "--protection", "sealed"]);
     says(&["model", "use", "tiny"]);
     let made = says(&["collection", "new", "after", "--protection", "veiled"]);

@@ -143,7 +143,11 @@ fn is_reduced(path: &Path) -> bool {
 /// What a graph is by its inputs: `true` for pixels (four sizes), `false` for token ids; `None` for another.
 fn inspect(path: &Path) -> Result<Option<(bool, OnnxFile)>, ImportError> {
     let malformed = |reason: String| ImportError::Malformed { file: path.display().to_string(), reason };
-    let model = ModelProto::parse_buf(&read(path, MAX_WEIGHTS_BYTES)?);
+    let bytes = read(path, MAX_WEIGHTS_BYTES)?;
+    if !fields_fit(&bytes) {
+        return Err(malformed("is no ONNX file, or cut off".into()));
+    }
+    let model = ModelProto::parse_buf(&bytes);
     let graph = model.map_err(|error| malformed(error.to_string()))?.graph;
     let graph = graph.ok_or_else(|| malformed("holds no graph".into()))?;
     let external = external(&graph);
@@ -167,6 +171,46 @@ fn inspect(path: &Path) -> Result<Option<(bool, OnnxFile)>, ImportError> {
     let dim = shape.and_then(|shape| usize::try_from(shape.dim.last()?.dim_value?).ok());
     let per_token = shape.is_some_and(|shape| shape.dim.len() == 3);
     Ok(Some((is_image, OnnxFile { path: path.to_owned(), external, input, seeks, per_token, dim })))
+}
+
+/// Whether the lengths of the outermost fields stay within the file. The parser checks inner ones against outer
+/// ones, but makes room for what an outermost one promises before it reads.
+fn fields_fit(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some((key, after)) = varint(rest) else { return false };
+        let (length, after) = match key & 7 {
+            0 => match varint(after) {
+                Some((_, after)) => (0, after),
+                None => return false,
+            },
+            1 => (8, after),
+            2 => match varint(after) {
+                Some(field) => field,
+                None => return false,
+            },
+            5 => (4, after),
+            _ => return false,
+        };
+        let Some((_, after)) = usize::try_from(length).ok().and_then(|length| after.split_at_checked(length))
+        else {
+            return false;
+        };
+        rest = after;
+    }
+    true
+}
+
+/// A number in protobuf's coding, seven bits a byte, and what follows it.
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7F) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.get(at + 1..)?));
+        }
+    }
+    None
 }
 
 fn is(node: &NodeProto, kind: &str) -> bool {

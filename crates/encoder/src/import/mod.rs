@@ -42,8 +42,8 @@ pub(crate) use cost::parameters;
 
 const IMAGE: &str = "image.onnx";
 const TEXT: &str = "text.onnx";
-const IMAGE_WEIGHTS: &str = "image.weights";
-const TEXT_WEIGHTS: &str = "text.weights";
+const IMAGE_WEIGHTS: &str = "image.data";
+const TEXT_WEIGHTS: &str = "text.data";
 
 /// Most pictures of a folder that a mean is taken over.
 const MAX_CALIBRATION: usize = 512;

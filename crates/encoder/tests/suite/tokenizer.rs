@@ -199,7 +199,9 @@ fn long_texts_cost_bounded_work_in_every_vocabulary() {
         let vocabulary = Vocabulary::from_tokenizer_json(json, Clean::None).unwrap();
         for text in ["x".repeat(1 << 20), "\u{732b}".repeat(1 << 18), "a ".repeat(1 << 19)] {
             let ids = vocabulary.encode(&text, 64);
-            assert_eq!((ids.len(), ids.last().copied()), (64, vocabulary.end()));
+            // Unknown characters in a row are one token.
+            assert!((2..=64).contains(&ids.len()), "{} tokens", ids.len());
+            assert_eq!(ids.last().copied(), vocabulary.end());
         }
     }
 }
