@@ -208,12 +208,15 @@ def towers():
 
 
 def resampling():
-    """Pillow's filters on a drawn picture, shrinking and enlarging; rows of R, G, B."""
+    """Pillow's filters on a drawn picture, shrinking and enlarging; rows of R, G, B.
+
+    Along the rows first, then along the columns, as Pillow did until 12 and torchvision does; Pillow 13 takes the
+    order that is quicker, which shows where a filter overshoots."""
     y, x, c = np.meshgrid(np.arange(29), np.arange(41), np.arange(3), indexing="ij")
     drawn = Image.fromarray(((x * 7 + y * 13 + c * 50 + (x * y) // 3) % 256).astype(np.uint8))
     filters = {"bicubic": Image.BICUBIC, "bilinear": Image.BILINEAR, "area": Image.BOX}
     cases = [{"filter": name, "width": w, "height": h,
-              "rgb": np.asarray(drawn.resize((w, h), kind)).flatten().tolist()}
+              "rgb": np.asarray(drawn.resize((w, drawn.height), kind).resize((w, h), kind)).flatten().tolist()}
              for name, kind in filters.items() for w, h in [(13, 11), (16, 14), (44, 9)]]
     (OUT / "resampling.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::clip::RtenTowers;
 use crate::compact::CompactTowers;
 use crate::pack::{EmbeddedFiles, Pack, PackKind, PackManifest, ScoreSpec};
-use crate::{Embedding, EncoderError, Picture, Prepared, Preprocessor, Tokenizer, Towers};
+use crate::{Embedding, EncoderError, Picture, Prepared, Preprocessor, Towers, Vocabulary};
 
 /// The files of `models/compact`; `build.rs` lists them.
 const COMPACT_PACK: EmbeddedFiles = include!(concat!(env!("OUT_DIR"), "/compact_pack.rs"));
@@ -20,7 +20,7 @@ pub struct Encoder {
     info: PackInfo,
     pack: Pack,
     preprocessor: Preprocessor,
-    tokenizer: OnceLock<Tokenizer>,
+    tokenizer: OnceLock<Vocabulary>,
     towers: Box<dyn Towers>,
 }
 
@@ -103,8 +103,8 @@ impl Encoder {
     ///
     /// # Errors
     /// When the vocabulary is missing, altered or malformed.
-    pub fn tokenizer(&self) -> Result<&Tokenizer, EncoderError> {
-        get_or_try_init(&self.tokenizer, || Tokenizer::open(&self.pack))
+    pub fn tokenizer(&self) -> Result<&Vocabulary, EncoderError> {
+        get_or_try_init(&self.tokenizer, || Vocabulary::open(&self.pack))
     }
 
     /// Resizes and normalises one picture: the part of the work that pipeline threads do on their own.

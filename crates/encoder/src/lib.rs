@@ -23,24 +23,28 @@
 //! 3. [`tokenizer`]: sentence to token ids.
 //! 4. [`pack`]: the manifest, and weights checked against their pinned SHA-256.
 //! 5. [`clip`] and [`compact`]: the two engines behind the trait [`Towers`].
-//! 6. [`Encoder`]: all of it together, towers loaded lazily and separately.
+//! 6. [`import`]: from the files that others publish to a pack.
+//! 7. [`Encoder`]: all of it together, towers loaded lazily and separately.
 
 pub mod clip;
 pub mod compact;
+mod cost;
 mod embedding;
 mod encoder;
 mod error;
+pub mod import;
 pub mod pack;
 pub mod picture;
 pub mod preprocess;
 pub mod tokenizer;
 mod towers;
 
+pub use cost::cost;
 pub use embedding::Embedding;
 pub use encoder::{Encoder, PackInfo};
 pub use error::{EncoderError, PackError, PictureError, TokenizerError};
 pub use pack::{Pack, PackKind, PackManifest};
 pub use picture::{Limits, Picture};
 pub use preprocess::{Prepared, Preprocessor};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, Vocabulary};
 pub use towers::Towers;

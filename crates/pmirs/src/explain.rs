@@ -37,9 +37,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
-        VaultError::OtherModel { .. } => {
-            (Exit::Failure, "use the version of pmirs that the collection was made with")
-        }
+        VaultError::OtherModel { .. } => (
+            Exit::Failure,
+            "add that model with `pmirs model add`; `pmirs model list` shows the ones you have",
+        ),
         VaultError::Altered { field: "history", .. } => (
             Exit::Integrity,
             "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
@@ -127,6 +128,30 @@ impl From<pmirs_cloud::Error> for Failure {
             Error::Bind { .. } => (Exit::Network, "choose another address or port with --listen ADDR"),
             Error::Storage(_) => (Exit::Failure, "check the disk, and that the folder is on this machine"),
             Error::Serve(_) => (Exit::Network, "start it again; the log says more"),
+        };
+        Self::new(exit, &error, hint)
+    }
+}
+
+impl From<pmirs_encoder::import::ImportError> for Failure {
+    fn from(error: pmirs_encoder::import::ImportError) -> Self {
+        use pmirs_encoder::import::ImportError;
+        let (exit, hint) = match &error {
+            ImportError::Missing { .. } => (Exit::NotFound, "name the model's folder, or every file of it"),
+            ImportError::Ambiguous { .. } | ImportError::TooMany { .. } => {
+                (Exit::Usage, "name the files to use instead of the folder")
+            }
+            ImportError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                (Exit::NotFound, "check the path for a typing mistake")
+            }
+            ImportError::Read { .. } | ImportError::Write { .. } => {
+                (Exit::Failure, "check the path, its permissions and the disk")
+            }
+            ImportError::NoPictures { .. } => (Exit::Usage, "name a folder that holds pictures itself"),
+            ImportError::Dimensions { .. } => (Exit::Usage, "name the two files that were exported together"),
+            _ => {
+                (Exit::Failure, "this model cannot be used as it is; `pmirs model add --help` says which can")
+            }
         };
         Self::new(exit, &error, hint)
     }

@@ -11,6 +11,7 @@ mod explain;
 mod gallery;
 mod home;
 mod learns;
+mod models;
 mod output;
 mod progress;
 mod report;

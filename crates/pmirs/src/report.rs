@@ -61,6 +61,11 @@ impl Failure {
         )
     }
 
+    /// What went wrong, in one line.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+
     /// A failure that the command's answer tells already, so that no second JSON object follows it.
     #[must_use]
     pub fn answered(self) -> Self {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::agent;
 use crate::cli::Global;
 use crate::home;
+use crate::models::{Choice, Models};
 use crate::output::Output;
 use crate::report::Failure;
 use crate::secret;
@@ -19,7 +20,21 @@ pub fn open(global: &Global) -> Result<Vault, Failure> {
         Some(seed) => seed,
         None => unlock(global, &home)?,
     };
-    Ok(Vault::open(&home, &seed)?)
+    let vault = Vault::open(&home, &seed)?;
+    lend_models(&vault, &Models::of(&home))?;
+    Ok(vault)
+}
+
+/// The model in use goes to new collections; every other one of this home to collections that were made with it.
+fn lend_models(vault: &Vault, models: &Models) -> Result<(), Failure> {
+    vault.use_encoder(models.open(&models.chosen()?)?);
+    for name in models.names()? {
+        match models.open(&Choice::Named(name.clone())) {
+            Ok(encoder) => drop(vault.offer_encoder(encoder)),
+            Err(_) => Output::warn(format_args!("the model {name} does not open: `pmirs model info {name}`")),
+        }
+    }
+    Ok(())
 }
 
 /// Opens the vault if that takes no question: an agent holds the seed, or the passphrase stands somewhere.

@@ -239,3 +239,70 @@ fn completions_and_man_pages_know_every_command() {
         assert!(String::from_utf8(script).unwrap().contains("protection"), "{shell}");
     }
 }
+
+/// A tiny model of random weights, as Hugging Face publishes CLIP.
+fn published_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../encoder/tests/suite/golden/zoo/clip")
+}
+
+#[test]
+fn a_collection_keeps_the_model_that_it_was_made_with() {
+    let cloud_data = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(cloud_data.path());
+    let person = Person::new();
+    fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
+    let with = |arguments: &[&str]| {
+        let passphrase = person.path("passphrase").display().to_string();
+        [arguments, &["--passphrase-file", &passphrase]]
+            .concat()
+            .iter()
+            .map(|&it| it.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let says =
+        |arguments: &[&str]| person.says(&with(arguments).iter().map(String::as_str).collect::<Vec<_>>());
+    says(&["init"]);
+    says(&["login", &cloud.url, "--invite-file", cloud.first_invite.to_str().unwrap()]);
+    person.fill("pictures");
+
+    let added = says(&["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
+    assert_eq!(
+        (&added["model"], &added["dim"], &added["kind"]),
+        (&"tiny".into(), &20.into(), &"onnx".into())
+    );
+    assert!(added["parameters"].as_u64() > Some(10_000) && added["multiply_adds"].as_u64() > Some(10_000));
+    person.fails(7, &["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
+
+    let told = person.fails(3, &["model", "add", "pictures", "--name", "other"]);
+    assert!(told.contains("no preprocessing found"), "{told}");
+    assert_eq!(says(&["model", "list"])["models"].as_array().unwrap().len(), 2, "nothing half made is left");
+
+    says(&["collection", "new", "before", "--protection", "sealed"]);
+    says(&["model", "use", "tiny"]);
+    let made = says(&["collection", "new", "after", "--protection", "veiled"]);
+    assert!(made["model"].as_str().unwrap().starts_with("tiny "), "{made}");
+    let listed = says(&["model", "list"]);
+    let default: Vec<_> =
+        listed["models"].as_array().unwrap().iter().filter(|row| row["default"] == true).collect();
+    assert_eq!(default.len(), 1);
+    assert_eq!(default[0]["name"], "tiny");
+    assert_eq!(says(&["model", "info"])["dim"], 20, "commands that name no model use it");
+    assert_eq!(says(&["model", "info", "compact"])["kind"], "compact");
+
+    // Each collection with its own model, whichever is in use.
+    for name in ["before", "after"] {
+        assert_ne!(says(&["add", name, "pictures"])["added"], 0);
+    }
+    says(&["model", "use", "compact"]);
+    for name in ["before", "after"] {
+        let found = says(&["search", name, "a red picture", "--cutoff", "none"]);
+        assert!(!found["hits"].as_array().unwrap().is_empty(), "{name}: {found}");
+    }
+    says(&["model", "remove", "tiny"]);
+    let told = person.fails(
+        1,
+        &with(&["search", "after", "a red picture"]).iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    assert!(told.contains("holds embeddings of 'tiny ") && told.contains("pmirs model add"), "{told}");
+    says(&["search", "before", "a red picture"]);
+}

@@ -41,6 +41,8 @@ pub struct Vault {
     identity: Arc<Identity>,
     local: Local,
     encoder: OnceLock<Arc<Encoder>>,
+    /// Other models at hand, for collections that were made with them.
+    others: RwLock<Vec<Arc<Encoder>>>,
     remote: RwLock<Option<Arc<Remote>>>,
 }
 
@@ -115,7 +117,13 @@ impl Vault {
         }
         let identity = Arc::new(Identity::from_seed(seed));
         let local = Local::open(home, &identity)?;
-        Ok(Self { identity, local, encoder: OnceLock::new(), remote: RwLock::new(None) })
+        Ok(Self {
+            identity,
+            local,
+            encoder: OnceLock::new(),
+            others: RwLock::default(),
+            remote: RwLock::new(None),
+        })
     }
 
     /// Whether `home` holds an identity.
@@ -145,7 +153,8 @@ impl Vault {
         login::login(self, url, options)
     }
 
-    /// Uses `encoder` instead of the built-in compact model. The first one set, or used, stays.
+    /// Uses `encoder` instead of the built-in compact model, for new collections and for those that were made with
+    /// it. The first one set, or used, stays.
     pub fn use_encoder(&self, encoder: Arc<Encoder>) -> &Self {
         // A second call changes nothing, as documented.
         let _ = self.encoder.set(encoder);
@@ -162,6 +171,33 @@ impl Vault {
         }
         let builtin = Arc::new(Encoder::compact_builtin()?);
         Ok(self.encoder.get_or_init(|| builtin).clone())
+    }
+
+    /// Holds `encoder` ready for collections that were made with it.
+    pub fn offer_encoder(&self, encoder: Arc<Encoder>) -> &Self {
+        self.others.write().unwrap_or_else(PoisonError::into_inner).push(encoder);
+        self
+    }
+
+    /// The encoder that a collection's embeddings come from: embeddings of different models cannot be compared.
+    ///
+    /// # Errors
+    /// [`VaultError::OtherModel`] when no model at hand is that one.
+    pub(crate) fn encoder_of(&self, model: &str) -> Result<Arc<Encoder>, VaultError> {
+        let chosen = self.encoder()?;
+        if collection::model_name(&chosen) == model {
+            return Ok(chosen);
+        }
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = others.iter().find(|other| collection::model_name(other) == model) {
+            return Ok(other.clone());
+        }
+        let builtin = Encoder::compact_builtin()?;
+        if collection::model_name(&builtin) == model {
+            return Ok(Arc::new(builtin));
+        }
+        let encoder = collection::model_name(&chosen);
+        Err(VaultError::OtherModel { collection: model.to_owned(), encoder })
     }
 
     /// Every collection that this person can read, and those that do not open any more.

@@ -6,14 +6,17 @@
 
 mod graph;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use rten::ThreadPool;
 use rten_tensor::Tensor;
 
 use crate::encoder::get_or_try_init;
-use crate::pack::TextSpec;
-use crate::{EncoderError, Pack, PackError, Prepared, Tokenizer, Towers};
+use crate::pack::{Padding, Pooling, TextSpec};
+use crate::{EncoderError, Pack, PackError, Prepared, Towers, Vocabulary};
 use graph::{Output, TowerGraph};
+
+pub(crate) use graph::{external_file, preferred_output};
 
 /// Most inputs that run at once: enough to fill the cores, little enough to bound memory.
 const BATCH: usize = 16;
@@ -27,8 +30,8 @@ pub struct RtenTowers {
 
 struct TextTower {
     graph: TowerGraph,
-    /// Where pooling happens when the graph leaves it to us.
-    end_of_text: u32,
+    /// Where pooling happens when the graph leaves it to us; `None` where no token decides it.
+    end_of_text: Option<u32>,
     /// Fills a sequence up to the context length.
     filler: u32,
 }
@@ -40,38 +43,51 @@ impl RtenTowers {
     }
 
     fn image_tower(&self) -> Result<&TowerGraph, PackError> {
-        get_or_try_init(&self.image, || TowerGraph::image(&self.pack))
+        get_or_try_init(&self.image, || TowerGraph::image(&self.pack, threads()))
     }
 
     fn text_tower(&self) -> Result<&TextTower, EncoderError> {
         get_or_try_init(&self.text, || {
-            let tokenizer = Tokenizer::open(&self.pack)?;
-            let graph = TowerGraph::text(&self.pack)?;
+            let graph = TowerGraph::text(&self.pack, threads())?;
             let spec = &self.pack.manifest().text;
-            let (start, end_of_text) = (tokenizer.start(), tokenizer.end());
-            let filler = if spec.pad == end_of_text { other_filler(&graph, spec, start)? } else { spec.pad };
-            Ok(TextTower { graph, end_of_text, filler })
+            if spec.pooling == Pooling::Fixed {
+                return Ok(TextTower { graph, end_of_text: None, filler: spec.pad });
+            }
+            let vocabulary = Vocabulary::open(&self.pack)?;
+            let end = vocabulary.end().ok_or_else(|| PackError::Field {
+                field: "text.pooling".into(),
+                problem: "is first-end, but the vocabulary has no end token".into(),
+            })?;
+            let sentence = vocabulary.encode("a", spec.context_length);
+            let filler = if spec.pad == end { other_filler(&graph, spec, &sentence)? } else { spec.pad };
+            Ok(TextTower { graph, end_of_text: Some(end), filler })
         })
     }
+}
+
+/// As many threads as the caller's pool has; `rten` on its own takes one per physical core, which on a virtual
+/// machine may be half of what it has.
+fn threads() -> Arc<ThreadPool> {
+    Arc::new(ThreadPool::with_num_threads(rayon::current_num_threads()))
 }
 
 /// Models that pad with their end token find the first one by `ArgMax` over ties, and rten 0.27 takes the
 /// *last* of equals where ONNX says the first (`select_max_index` uses `Iterator::max_by`). A causal tower
 /// does not see what follows the end, so any other token may fill its place. Whether the tower is causal is
 /// tried out; if it is not, the model is refused, because its vectors would be wrong.
-fn other_filler(graph: &TowerGraph, spec: &TextSpec, start: u32) -> Result<u32, EncoderError> {
+fn other_filler(graph: &TowerGraph, spec: &TextSpec, sentence: &[u32]) -> Result<u32, EncoderError> {
     let end = spec.pad;
-    let fillers: Vec<u32> = (0..).filter(|&token| token != end && token != start).take(2).collect();
+    let fillers: Vec<u32> =
+        (0..).filter(|token| *token != end && !sentence.contains(token)).take(2).collect();
     let mut vectors = Vec::new();
     for &filler in &fillers {
-        let sentence = vec![start, end];
-        let (ids, mask) = pad(std::slice::from_ref(&sentence), spec, filler)?;
+        let sentence = sentence.to_vec();
+        let (ids, mask) = pad(std::slice::from_ref(&sentence), spec.context_length, filler)?;
         let output = graph.run_text(1, spec.context_length, ids, mask)?;
-        vectors.extend(pooled(output, &[sentence], end)?);
+        vectors.extend(pooled(output, &[sentence], Some(end))?);
     }
-    let differ = |a: f32, b: f32| (a - b).abs() > 1e-3 * (1.0 + a.abs());
     match (fillers.as_slice(), vectors.as_slice()) {
-        ([filler, _], [one, other]) if !one.iter().zip(other).any(|(a, b)| differ(*a, *b)) => Ok(*filler),
+        ([filler, _], [one, other]) if alike(one, other) => Ok(*filler),
         _ => Err(PackError::Field {
             field: "text.pad".into(),
             problem: format!(
@@ -80,6 +96,11 @@ fn other_filler(graph: &TowerGraph, spec: &TextSpec, start: u32) -> Result<u32, 
         }
         .into()),
     }
+}
+
+/// Whether two vectors are the same but for rounding.
+pub(crate) fn alike(one: &[f32], other: &[f32]) -> bool {
+    one.len() == other.len() && !one.iter().zip(other).any(|(a, b)| (a - b).abs() > 1e-3 * (1.0 + a.abs()))
 }
 
 impl Towers for RtenTowers {
@@ -112,18 +133,18 @@ impl Towers for RtenTowers {
         let spec = &self.pack.manifest().text;
         let mut vectors = Vec::with_capacity(sentences.len());
         for batch in sentences.chunks(tower.graph.batch(BATCH)) {
-            let (ids, mask) = pad(batch, spec, tower.filler)?;
-            let output = tower.graph.run_text(batch.len(), spec.context_length, ids, mask)?;
+            let longest = batch.iter().map(Vec::len).max().unwrap_or(0).min(spec.context_length);
+            let length = if spec.padding == Padding::Longest { longest } else { spec.context_length };
+            let (ids, mask) = pad(batch, length, tower.filler)?;
+            let output = tower.graph.run_text(batch.len(), length, ids, mask)?;
             vectors.extend(pooled(output, batch, tower.end_of_text)?);
         }
         Ok(vectors)
     }
 }
 
-/// Fills every sentence up to the context length (exports keep a positional table of that length), and marks
-/// the real tokens.
-fn pad(sentences: &[Vec<u32>], spec: &TextSpec, filler: u32) -> Result<(Vec<i32>, Vec<i32>), EncoderError> {
-    let length = spec.context_length;
+/// Fills every sentence up to `length`, and marks the real tokens.
+fn pad(sentences: &[Vec<u32>], length: usize, filler: u32) -> Result<(Vec<i32>, Vec<i32>), EncoderError> {
     let mut ids = Vec::with_capacity(sentences.len() * length);
     let mut mask = Vec::with_capacity(sentences.len() * length);
     for sentence in sentences {
@@ -144,7 +165,11 @@ fn pad(sentences: &[Vec<u32>], spec: &TextSpec, filler: u32) -> Result<(Vec<i32>
 }
 
 /// One vector per sentence: the graph's own pooling, or CLIP's.
-fn pooled(output: Output, sentences: &[Vec<u32>], end_of_text: u32) -> Result<Vec<Vec<f32>>, EncoderError> {
+fn pooled(
+    output: Output,
+    sentences: &[Vec<u32>],
+    end_of_text: Option<u32>,
+) -> Result<Vec<Vec<f32>>, EncoderError> {
     match output {
         Output::Pooled(vectors) => Ok(vectors),
         Output::PerToken { tokens } => {
@@ -159,12 +184,12 @@ fn pooled(output: Output, sentences: &[Vec<u32>], end_of_text: u32) -> Result<Ve
 fn first_end_of_text(
     sentence: &[u32],
     tokens: Vec<Vec<f32>>,
-    end_of_text: u32,
+    end_of_text: Option<u32>,
 ) -> Result<Vec<f32>, EncoderError> {
-    let position = sentence.iter().position(|&id| id == end_of_text);
+    let position = sentence.iter().position(|&id| Some(id) == end_of_text);
     position.and_then(|position| tokens.into_iter().nth(position)).ok_or_else(|| EncoderError::Input {
         what: "a token sequence",
         got: "without an end-of-text token".into(),
-        expected: format!("one that holds token {end_of_text}"),
+        expected: "one that holds the end token".into(),
     })
 }

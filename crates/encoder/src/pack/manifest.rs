@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::PackError;
+use crate::tokenizer::Clean;
 
 /// The newest `format` that this code reads and the one that it writes.
 pub const FORMAT: u32 = 1;
@@ -40,6 +41,9 @@ pub struct PackManifest {
     /// What scores of this model mean.
     #[serde(default)]
     pub scores: ScoreSpec,
+    /// What the model costs, where it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostSpec>,
     /// Engine-specific shape of the network; the `compact` engine reads it, `onnx` needs none.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub architecture: toml::Table,
@@ -90,6 +94,15 @@ pub struct TextSpec {
     /// Token that fills a sequence up to the context length.
     #[serde(default)]
     pub pad: u32,
+    /// What the model's reference does to a text before tokenizing it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clean: Clean,
+    /// Where the tower takes a sentence's vector from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pooling: Pooling,
+    /// How far sentences are filled up.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub padding: Padding,
     /// The mean of this model's unit text vectors, subtracted from each; `dim` numbers.
     pub centre: Vec<f32>,
 }
@@ -115,14 +128,55 @@ pub struct ScoreSpec {
     pub image_to_text: Option<f32>,
 }
 
+/// `[cost]`: what one picture and one sentence cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostSpec {
+    /// Weights of both towers.
+    pub parameters: u64,
+    /// Multiplications each with an addition, of one picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_multiply_adds: Option<u64>,
+    /// The same of one sentence that fills the context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_multiply_adds: Option<u64>,
+    /// ReLU evaluations of one picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relus: Option<u64>,
+}
+
+/// Where a text tower takes a sentence's vector from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// The first end token, found by the graph itself or by the engine (CLIP).
+    #[default]
+    FirstEnd,
+    /// A place that does not depend on the tokens (SigLIP: the last).
+    Fixed,
+}
+
+/// How far sentences are filled up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// To the context length, as exports with a fixed length and towers that are not causal need.
+    #[default]
+    Full,
+    /// To the longest sentence of the batch: the same vectors in less time.
+    Longest,
+}
+
 /// How a picture of any shape becomes the tower's rectangle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
     /// Both sides are scaled on their own: everything stays in view, shapes are stretched.
     Squash,
-    /// The shorter side is scaled to fit, and the centre is cut out.
+    /// The shorter side is scaled to fit, and the centre is cut out; odd margins as torchvision rounds them.
     CentreCrop,
+    /// The same, with odd margins rounded down, as Hugging Face's processors do.
+    CentreCropDown,
 }
 
 /// The resampling filter; all widen with the scale when shrinking, so that nothing aliases.
@@ -209,6 +263,10 @@ impl PackManifest {
         }
         Ok(())
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn require(holds: bool, field: &str, problem: impl FnOnce() -> String) -> Result<(), PackError> {

@@ -8,7 +8,10 @@ mod manifest;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-pub use manifest::{FORMAT, ImageSpec, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec};
+pub use manifest::{
+    CostSpec, FORMAT, ImageSpec, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
+    TextSpec,
+};
 
 use crate::PackError;
 

@@ -112,14 +112,17 @@ impl Picture {
         Ok(png)
     }
 
-    /// The middle `width` x `height` pixels; sides that are smaller already stay.
-    pub(crate) fn centre_crop(self, width: u32, height: u32) -> Self {
+    /// The middle `width` x `height` pixels; sides that are smaller already stay. An odd margin is rounded down,
+    /// or half to even as torchvision does.
+    pub(crate) fn centre_crop(self, width: u32, height: u32, down: bool) -> Self {
         let (width, height) = (width.min(self.width), height.min(self.height));
         if (width, height) == (self.width, self.height) {
             return self;
         }
-        // torchvision rounds half a pixel to even; so does this, for the same pixels
-        let margin = |from: u32, to: u32| (f64::from(from - to) / 2.0).round_ties_even() as usize;
+        let margin = |from: u32, to: u32| {
+            let exact = f64::from(from - to) / 2.0;
+            (if down { exact.floor() } else { exact.round_ties_even() }) as usize
+        };
         let (left, top) = (margin(self.width, width), margin(self.height, height));
         let rows = self.rgb.chunks_exact(3 * self.width as usize).skip(top).take(height as usize);
         let rgb = rows.flat_map(|row| row.iter().skip(3 * left).take(3 * width as usize)).copied().collect();

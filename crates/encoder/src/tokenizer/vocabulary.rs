@@ -12,7 +12,7 @@ use std::hash::BuildHasherDefault;
 
 use serde::Deserialize;
 
-use super::{Merges, Tokenizer};
+use super::{Clean, Merges, Pieces, Tokenizer, Vocabulary};
 use crate::{Pack, PackError, TokenizerError};
 
 /// Marks the last symbol of a word.
@@ -28,6 +28,43 @@ const BYTE_TOKENS: u32 = 512;
 
 /// More tokens than this are refused: several times the largest vocabulary in use.
 const MAX_TOKENS: usize = 1 << 20;
+
+impl Vocabulary {
+    /// Reads the vocabulary that a pack names, after checking the files' digests.
+    ///
+    /// # Errors
+    /// When a file is missing, altered, malformed, or of a kind that is not known.
+    pub fn open(pack: &Pack) -> Result<Self, crate::EncoderError> {
+        let spec = &pack.manifest().text;
+        match spec.tokenizer.iter().find(|file| file.ends_with("tokenizer.json")) {
+            Some(file) => {
+                let json = String::from_utf8(pack.read(file)?.into_owned());
+                let json = json.map_err(|error| malformed(file, error.to_string()))?;
+                Ok(Self::from_tokenizer_json(&json, spec.clean)?)
+            }
+            None => Ok(Self::Bytes(spec.clean, Tokenizer::open(pack)?)),
+        }
+    }
+
+    /// Hugging Face's `tokenizer.json`, of CLIP's kind or of a SentencePiece kind; `clean` is what the model's
+    /// reference does to a text before.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Unsupported`] naming the field when it is another kind of tokenizer.
+    pub fn from_tokenizer_json(json: &str, clean: Clean) -> Result<Self, TokenizerError> {
+        let HuggingFace::<'_, Kind> { model, .. } =
+            serde_json::from_str(json).map_err(|error| malformed("tokenizer.json", error.to_string()))?;
+        let sentence_pieces = match model.kind.as_deref() {
+            Some("Unigram") => true,
+            Some("BPE") => model.end_of_word_suffix.unwrap_or_default().is_empty(),
+            _ => false,
+        };
+        if sentence_pieces {
+            return Pieces::from_tokenizer_json(json, clean).map(Self::Pieces);
+        }
+        Tokenizer::from_tokenizer_json(json).map(|tokenizer| Self::Bytes(clean, tokenizer))
+    }
+}
 
 impl Tokenizer {
     /// Reads the vocabulary that a pack names, after checking the files' digests.
@@ -245,13 +282,13 @@ struct AddedToken<'a> {
 /// Older files write a merge as one string, newer ones as two.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Merge<'a> {
+pub(super) enum Merge<'a> {
     Line(#[serde(borrow)] Cow<'a, str>),
     Pair(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>),
 }
 
 impl Merge<'_> {
-    fn pair(&self) -> Result<(&str, &str), TokenizerError> {
+    pub(super) fn pair(&self) -> Result<(&str, &str), TokenizerError> {
         match self {
             Self::Line(line) => split_pair("tokenizer.json", line),
             Self::Pair(left, right) => Ok((left, right)),
@@ -272,14 +309,14 @@ fn write_bpe(ranked: &[(u32, u32)]) -> String {
     text
 }
 
-fn check_count(file: &str, tokens: usize) -> Result<(), TokenizerError> {
+pub(super) fn check_count(file: &str, tokens: usize) -> Result<(), TokenizerError> {
     if tokens > MAX_TOKENS {
         return Err(malformed(file, format!("{tokens} tokens, more than {MAX_TOKENS}")));
     }
     Ok(())
 }
 
-fn malformed(file: &str, reason: String) -> TokenizerError {
+pub(super) fn malformed(file: &str, reason: String) -> TokenizerError {
     TokenizerError::Malformed { file: file.into(), reason }
 }
 

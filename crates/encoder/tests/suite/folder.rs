@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use pmirs_encoder::Picture;
 use pmirs_encoder::pack::{
-    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec,
-    sha256_hex,
+    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
+    TextSpec, sha256_hex,
 };
+use pmirs_encoder::tokenizer::Clean;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -79,9 +80,13 @@ pub fn manifest(golden: &Golden, text: &str) -> PackManifest {
             tokenizer: vec!["tiny.bpe".into()],
             context_length: golden.context,
             pad,
+            clean: Clean::None,
+            pooling: Pooling::FirstEnd,
+            padding: Padding::Full,
             centre: vec![0.0; golden.dim],
         },
         scores: ScoreSpec::default(),
+        cost: None,
         architecture: toml::Table::new(),
         sha256: std::collections::BTreeMap::new(),
     }

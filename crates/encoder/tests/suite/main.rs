@@ -1,8 +1,9 @@
 //! Everything between a stranger's file and an embedding. One binary, because linking costs more than testing.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod clip;
 mod folder;
+mod import;
 mod pack;
 mod picture;
 mod preprocess;

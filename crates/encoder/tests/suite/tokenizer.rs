@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use pmirs_encoder::{Tokenizer, TokenizerError};
+use pmirs_encoder::tokenizer::Clean;
+use pmirs_encoder::{Tokenizer, TokenizerError, Vocabulary};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -150,6 +151,82 @@ proptest! {
             for tokenizer in read.into_iter().flatten() {
                 let ids = tokenizer.encode("a red dog", 77);
                 prop_assert!(ids.iter().all(|&id| (id as usize) < tokenizer.len()));
+            }
+        }
+    }
+}
+
+const SIGLIP: &str = include_str!("golden/zoo/siglip/tokenizer.json");
+const SIGLIP_2: &str = include_str!("golden/zoo/siglip2/tokenizer.json");
+
+#[test]
+fn siglip_2_spells_unknown_characters_in_bytes() {
+    let vocabulary = Vocabulary::from_tokenizer_json(SIGLIP_2, Clean::Lower).unwrap();
+    assert!(matches!(vocabulary, Vocabulary::Pieces(_)));
+    let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/zoo/siglip2/ids.json")).unwrap();
+    for Golden { text, ids } in golden {
+        assert_eq!(vocabulary.encode(&text, 1024), ids, "{text:?}");
+    }
+}
+
+#[test]
+fn special_tokens_written_in_a_text_are_plain_text_for_sentence_pieces_too() {
+    for json in [SIGLIP, SIGLIP_2] {
+        let vocabulary = Vocabulary::from_tokenizer_json(json, Clean::None).unwrap();
+        let ids = vocabulary.encode("</s> <eos> a cat <pad></s><eos>", 64);
+        let end = vocabulary.end().unwrap();
+        assert_eq!(ids.iter().filter(|&&id| id == end).count(), 1);
+        assert_eq!((ids.last(), ids.contains(&0)), (Some(&end), false));
+    }
+}
+
+#[test]
+fn cleaning_is_what_the_references_do() {
+    let cleaned = |clean: Clean| {
+        // Each text as pieces of a vocabulary that keeps everything apart: compare by ids.
+        let vocabulary = Vocabulary::from_tokenizer_json(SIGLIP, clean).unwrap();
+        move |text: &str| vocabulary.encode(text, 1000)
+    };
+    let (plain, siglip, canonical) =
+        (cleaned(Clean::None), cleaned(Clean::Siglip), cleaned(Clean::Canonicalize));
+    assert_eq!(siglip("  The CAT's\tdog_dog! "), plain("the cats dogdog"));
+    assert_eq!(canonical("  The CAT's\tdog_dog! "), plain("the cats dog dog"));
+}
+
+#[test]
+fn long_texts_cost_bounded_work_in_every_vocabulary() {
+    for json in [SIGLIP, SIGLIP_2] {
+        let vocabulary = Vocabulary::from_tokenizer_json(json, Clean::None).unwrap();
+        for text in ["x".repeat(1 << 20), "\u{732b}".repeat(1 << 18), "a ".repeat(1 << 19)] {
+            let ids = vocabulary.encode(&text, 64);
+            // Unknown characters in a row are one token.
+            assert!((2..=64).contains(&ids.len()), "{} tokens", ids.len());
+            assert_eq!(ids.last().copied(), vocabulary.end());
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_known_pieces(text in ".{0,200}", context in 1usize..100) {
+        for json in [SIGLIP, SIGLIP_2] {
+            let vocabulary = Vocabulary::from_tokenizer_json(json, Clean::None).unwrap();
+            let ids = vocabulary.encode(&text, context);
+            prop_assert!(!ids.is_empty() && ids.len() <= context);
+            prop_assert!(ids.iter().all(|&id| (id as usize) < vocabulary.len()));
+        }
+    }
+
+    #[test]
+    fn mutated_sentence_pieces_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        for file in [SIGLIP, SIGLIP_2] {
+            let mut bytes = file.as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let text = String::from_utf8_lossy(&bytes);
+            if let Ok(vocabulary) = Vocabulary::from_tokenizer_json(&text, Clean::Siglip) {
+                let ids = vocabulary.encode("A red dog, \u{fb01}sh e\u{301}", 64);
+                prop_assert!(ids.iter().all(|&id| (id as usize) < vocabulary.len()));
             }
         }
     }

@@ -12,6 +12,9 @@ pub enum BenchError {
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] pmirs_encoder::EncoderError),
+    /// The system gives no threads.
+    #[error("no threads to measure with: {0}")]
+    Threads(String),
     /// A picture could not be made or read.
     #[error("{}: {reason}", path.display())]
     File {

@@ -3,9 +3,11 @@
 //! - [`scan()`]: one search over a matrix, against the memory bandwidth of the same machine in the same run.
 //! - [`veil()`]: what veiling a document and a query costs.
 //! - [`search()`]: typed words to opened results through a real server on loopback, with where the time goes.
+//! - [`encode()`]: the two towers of a model, one input at a time.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
+mod encode;
 mod error;
 mod scan;
 mod search;
@@ -14,6 +16,7 @@ mod veil;
 mod world;
 
 pub use add::{AddReport, add};
+pub use encode::{EncodeReport, encode};
 pub use error::BenchError;
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};

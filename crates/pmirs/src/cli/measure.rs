@@ -6,19 +6,73 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::ProtectionArg;
 
-/// Look at model packs and train the built-in one
+/// Add, look at and choose model packs, and distil the built-in ones
 #[derive(Debug, Subcommand)]
 pub enum Model {
+    Add(ModelAdd),
+    /// List the models of this home, and which one is used
+    List,
     Info(ModelInfo),
+    Use(ModelUse),
+    Remove(ModelRemove),
     Distill(ModelDistill),
+}
+
+/// Add a model that somebody published
+///
+/// Takes an ONNX file for pictures and one for texts with tokenizer.json and preprocessor_config.json or
+/// preprocess_cfg.json, or Hugging Face's CLIP as model.safetensors with config.json. What it does not understand
+/// is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs model add ~/models/clip-vit-base-patch32\n  \
+    pmirs model add vision.onnx text.onnx tokenizer.json preprocess_cfg.json --name mobileclip\n\n\
+    Vectors are measured from the mean of their kind. Without --calibrate, that of pictures is taken over pictures \
+    that the program draws; some hundred of your own photographs are better.")]
+pub struct ModelAdd {
+    /// Folder of the model, or its files
+    #[arg(required = true, value_name = "DIR|FILE", value_hint = ValueHint::AnyPath)]
+    pub sources: Vec<PathBuf>,
+    /// What to call it; without it, as the folder
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Folder of pictures like those that will be searched
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub calibrate: Option<PathBuf>,
+    /// Licence of the weights, to be shown
+    #[arg(long, default_value = "not stated")]
+    pub licence: String,
 }
 
 /// Describe a model pack
 #[derive(Debug, Args)]
 pub struct ModelInfo {
-    /// Folder of the pack; without it, the built-in one
-    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
+    /// Name of a model or folder of a pack; without it, the one in use
+    #[arg(value_name = "PACK", value_hint = ValueHint::DirPath)]
+    pub pack: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath, conflicts_with = "pack")]
     pub model: Option<PathBuf>,
+}
+
+/// Use a model for new collections, and in commands that name none
+///
+/// Collections keep the model that they were made with.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again"
+)]
+pub struct ModelUse {
+    /// Name of a model or folder of a pack
+    #[arg(value_name = "PACK", value_hint = ValueHint::DirPath)]
+    pub pack: PathBuf,
+}
+
+/// Remove a model from this home
+#[derive(Debug, Args)]
+pub struct ModelRemove {
+    /// Name of the model
+    pub name: String,
 }
 
 /// Distil the compact models by a recipe
@@ -64,7 +118,7 @@ pub struct EvalCaptions {
     /// Tab-separated captions
     #[arg(value_name = "FILE.tsv", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Folder of a model pack; without it, the built-in one
+    /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
 }
@@ -79,7 +133,7 @@ pub struct EvalFolders {
     /// Only the quarter of each class that training the built-in model leaves out
     #[arg(long)]
     pub held_out: bool,
-    /// Folder of a model pack; without it, the built-in one
+    /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
 }
@@ -90,6 +144,7 @@ pub enum Bench {
     Scan(BenchScan),
     Search(BenchSearch),
     Add(BenchAdd),
+    Encode(BenchEncode),
     Veil(BenchVeil),
 }
 
@@ -119,7 +174,7 @@ pub struct BenchSearch {
     /// Protection of the collection
     #[arg(long, value_name = "LEVEL")]
     pub protection: ProtectionArg,
-    /// Folder of a model pack; without it, the built-in one
+    /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
 }
@@ -133,9 +188,20 @@ pub struct BenchAdd {
     /// Protection of the collection
     #[arg(long, value_name = "LEVEL", default_value = "veiled")]
     pub protection: ProtectionArg,
-    /// Folder of a model pack; without it, the built-in one
+    /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
+}
+
+/// One picture and one sentence through a model
+#[derive(Debug, Args)]
+pub struct BenchEncode {
+    /// Name of a model or folder of a pack; without it, the one in use
+    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
+    pub model: Option<PathBuf>,
+    /// Threads; without it, as many as the machine runs at once
+    #[arg(long, value_name = "T", value_parser = between(1, 1024))]
+    pub threads: Option<usize>,
 }
 
 /// Veiling one vector
@@ -172,7 +238,7 @@ pub struct Audit {
     /// How much jitter the ranking of these pictures bears, instead of the attacks
     #[arg(long, requires = "folder")]
     pub jitter: bool,
-    /// Folder of a model pack; without it, the built-in one
+    /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", requires = "folder", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
 }

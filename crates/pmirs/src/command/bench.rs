@@ -1,13 +1,13 @@
-//! `pmirs bench scan|search|add|veil`.
+//! `pmirs bench scan|search|add|encode|veil`.
 
 use std::io::{self, Write};
 
-use pmirs_lab::bench::{self, AddReport, BenchError, ScanReport, SearchReport, VeilReport};
+use pmirs_lab::bench::{self, AddReport, BenchError, EncodeReport, ScanReport, SearchReport, VeilReport};
 
 use super::model;
-use crate::cli::{Bench, BenchAdd, BenchScan, BenchSearch, BenchVeil};
+use crate::cli::{Bench, BenchAdd, BenchEncode, BenchScan, BenchSearch, BenchVeil};
 use crate::exit::Exit;
-use crate::output::{Answer, BOLD, DIM, Output};
+use crate::output::{Answer, BOLD, DIM, Output, count, plain};
 use crate::report::Failure;
 
 /// Seed of drawn vectors, so that a figure can be printed again.
@@ -18,6 +18,7 @@ pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Scan(args) => scan(args, output),
         Bench::Search(args) => search(args, output),
         Bench::Add(args) => add(args, output),
+        Bench::Encode(args) => encode(args, output),
         Bench::Veil(args) => veil(args, output),
     }
 }
@@ -99,6 +100,23 @@ fn add(args: &BenchAdd, output: Output) -> Result<(), Failure> {
     output.answer(&bench::add(&encoder, args.protection.into(), args.folder.as_deref())?)
 }
 
+impl Answer for EncodeReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { image_ms, text_ms, threads, model } = self;
+        writeln!(
+            out,
+            "{BOLD}{image_ms:.2} ms{BOLD:#} for a picture, {BOLD}{text_ms:.2} ms{BOLD:#} for a sentence"
+        )?;
+        writeln!(out, "  {}, {}, one at a time", plain(model), count(*threads, "thread"))
+    }
+}
+
+fn encode(args: &BenchEncode, output: Output) -> Result<(), Failure> {
+    let encoder = model::encoder(args.model.as_deref())?;
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    output.answer(&bench::encode(&encoder, threads)?)
+}
+
 impl Answer for VeilReport {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { dim, veiled_dim, us_per_vector, us_per_query, setup_ms } = self;
@@ -130,6 +148,7 @@ impl From<BenchError> for Failure {
             BenchError::File { .. } => {
                 Self::new(Exit::Failure, &error, "name a folder with readable pictures")
             }
+            BenchError::Threads(_) => Self::new(Exit::Failure, &error, "ask for fewer with --threads"),
             BenchError::TooFew { .. } => {
                 Self::new(Exit::Usage, &error, "name another folder, or fewer items")
             }

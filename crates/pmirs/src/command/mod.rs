@@ -27,6 +27,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::home;
 use crate::output::Output;
 use crate::report::{self, Failure};
 
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
 
 fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
     let output = Output::new(global);
+    home::settle(global);
     match command {
         Command::Demo(args) => demo::run(args, output),
         Command::Init(_) => init::init(global, output),

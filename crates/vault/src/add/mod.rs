@@ -87,8 +87,7 @@ pub(crate) fn add(
     progress: &dyn Progress,
 ) -> Result<AddReport, VaultError> {
     let started = Instant::now();
-    let encoder = collection.vault.encoder()?;
-    crate::search::check_model(collection, &encoder)?;
+    let encoder = collection.vault.encoder_of(&collection.header.model)?;
     let captions = options.captions.as_deref().map(Captions::read).transpose()?.unwrap_or_default();
     let walk = walk::walk(paths)?;
     let present = present(collection)?;

@@ -9,12 +9,13 @@ mod veiled;
 
 use std::time::{Duration, Instant};
 
-use pmirs_encoder::{Encoder, Picture};
+use pmirs_encoder::Picture;
+use pmirs_encoder::pack::ScoreSpec;
 use pmirs_wire::collection::Protection;
 use pmirs_wire::sealed::ItemKind;
 use pmirs_wire::{Bytes, ItemId};
 
-use crate::collection::{Collection, model_name};
+use crate::collection::Collection;
 use crate::{ItemMeta, VaultError};
 
 pub(crate) use sealed::LocalIndex;
@@ -143,12 +144,15 @@ pub(crate) fn search(
     };
 
     let finishing = Instant::now();
-    let encoder = collection.vault.encoder()?;
+    let scores = match query {
+        Query::Embedding(_) => ScoreSpec::default(),
+        _ => collection.vault.encoder_of(&collection.header.model)?.info().scores.clone(),
+    };
     let mut hits = Vec::with_capacity(options.k.min(found.scored.len()));
     for Scored { item, epoch, meta, cosine } in found.scored.iter().take(options.k) {
         let meta = collection.keys.open_meta(*item, *epoch, &meta.0)?;
         let score = cosine.clamp(-1.0, 1.0);
-        if cutoff(options.cutoff, &encoder, query, meta.kind).is_none_or(|least| score >= least) {
+        if cutoff(options.cutoff, &scores, query, meta.kind).is_none_or(|least| score >= least) {
             hits.push(Hit { item: *item, score, meta });
         }
     }
@@ -166,8 +170,7 @@ fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultEr
         }
         return Ok(vector.clone());
     }
-    let encoder = collection.vault.encoder()?;
-    check_model(collection, &encoder)?;
+    let encoder = collection.vault.encoder_of(&collection.header.model)?;
     let mut embeddings = match query {
         Query::Text(words) if words.trim().is_empty() => {
             return Err(VaultError::Query("it is empty".to_owned()));
@@ -182,17 +185,7 @@ fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultEr
         .ok_or_else(|| VaultError::Internal("the encoder gave nothing".to_owned()))
 }
 
-/// Embeddings of different models cannot be compared.
-pub(crate) fn check_model(collection: &Collection<'_>, encoder: &Encoder) -> Result<(), VaultError> {
-    let name = model_name(encoder);
-    if name == collection.header.model {
-        return Ok(());
-    }
-    Err(VaultError::OtherModel { collection: collection.header.model.clone(), encoder: name })
-}
-
-fn cutoff(cutoff: Cutoff, encoder: &Encoder, query: &Query, kind: ItemKind) -> Option<f32> {
-    let scores = &encoder.info().scores;
+fn cutoff(cutoff: Cutoff, scores: &ScoreSpec, query: &Query, kind: ItemKind) -> Option<f32> {
     match (cutoff, query, kind) {
         (Cutoff::None, ..) | (Cutoff::Calibrated, Query::Embedding(_), _) => None,
         (Cutoff::At(least), ..) => Some(least),

@@ -14,9 +14,10 @@ use super::student::{IMAGE_WEIGHTS, Student, TEXT_WEIGHTS};
 use super::tune::validation_images;
 use super::{HeldOut, PackReport, Progress, Report, TrainError, card, held_out, write_whole};
 use crate::pack::{
-    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Resample, ResizeMode, ScoreSpec, TextSpec,
-    sha256_hex,
+    FORMAT, ImageSpec, MANIFEST, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
+    TextSpec, sha256_hex,
 };
+use crate::tokenizer::Clean;
 use crate::{Encoder, Pack};
 
 const VOCABULARY: &str = "vocabulary.bpe";
@@ -109,9 +110,13 @@ fn manifest(
             tokenizer: vec![VOCABULARY.into()],
             context_length: session.recipe.context_length,
             pad: 0,
+            clean: Clean::None,
+            pooling: Pooling::FirstEnd,
+            padding: Padding::Full,
             centre: sample.text_centre.clone(),
         },
         scores: sample.scores(session, student),
+        cost: None,
         architecture,
         sha256,
     }

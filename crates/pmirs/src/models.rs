@@ -1,0 +1,247 @@
+//! The models of a home: packs in its folder `models`, and which one is used where none is named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pmirs_encoder::Encoder;
+use pmirs_encoder::pack::MANIFEST;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::report::Failure;
+
+/// What the model that is part of the program is called.
+pub const BUILT_IN: &str = "compact";
+
+const FOLDER: &str = "models";
+const CHOICE: &str = "default.toml";
+const CHOICE_FORMAT: u32 = 1;
+const MAX_CHOICE_BYTES: u64 = 16 << 10;
+const MAX_NAME: usize = 64;
+
+/// The models of one home.
+pub struct Models {
+    folder: PathBuf,
+}
+
+/// A model that somebody names, or chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The one in the program.
+    BuiltIn,
+    /// The one of this name in the home.
+    Named(String),
+    /// A pack elsewhere.
+    Folder(PathBuf),
+}
+
+/// `default.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    folder: Option<PathBuf>,
+}
+
+impl Models {
+    /// The models of `home`.
+    pub fn of(home: &Path) -> Self {
+        Self { folder: home.join(FOLDER) }
+    }
+
+    /// The folder that holds them.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the pack of this name lies, or would lie.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Names of the models in this home, sorted; the built-in one is not among them.
+    pub fn names(&self) -> Result<Vec<String>, Failure> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Failure::file(&self.folder, "read", &error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| Failure::file(&self.folder, "read", &error))?.path();
+            if let Some(name) = path.file_name().and_then(|name| name.to_str())
+                && check_name(name).is_ok()
+                && path.join(MANIFEST).is_file()
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// What `named` means: a model of this home by its name, or else a folder.
+    pub fn find(&self, named: &Path) -> Result<Choice, Failure> {
+        if let Some(name) = named.to_str() {
+            if name == BUILT_IN {
+                return Ok(Choice::BuiltIn);
+            }
+            if check_name(name).is_ok() && self.place(name).join(MANIFEST).is_file() {
+                return Ok(Choice::Named(name.to_owned()));
+            }
+        }
+        if named.join(MANIFEST).is_file() {
+            return Ok(Choice::Folder(named.to_owned()));
+        }
+        let named = named.display();
+        Err(Failure::new(
+            Exit::NotFound,
+            format!("{named} is neither a model of this home nor a folder with {MANIFEST}"),
+            "`pmirs model list` shows the models; `pmirs model add DIR` makes a pack of what others publish",
+        ))
+    }
+
+    /// The model to use where none is named.
+    pub fn chosen(&self) -> Result<Choice, Failure> {
+        let path = self.folder.join(CHOICE);
+        let size = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Choice::BuiltIn),
+            Err(error) => return Err(Failure::file(&path, "read", &error)),
+        };
+        let odd = |reason: &str| {
+            let error = format!("{} {reason}", path.display());
+            Failure::new(Exit::Integrity, error, "`pmirs model use compact` writes it anew")
+        };
+        if size > MAX_CHOICE_BYTES {
+            return Err(odd("is too large"));
+        }
+        let text = fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
+        let stored: Stored = toml::from_str(&text).map_err(|error| odd(error.message()))?;
+        match stored {
+            Stored { format: CHOICE_FORMAT, name: Some(name), folder: None } if check_name(&name).is_ok() => {
+                Ok(Choice::Named(name))
+            }
+            Stored { format: CHOICE_FORMAT, name: None, folder: Some(folder) } => Ok(Choice::Folder(folder)),
+            _ => Err(odd("names no model in a way that this version knows")),
+        }
+    }
+
+    /// Uses `choice` from now on.
+    pub fn choose(&self, choice: &Choice) -> Result<(), Failure> {
+        let path = self.folder.join(CHOICE);
+        let failed = |error: std::io::Error| Failure::file(&path, "write", &error);
+        let (name, folder) = match choice {
+            Choice::BuiltIn => {
+                return match fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+                    _ => Ok(()),
+                };
+            }
+            Choice::Named(name) => (Some(name.clone()), None),
+            Choice::Folder(folder) => (None, Some(folder.canonicalize().map_err(failed)?)),
+        };
+        let stored = Stored { format: CHOICE_FORMAT, name, folder };
+        let text = toml::to_string(&stored).map_err(|error| failed(std::io::Error::other(error)))?;
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        // Whole or not at all
+        let file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        fs::write(file.path(), text).map_err(failed)?;
+        file.persist(&path).map(drop).map_err(|error| failed(error.error))
+    }
+
+    /// Opens a model.
+    pub fn open(&self, choice: &Choice) -> Result<Arc<Encoder>, Failure> {
+        let folder = match choice {
+            Choice::BuiltIn => return Ok(Arc::new(Encoder::compact_builtin()?)),
+            Choice::Named(name) => self.place(name),
+            Choice::Folder(folder) => folder.clone(),
+        };
+        if !folder.join(MANIFEST).is_file() {
+            let error = format!("the model in use, {}, is not there any more", folder.display());
+            let hint =
+                "choose another with `pmirs model use NAME`; `pmirs model use compact` is the built-in one";
+            return Err(Failure::new(Exit::NotFound, error, hint));
+        }
+        Ok(Arc::new(Encoder::open(&folder)?))
+    }
+}
+
+/// A name that is also a plain name of a folder.
+pub fn check_name(name: &str) -> Result<(), Failure> {
+    let plain = !name.is_empty()
+        && name.len() <= MAX_NAME
+        && !name.starts_with(['.', '-'])
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && name != BUILT_IN
+        && name != CHOICE;
+    if plain {
+        return Ok(());
+    }
+    let error = format!("'{name}' cannot be the name of a model");
+    let hint =
+        "choose up to 64 letters, digits, `-`, `_` and `.` with --name; `compact` is the built-in model";
+    Err(Failure::new(Exit::Usage, error, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(MANIFEST), "").unwrap();
+    }
+
+    #[test]
+    fn a_name_goes_before_a_folder_and_a_choice_is_remembered() {
+        let home = tempfile::tempdir().unwrap();
+        let models = Models::of(home.path());
+        assert_eq!(models.chosen().unwrap(), Choice::BuiltIn);
+        assert!(models.names().unwrap().is_empty());
+        pack(&models.place("clip"));
+        fs::create_dir(models.place("no-pack")).unwrap();
+        assert_eq!(models.names().unwrap(), ["clip"]);
+        let named = models.find(Path::new("clip")).unwrap();
+        assert_eq!(named, Choice::Named("clip".into()));
+        models.choose(&named).unwrap();
+        assert_eq!(models.chosen().unwrap(), named);
+        let elsewhere = home.path().join("elsewhere");
+        pack(&elsewhere);
+        let folder = models.find(&elsewhere).unwrap();
+        models.choose(&folder).unwrap();
+        assert_eq!(models.chosen().unwrap(), Choice::Folder(elsewhere.canonicalize().unwrap()));
+        models.choose(&models.find(Path::new(BUILT_IN)).unwrap()).unwrap();
+        assert_eq!(models.chosen().unwrap(), Choice::BuiltIn);
+        assert!(models.find(Path::new("unheard-of")).is_err());
+    }
+
+    #[test]
+    fn a_choice_of_another_version_or_shape_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let models = Models::of(home.path());
+        fs::create_dir(models.folder()).unwrap();
+        for bad in [
+            "format = 2\nname = \"clip\"",
+            "format = 1\nname = \"../up\"",
+            "format = 1",
+            "=",
+            &"#".repeat(20_000),
+        ] {
+            fs::write(models.folder().join(CHOICE), bad).unwrap();
+            assert!(models.chosen().is_err(), "{bad:.40}");
+        }
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for bad in ["", ".hidden", "-x", "a/b", "a b", "compact", "..", &"x".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+        check_name("clip-vit-b-32_v1.0").unwrap();
+    }
+}
