@@ -7,11 +7,11 @@
 
 mod add;
 mod error;
+mod pictures;
 mod scan;
 mod search;
 mod stopwatch;
 mod veil;
-mod world;
 
 pub use add::{AddReport, add};
 pub use error::BenchError;
