@@ -42,10 +42,13 @@ impl Axis {
         self
     }
 
-    /// Names exactly these values.
+    /// Names exactly these values, each once.
     #[must_use]
     pub fn naming(mut self, ticks: impl IntoIterator<Item = f64>) -> Self {
-        self.ticks = Some(ticks.into_iter().collect());
+        let mut ticks: Vec<f64> = ticks.into_iter().collect();
+        ticks.sort_by(f64::total_cmp);
+        ticks.dedup();
+        self.ticks = Some(ticks);
         self
     }
 

@@ -33,9 +33,12 @@ impl PhraseReport {
         let by_level = "The same answers at every protection level (fitted threshold on softmax / max)";
         let speed = "From a picture's embedding to the answer, server on loopback";
         vec![
-            ("f1-by-rule", self.panels(&by_rule, 0.0, &share, &rules, &f1)),
+            ("f1-by-rule", self.panels(&by_rule, 4.0, &share, &rules, &f1)),
             ("f1-by-protection", self.panels(by_level, 7.0, &share, &levels, &f1)),
-            ("latency", self.panels(speed, 0.0, &|| Axis::log("latency / ms"), &levels, &ms)),
+            (
+                "latency",
+                self.panels(speed, 0.0, &|| Axis::log("latency / ms").between(1e-3, 10.0), &levels, &ms),
+            ),
             ("no-match", self.roc()),
         ]
     }
