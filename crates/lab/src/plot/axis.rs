@@ -132,21 +132,14 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     if fine.len() <= MOST_LOG_TICKS { fine } else { decades.filter(within).collect() }
 }
 
-/// A value as an axis names it: no more digits than the step needs.
+/// A value as an axis names it: without the digits that only floating point adds.
 pub(super) fn name(value: f64, ticks: &[f64]) -> String {
-    let step = ticks
-        .windows(2)
-        .filter_map(|pair| Some((pair.last()? - pair.first()?).abs()))
-        .fold(f64::MAX, f64::min);
-    let size = if step == f64::MAX { value.abs() } else { step.min(value.abs().max(step)) };
-    let digits = if size > 0.0 { (-(size.log10() + 1e-9).floor()).clamp(0.0, 6.0) as usize } else { 0 };
-    let text = format!("{value:.digits$}");
-    // Ticks of different sizes, as on a logarithmic axis, need different digits.
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').replace('-', "\u{2212}")
-    } else {
-        text.replace('-', "\u{2212}")
-    }
+    let steps = ticks.windows(2).filter_map(|pair| Some((pair.last()? - pair.first()?).abs()));
+    let digits =
+        steps.filter(|step| *step > 0.0).reduce(f64::min).map_or(6.0, |step| 2.0 - step.log10().floor());
+    let text = format!("{value:.*}", digits.clamp(0.0, 9.0) as usize);
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    short.replace('-', "\u{2212}")
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Labels {
                 let at = *known.entry(words.clone()).or_insert(labels.len());
                 match labels.get_mut(at) {
                     Some(label) if label.domain == domain => {
-                        label.pictures.extend_from_slice(&class.pictures)
+                        label.pictures.extend_from_slice(&class.pictures);
                     }
                     Some(_) => {
                         let reason = format!("'{words}' is in another domain already");

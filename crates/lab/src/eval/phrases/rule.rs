@@ -52,7 +52,9 @@ pub(super) fn shares(share: Share, scores: &[f32], logit_scale: f32) -> Vec<f64>
         scores.iter().map(|score| (f64::from(logit_scale) * f64::from(score - best)).exp()).collect();
     if share == Share::Softmax {
         let sum: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|value| *value /= sum);
+        for value in &mut shares {
+            *value /= sum;
+        }
     }
     shares
 }
