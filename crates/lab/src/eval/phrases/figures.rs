@@ -15,7 +15,7 @@ const RULES: [(&str, &str); 5] = [
 const LEVELS: [&str; 3] = ["plaintext", "veiled", "sealed"];
 
 /// The rule whose rows compare the protection levels.
-const COMPARED: &str = "fitted/max";
+const COMPARED: &str = "threshold/max";
 
 impl PhraseReport {
     /// The figures of this report, each with a name for its file.
@@ -30,7 +30,7 @@ impl PhraseReport {
         let ms = |row: &PhraseRow| Point::new(row.classes as f64, row.ms.max(1e-4));
         let by_rule =
             format!("Which phrases are right for a picture? Decision rules in plaintext, {}", self.model);
-        let by_level = "The same answers at every protection level (fitted threshold on softmax / max)";
+        let by_level = "The same answers at every protection level (paper's threshold on softmax / max)";
         let speed = "From a picture's embedding to the answer, server on loopback";
         vec![
             ("f1-by-rule", self.panels(&by_rule, 4.0, &share, &rules, &f1)),

@@ -13,6 +13,9 @@ use crate::report::Failure;
 const RULES: [&str; 5] = ["fixed", "threshold", "threshold/max", "fitted", "fitted/max"];
 const LEVELS: [&str; 3] = ["plaintext", "veiled", "sealed"];
 
+/// The rule whose rows stand side by side: the paper's, on the softmax over its largest value.
+const COMPARED: &str = "threshold/max";
+
 pub fn run(args: &EvalPhrases, output: Output) -> Result<(), Failure> {
     let encoder = model::encoder(args.model.as_deref())?;
     let options = PhraseOptions {
@@ -36,9 +39,9 @@ impl Answer for PhraseReport {
         writeln!(out, "{model}: {labels} classes, {images_judged} pictures judge and {images_fitted} fit")?;
         writeln!(
             out,
-            "{DIM}F1, mean and deviation of {iterations} iterations, in plaintext; softmax of {logit_scale:.1} x cosine\n\
-             ms: from a picture's embedding to all phrases with their scores; the embedding took {encode_ms:.1} ms\
-             {DIM:#}"
+            "{DIM}F1 by rule: mean and deviation of {iterations} iterations, plaintext; softmax of {logit_scale:.1} x \
+             cosine\nms: from a picture's embedding to all phrases with their scores; the embedding took \
+             {encode_ms:.1} ms{DIM:#}"
         )?;
         let mut domains: Vec<&str> = self.rows.iter().map(|row| row.domain.as_str()).collect();
         domains.dedup();
@@ -57,26 +60,40 @@ impl Answer for PhraseReport {
     }
 }
 
-/// F1 by rule in the clear, and how long an answer takes at each level.
+/// F1 by rule in the clear, then the paper's rule at each level.
 fn print_domain(report: &PhraseReport, domain: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{BOLD}{}{BOLD:#}", plain(domain))?;
-    write!(out, "  {DIM}classes")?;
-    RULES.iter().try_for_each(|rule| write!(out, "  {rule:>13}"))?;
-    writeln!(out, "   ms{:>10}{:>9}{:>9}{DIM:#}", "plaintext", "veiled", "sealed")?;
     let rows = |level: &str, rule: &str| -> Vec<&PhraseRow> {
         let belongs = |row: &&PhraseRow| row.domain == domain && row.protection == level && row.rule == rule;
         report.rows.iter().filter(belongs).collect()
     };
+    let sizes: Vec<usize> = rows("plaintext", "fixed").into_iter().map(|row| row.classes).collect();
+
+    writeln!(out, "\n{BOLD}{}{BOLD:#}", plain(domain))?;
+    write!(out, "  {DIM}classes")?;
+    RULES.iter().try_for_each(|rule| write!(out, "  {rule:>13}"))?;
+    writeln!(out, "{DIM:#}")?;
     let by_rule = RULES.map(|rule| rows("plaintext", rule));
-    let by_level = LEVELS.map(|level| rows(level, "threshold"));
-    for (at, PhraseRow { classes, .. }) in rows("plaintext", "fixed").into_iter().enumerate() {
+    for (at, classes) in sizes.iter().enumerate() {
         write!(out, "  {classes:>7}")?;
         for row in by_rule.iter().filter_map(|rows| rows.get(at)) {
             write!(out, "  {:>6.3} ±{:.3}", row.f1, row.f1_std)?;
         }
-        write!(out, "     ")?;
+        writeln!(out)?;
+    }
+
+    write!(out, "  {DIM}{COMPARED}")?;
+    LEVELS.iter().try_for_each(|level| write!(out, "  {level:<28}"))?;
+    write!(out, "\n  classes")?;
+    LEVELS
+        .iter()
+        .try_for_each(|_| write!(out, "  {:>5}  {:>5}  {:>5}  {:>7}", "prec.", "rec.", "F1", "ms"))?;
+    writeln!(out, "{DIM:#}")?;
+    let by_level = LEVELS.map(|level| rows(level, COMPARED));
+    for (at, classes) in sizes.iter().enumerate() {
+        write!(out, "  {classes:>7}")?;
         for row in by_level.iter().filter_map(|rows| rows.get(at)) {
-            write!(out, "{:>9.3}", row.ms)?;
+            let PhraseRow { precision, recall, f1, ms, .. } = row;
+            write!(out, "  {precision:.3}  {recall:.3}  {f1:.3}  {ms:>7.3}")?;
         }
         writeln!(out)?;
     }
