@@ -81,9 +81,8 @@ fn print_domain(report: &PhraseReport, domain: &str, out: &mut dyn Write) -> io:
         writeln!(out)?;
     }
 
-    write!(out, "  {DIM}{COMPARED}")?;
-    LEVELS.iter().try_for_each(|level| write!(out, "  {level:<28}"))?;
-    write!(out, "\n  classes")?;
+    writeln!(out, "  {DIM}{COMPARED}, from left to right: {}", LEVELS.join(", "))?;
+    write!(out, "  classes")?;
     LEVELS
         .iter()
         .try_for_each(|_| write!(out, "  {:>5}  {:>5}  {:>5}  {:>7}", "prec.", "rec.", "F1", "ms"))?;
