@@ -13,7 +13,10 @@ use std::process::{ExitCode, Stdio};
 use crate::cargo::cargo;
 
 /// Documents that hold figures.
-const DOCUMENTS: [&str; 2] = ["README.md", "SECURITY.md"];
+const DOCUMENTS: [&str; 3] = ["README.md", "SECURITY.md", RESULTS];
+
+/// What the built-in model achieves. Its blocks begin with their command, and the commands write plots beside it.
+const RESULTS: &str = "docs/results/README.md";
 
 const BEGIN: &str = "<!-- figures: ";
 const BEGIN_ENDS: &str = " -->\n";
@@ -21,7 +24,16 @@ const END: &str = "<!-- end of figures -->";
 
 /// Runs every document's commands again and writes what they print; `only` narrows them by a part of the command.
 pub fn write(only: &str) -> ExitCode {
-    for document in DOCUMENTS {
+    write_documents(&DOCUMENTS, only)
+}
+
+/// The same for the results alone: everything in `docs/results` that a command writes.
+pub fn write_results() -> ExitCode {
+    write_documents(&[RESULTS], "")
+}
+
+fn write_documents(documents: &[&str], only: &str) -> ExitCode {
+    for document in documents {
         if let Err(reason) = write_document(document, only) {
             eprintln!("error: {document}: {reason}");
             return ExitCode::FAILURE;
@@ -34,8 +46,13 @@ fn write_document(document: &str, only: &str) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let path = root.join(document);
     let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
-    let renewed =
-        renew(&text, &|command| if command.contains(only) { measure(command).map(Some) } else { Ok(None) })?;
+    let renewed = renew(&text, &|command| {
+        if !command.contains(only) {
+            return Ok(None);
+        }
+        let printed = measure(command)?;
+        Ok(Some(if document == RESULTS { format!("$ pmirs {command}\n{printed}") } else { printed }))
+    })?;
     if renewed == text { Ok(()) } else { fs::write(&path, renewed).map_err(|error| error.to_string()) }
 }
 

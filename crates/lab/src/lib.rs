@@ -3,7 +3,10 @@
 //! - [`eval`]: retrieval quality of a model pack on captions and on class folders.
 //! - [`attack`]: what breaks the veil, run on real and drawn embeddings.
 //! - [`mod@bench`]: speed, with the machine's own limits measured beside it.
+//! - [`plot`]: what was measured, as figures.
 
 pub mod attack;
 pub mod bench;
 pub mod eval;
+pub mod plot;
+mod world;

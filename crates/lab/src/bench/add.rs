@@ -8,8 +8,9 @@ use pmirs_vault::{AddOptions, Protection, Quiet};
 use serde::Serialize;
 
 use super::BenchError;
+use super::pictures::{draw_pictures, pictures_below};
 use super::stopwatch::seconds_of;
-use super::world::{World, draw_pictures, pictures_below};
+use crate::world::World;
 
 /// Pictures drawn where no folder is given.
 const DRAWN: usize = 192;

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::world::WorldError;
+
 /// Why a measurement could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -38,5 +40,15 @@ pub enum BenchError {
 impl BenchError {
     pub(super) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl From<WorldError> for BenchError {
+    fn from(error: WorldError) -> Self {
+        match error {
+            WorldError::Folder { path, reason } => Self::File { path, reason },
+            WorldError::Cloud(error) => Self::Cloud(error),
+            WorldError::Vault(error) => Self::Vault(error),
+        }
     }
 }

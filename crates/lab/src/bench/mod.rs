@@ -9,11 +9,11 @@
 mod add;
 mod encode;
 mod error;
+mod pictures;
 mod scan;
 mod search;
 mod stopwatch;
 mod veil;
-mod world;
 
 pub use add::{AddReport, add};
 pub use encode::{EncodeReport, encode};

@@ -10,7 +10,8 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
 use super::BenchError;
-use super::world::{World, pictures_below};
+use super::pictures::pictures_below;
+use crate::world::World;
 
 /// Searches before the clock starts: the veil drawn, connections open, the model loaded.
 const WARM_UP: usize = 20;

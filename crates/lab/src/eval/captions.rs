@@ -5,7 +5,9 @@ use pmirs_encoder::{Embedding, Encoder};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{EvalError, Watch, dot, pictures};
+use super::ranking::{Outcome, RecallAt, Retrieval};
+use super::{EvalError, Step, Watch, dot, files, model_name, pictures};
+use crate::plot::{Axis, Figure, Panel, Point, Series};
 
 /// Sentences embedded together.
 const BATCH: usize = 256;
@@ -13,75 +15,85 @@ const BATCH: usize = 256;
 /// How well captions and pictures find each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CaptionReport {
+    /// The model pack, name and version.
+    pub model: String,
     /// Pictures.
     pub images: usize,
     /// Captions, several to a picture.
     pub captions: usize,
     /// Each caption against all pictures.
-    pub text_to_image: Recall,
+    pub text_to_image: Retrieval,
     /// Each picture against all captions; any of its own counts.
-    pub image_to_text: Recall,
-}
-
-/// The share of queries whose match is among the first 1, 5 and 10.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Recall {
-    /// Among the first one.
-    pub r1: f64,
-    /// Among the first five.
-    pub r5: f64,
-    /// Among the first ten.
-    pub r10: f64,
-}
-
-impl Recall {
-    /// From ranks counted from 0. A wrong item with an equal score counts as better than the right one.
-    fn of(ranks: &[usize]) -> Self {
-        let within = |k| ranks.iter().filter(|&&rank| rank < k).count() as f64 / ranks.len().max(1) as f64;
-        Self { r1: within(1), r5: within(5), r10: within(10) }
-    }
+    pub image_to_text: Retrieval,
 }
 
 /// Evaluates a model pack on a table with tab-separated columns `image` and `caption` under a header. Image
-/// paths are relative to the table's folder or to `images/` in it.
+/// paths are relative to the table's folder or to `images/` in it. The intervals are drawn with `seed`.
+///
+/// A wrong item with a score equal to a right one's counts as standing before it.
 ///
 /// # Errors
 /// When the table, a row of it or a picture cannot be read; when the encoder fails.
-pub fn captions(encoder: &Encoder, table: &Path, watch: Watch<'_>) -> Result<CaptionReport, EvalError> {
+pub fn captions(
+    encoder: &Encoder,
+    table: &Path,
+    seed: u64,
+    watch: Watch<'_>,
+) -> Result<CaptionReport, EvalError> {
     let Table { images, captions } = Table::read(table)?;
     let pictures = pictures::embed(encoder, &images, watch)?;
     let mut sentences = Vec::with_capacity(captions.len());
     for batch in captions.chunks(BATCH) {
         let texts: Vec<&str> = batch.iter().map(|caption| caption.text.as_str()).collect();
         sentences.extend(encoder.embed_texts(&texts)?);
+        watch(Step { what: "embedding captions", done: sentences.len(), total: captions.len() });
     }
     let owner: Vec<usize> = captions.iter().map(|caption| caption.image).collect();
-    let to_image = rank_texts(&sentences, &pictures, &owner);
-    let to_text = rank_images(&sentences, &pictures, &owner);
+    let to_image = rank_pictures(&sentences, &pictures, &owner);
+    let to_text = rank_sentences(&sentences, &pictures, &owner);
     Ok(CaptionReport {
+        model: model_name(encoder),
         images: images.len(),
         captions: captions.len(),
-        text_to_image: Recall::of(&to_image),
-        image_to_text: Recall::of(&to_text),
+        text_to_image: Retrieval::of(&to_image, images.len(), images.len(), seed),
+        image_to_text: Retrieval::of(&to_text, images.len(), captions.len(), seed),
     })
 }
 
-/// For each sentence, how many pictures come before its own.
-fn rank_texts(sentences: &[Embedding], pictures: &[Embedding], owner: &[usize]) -> Vec<usize> {
+impl CaptionReport {
+    /// The figure of this report.
+    pub fn figure(&self) -> Figure {
+        let points = |found: &Retrieval| -> Vec<Point> {
+            let point = |at: &RecallAt| Point::new(at.k as f64, at.recall).with_bar(at.ci95[0], at.ci95[1]);
+            found.curve.iter().map(point).collect()
+        };
+        let panel =
+            Panel::new(Axis::log("first k of the list"), Axis::linear("recall at k").between(0.0, 1.0))
+                .with(Series::line("words to picture", points(&self.text_to_image)))
+                .with(Series::line("picture to words", points(&self.image_to_text)));
+        Figure::new(format!("{} pictures, {} captions, {}", self.images, self.captions, self.model))
+            .with(panel)
+    }
+}
+
+/// For each sentence, where its own picture stands among all.
+fn rank_pictures(sentences: &[Embedding], pictures: &[Embedding], owner: &[usize]) -> Vec<Outcome> {
     sentences
         .par_iter()
         .zip(owner)
         .map(|(sentence, &own)| {
-            let scores: Vec<f32> =
-                pictures.iter().map(|picture| dot(sentence.as_slice(), picture.as_slice())).collect();
-            let right = scores.get(own).copied().unwrap_or(f32::MIN);
-            scores.iter().enumerate().filter(|&(at, &score)| at != own && score >= right).count()
+            let scores: Vec<(bool, f32)> = pictures
+                .iter()
+                .enumerate()
+                .map(|(at, picture)| (at == own, dot(sentence.as_slice(), picture.as_slice())))
+                .collect();
+            Outcome { picture: own, ranks: ranks_of_right(&scores) }
         })
         .collect()
 }
 
-/// For each picture, how many foreign captions come before the best of its own.
-fn rank_images(sentences: &[Embedding], pictures: &[Embedding], owner: &[usize]) -> Vec<usize> {
+/// For each picture, where its own sentences stand among all.
+fn rank_sentences(sentences: &[Embedding], pictures: &[Embedding], owner: &[usize]) -> Vec<Outcome> {
     pictures
         .par_iter()
         .enumerate()
@@ -91,10 +103,17 @@ fn rank_images(sentences: &[Embedding], pictures: &[Embedding], owner: &[usize])
                 .zip(owner)
                 .map(|(sentence, &own)| (own == image, dot(sentence.as_slice(), picture.as_slice())))
                 .collect();
-            let best = scores.iter().filter(|(own, _)| *own).map(|&(_, s)| s).fold(f32::MIN, f32::max);
-            scores.iter().filter(|&&(own, score)| !own && score >= best).count()
+            Outcome { picture: image, ranks: ranks_of_right(&scores) }
         })
         .collect()
+}
+
+/// The places of right items in a list ordered by score, from 0; wrong ones of an equal score go first.
+fn ranks_of_right(scores: &[(bool, f32)]) -> Vec<usize> {
+    let mut right: Vec<f32> = scores.iter().filter(|(right, _)| *right).map(|&(_, score)| score).collect();
+    right.sort_by(|a, b| b.total_cmp(a));
+    let wrong_before = |own: f32| scores.iter().filter(|&&(right, score)| !right && score >= own).count();
+    right.iter().enumerate().map(|(before, &own)| before + wrong_before(own)).collect()
 }
 
 struct Caption {
@@ -102,14 +121,16 @@ struct Caption {
     text: String,
 }
 
-struct Table {
-    images: Vec<PathBuf>,
+/// A table of captions.
+pub(super) struct Table {
+    /// In the order in which they first appear.
+    pub(super) images: Vec<PathBuf>,
     captions: Vec<Caption>,
 }
 
 impl Table {
-    fn read(path: &Path) -> Result<Self, EvalError> {
-        let text = std::fs::read_to_string(path).map_err(|error| EvalError::file(path, &error))?;
+    pub(super) fn read(path: &Path) -> Result<Self, EvalError> {
+        let text = files::text(path)?;
         let at = |line: usize, reason: &str| EvalError::Row {
             path: path.to_owned(),
             line: line as u64 + 1,
@@ -159,10 +180,16 @@ mod tests {
         let pictures = vectors(&[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]);
         let sentences = vectors(&[[1.0, 0.1], [0.1, 1.0], [1.0, 0.0]]);
         let owner = [0, 1, 2];
-        assert_eq!(rank_texts(&sentences, &pictures, &owner), [0, 1, 2]);
-        assert_eq!(rank_images(&sentences, &pictures, &owner), [1, 0, 2]);
-        let recall = Recall::of(&[0, 1, 2, 9]);
-        assert_eq!((recall.r1, recall.r5, recall.r10), (0.25, 0.75, 1.0));
+        let first = |outcomes: Vec<Outcome>| outcomes.iter().map(|it| it.ranks[0]).collect::<Vec<_>>();
+        assert_eq!(first(rank_pictures(&sentences, &pictures, &owner)), [0, 1, 2]);
+        assert_eq!(first(rank_sentences(&sentences, &pictures, &owner)), [1, 0, 2]);
+    }
+
+    #[test]
+    fn right_items_stand_behind_each_other_and_behind_equal_wrong_ones() {
+        let scores = [(true, 0.5), (false, 0.9), (true, 0.7), (false, 0.5), (true, 0.1), (false, 0.2)];
+        assert_eq!(ranks_of_right(&scores), [1, 3, 5]);
+        assert!(ranks_of_right(&[(false, 1.0)]).is_empty());
     }
 
     #[test]

@@ -103,41 +103,6 @@ pub struct ModelDistill {
     pub out: PathBuf,
 }
 
-/// Measure how well a model finds things
-#[derive(Debug, Subcommand)]
-pub enum Eval {
-    Captions(EvalCaptions),
-    Folders(EvalFolders),
-}
-
-/// Recall at 1, 5 and 10 between pictures and their captions
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pmirs eval captions flickr8k/dev.tsv\n\n\
-    The file has the header `image<TAB>caption`; pictures are looked for beside it and in its folder `images`.")]
-pub struct EvalCaptions {
-    /// Tab-separated captions
-    #[arg(value_name = "FILE.tsv", value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
-    /// Name of a model or folder of a pack; without it, the one in use
-    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
-    pub model: Option<PathBuf>,
-}
-
-/// Accuracy of naming pictures, with each folder's name as a class
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pmirs eval folders flowers/")]
-pub struct EvalFolders {
-    /// Folder of class folders
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
-    /// Only the quarter of each class that training the built-in model leaves out
-    #[arg(long)]
-    pub held_out: bool,
-    /// Name of a model or folder of a pack; without it, the one in use
-    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
-    pub model: Option<PathBuf>,
-}
-
 /// Measure speed on this machine
 #[derive(Debug, Subcommand)]
 pub enum Bench {
@@ -213,7 +178,10 @@ pub struct BenchVeil {
 }
 
 /// A number within limits, refused before anything of that size is made.
-fn between(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+pub(super) fn between(
+    least: usize,
+    most: usize,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| match text.parse() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("expected a number from {least} to {most}")),

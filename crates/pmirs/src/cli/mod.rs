@@ -1,6 +1,7 @@
 //! Everything that can be typed: help, completions and man pages all come from this one definition.
 
 mod collection;
+mod eval;
 mod measure;
 mod start;
 
@@ -10,6 +11,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use collection::*;
+pub use eval::*;
 pub use measure::*;
 pub use start::*;
 

@@ -7,6 +7,8 @@ use std::thread;
 
 use indicatif::ProgressBar;
 use pmirs_encoder::compact::train::{self, Judgement, PackReport, Recall, Recipe, Report, TrainError};
+use pmirs_lab::eval::EvalError;
+use pmirs_lab::plot::{self, Axis, Figure, Panel, Point, Series};
 use serde::Serialize;
 
 use super::serve::runtime;
@@ -106,7 +108,31 @@ pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
     stop_at_interrupt(stop.clone())?;
     let mut progress = Training { output, bar: ProgressBar::hidden(), stop: &stop };
     let report = train::run(&recipe, &args.work, &args.data, &args.models, &args.out, &mut progress)?;
+    if let Some(figure) = quality_against_size(&report) {
+        plot::save(&figure, &args.out, "report").map_err(EvalError::from)?;
+    }
     output.answer(&Distilled(report))
+}
+
+/// Where each step left the network: recall on the validation split against the size of its files, and against the
+/// multiply-adds and ReLU evaluations of one image.
+fn quality_against_size(report: &Report) -> Option<Figure> {
+    let axes: [(&str, fn(&train::Size) -> f64); 3] = [
+        ("size of both weight files / MB", |size| size.bytes as f64 / 1e6),
+        ("multiply-adds of one image / million", |size| size.multiply_adds as f64 / 1e6),
+        ("ReLU evaluations of one image / million", |size| size.relus as f64 / 1e6),
+    ];
+    if report.steps.is_empty() {
+        return None;
+    }
+    let panels = axes.map(|(label, of)| {
+        let panel = Panel::new(Axis::log(label), Axis::linear("R@10 on the validation split"));
+        report.steps.iter().fold(panel, |panel, row| {
+            let point = Point::new(of(&row.size), row.text_to_image.r10);
+            panel.with(Series::dots(row.step.clone(), [point]))
+        })
+    });
+    Some(panels.into_iter().fold(Figure::new("Quality against size, step by step"), Figure::with))
 }
 
 /// The first Ctrl-C asks the training to stop at its next step, where it saves a checkpoint.

@@ -11,6 +11,7 @@ use pmirs_encoder::Encoder;
 
 use super::distill;
 use crate::cli::Model;
+use crate::exit::Exit;
 use crate::home;
 use crate::models::Models;
 use crate::output::Output;

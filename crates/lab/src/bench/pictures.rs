@@ -1,41 +1,16 @@
-//! A cloud on loopback and one person logged in to it, in a folder that vanishes.
+//! Pictures to add: found in a folder, or drawn.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use pmirs_cloud::{Config, Embedded};
-use pmirs_crypto::Argon2Params;
-use pmirs_encoder::{Encoder, Picture};
-use pmirs_vault::{LoginOptions, Vault};
+use pmirs_encoder::Picture;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use tempfile::TempDir;
 
 use super::BenchError;
 
 /// The endings of pictures that a benchmark reads from a folder.
 const PICTURES: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
-
-pub(super) struct World {
-    pub(super) folder: TempDir,
-    pub(super) vault: Vault,
-    /// Kept alive as long as the vault asks it.
-    _cloud: Embedded,
-}
-
-impl World {
-    pub(super) fn new(encoder: &Arc<Encoder>) -> Result<Self, BenchError> {
-        let folder = tempfile::tempdir().map_err(|error| BenchError::file(&std::env::temp_dir(), &error))?;
-        let cloud = Embedded::start(Config::loopback(folder.path().join("cloud")))?;
-        let cost = Argon2Params::insecure_fast();
-        let (vault, _words) = Vault::create_with(&folder.path().join("home"), "benchmark", &cost)?;
-        vault.use_encoder(encoder.clone());
-        let options = LoginOptions { invite: cloud.first_invite(), ca: None };
-        vault.login(cloud.url(), &options)?;
-        Ok(Self { folder, vault, _cloud: cloud })
-    }
-}
 
 /// Up to `most` pictures below `folder`, in a fixed order.
 pub(super) fn pictures_below(folder: &Path, most: usize) -> Result<Vec<PathBuf>, BenchError> {
