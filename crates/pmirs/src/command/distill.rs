@@ -117,7 +117,8 @@ pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
 /// Where each step left the network: recall on the validation split against the size of its files, and against the
 /// multiply-adds and ReLU evaluations of one image.
 fn quality_against_size(report: &Report) -> Option<Figure> {
-    let axes: [(&str, fn(&train::Size) -> f64); 3] = [
+    type Of = fn(&train::Size) -> f64;
+    let axes: [(&str, Of); 3] = [
         ("size of both weight files / MB", |size| size.bytes as f64 / 1e6),
         ("multiply-adds of one image / million", |size| size.multiply_adds as f64 / 1e6),
         ("ReLU evaluations of one image / million", |size| size.relus as f64 / 1e6),

@@ -73,7 +73,7 @@ impl Member {
             let inputs = spec.shape.first().copied().unwrap_or(1) as f32;
             let deviation = match spec.name.as_str() {
                 "text.embedding" => 0.05,
-                name if name.ends_with(".bias") => 0.0,
+                _ if spec.shape.len() == 1 => 0.0,
                 _ => inputs.sqrt().recip(),
             };
             if let Some(values) = values.get_mut(spec.range()) {

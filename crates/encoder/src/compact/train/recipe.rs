@@ -193,9 +193,11 @@ impl Recipe {
         }
         for step in &self.steps {
             let name = step.name();
-            let positive = |what: &str, numbers: &[usize]| match numbers.contains(&0) {
-                true => Err(format!("step \"{name}\": {what} must be at least 1")),
-                false => Ok(()),
+            let positive = |what: &str, numbers: &[usize]| {
+                if numbers.contains(&0) {
+                    return Err(format!("step \"{name}\": {what} must be at least 1"));
+                }
+                Ok(())
             };
             match step {
                 Step::Committee(plan) => {
