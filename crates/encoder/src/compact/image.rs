@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::Accum;
 
+use super::kernels::product;
 use super::parameters::Layout;
 use super::trunk::{Architecture, Trunk};
 
@@ -51,15 +51,15 @@ impl Head {
         let [width, hidden, dim] = self.shape();
         let rows = features.len() / width;
         let mut inner = vec![0.0; rows * hidden];
-        product(features, &weights[self.inner.clone()], &mut inner, rows, Accum::Replace);
+        product(features, &weights[self.inner.clone()], Accum::Replace, 1.0, rows, &mut inner);
         for row in inner.chunks_exact_mut(hidden) {
             for (value, bias) in row.iter_mut().zip(&weights[self.inner_bias.clone()]) {
                 *value = (*value + bias).max(0.0);
             }
         }
         let mut out: Vec<f32> = weights[self.bias.clone()].repeat(rows);
-        product(features, &weights[self.direct.clone()], &mut out, rows, Accum::Add);
-        product(&inner, &weights[self.outer.clone()], &mut out, rows, Accum::Add);
+        product(features, &weights[self.direct.clone()], Accum::Add, 1.0, rows, &mut out);
+        product(&inner, &weights[self.outer.clone()], Accum::Add, 1.0, rows, &mut out);
         out.chunks_exact(dim).map(<[f32]>::to_vec).collect()
     }
 }
@@ -100,16 +100,4 @@ impl ImageTower {
     pub fn embed(&self, weights: &[f32], pixels: &[f32], size: usize, shard: usize) -> Vec<Vec<f32>> {
         self.head.project(weights, &self.trunk.features_of(weights, pixels, size, shard))
     }
-}
-
-fn product(left: &[f32], right: &[f32], out: &mut [f32], rows: usize, beta: Accum) {
-    let (inner, columns) = (left.len() / rows, out.len() / rows);
-    matmul(
-        MatMut::from_row_major_slice_mut(out, rows, columns),
-        beta,
-        MatRef::from_row_major_slice(left, rows, inner),
-        MatRef::from_row_major_slice(right, inner, columns),
-        1.0,
-        Par::Seq,
-    );
 }

@@ -66,6 +66,22 @@ fn padding_before(size: usize, stride: usize) -> usize {
     ((out - 1) * stride + 3).saturating_sub(size) / 2
 }
 
+/// `out (+)= factor · left · right`, `left` being `rows` long, on this thread alone.
+pub(crate) fn product(left: &[f32], right: &[f32], beta: Accum, factor: f32, rows: usize, out: &mut [f32]) {
+    if rows == 0 {
+        return;
+    }
+    let (inner, columns) = (left.len() / rows, out.len() / rows);
+    matmul(
+        MatMut::from_row_major_slice_mut(out, rows, columns),
+        beta,
+        MatRef::from_row_major_slice(left, rows, inner),
+        MatRef::from_row_major_slice(right, inner, columns),
+        factor,
+        Par::Seq,
+    );
+}
+
 /// `out = activation(x · w + bias) + residual`, `x` being `rows x inputs`, `w` `inputs x outputs`.
 pub(crate) fn pointwise(
     x: &[f32],
@@ -76,16 +92,7 @@ pub(crate) fn pointwise(
     out: &mut [f32],
 ) {
     let outputs = bias.len();
-    let inputs = w.len() / outputs;
-    let rows = out.len() / outputs;
-    matmul(
-        MatMut::from_row_major_slice_mut(out, rows, outputs),
-        Accum::Replace,
-        MatRef::from_row_major_slice(x, rows, inputs),
-        MatRef::from_row_major_slice(w, inputs, outputs),
-        1.0,
-        Par::Seq,
-    );
+    product(x, w, Accum::Replace, 1.0, out.len() / outputs, out);
     Arch::new().dispatch(
         #[inline(always)]
         || match residual {

@@ -11,10 +11,10 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::Accum;
 use serde::{Deserialize, Serialize};
 
+use super::kernels::product;
 use super::parameters::Layout;
 
 /// Taps of the text convolutions.
@@ -115,10 +115,7 @@ impl TextTower {
                 *sum += value / length as f32;
             }
         }
-        let matrix = MatRef::from_row_major_slice(&weights[self.out.clone()], width, self.shape.dim);
-        let row = MatRef::from_row_major_slice(&mean, 1, width);
-        let target = MatMut::from_row_major_slice_mut(&mut out, 1, self.shape.dim);
-        matmul(target, Accum::Add, row, matrix, 1.0, Par::Seq);
+        product(&mean, &weights[self.out.clone()], Accum::Add, 1.0, 1, &mut out);
         Some(out)
     }
 }
@@ -127,13 +124,8 @@ impl TextTower {
 fn convolve(x: &[f32], weight: &[f32], width: usize, out: &mut [f32]) {
     let length = out.len() / width;
     for tap in 0..TAPS {
-        matmul(
-            MatMut::from_row_major_slice_mut(out, length, width),
-            if tap == 0 { Accum::Replace } else { Accum::Add },
-            MatRef::from_row_major_slice(&x[tap * width..][..length * width], length, width),
-            MatRef::from_row_major_slice(&weight[tap * width * width..][..width * width], width, width),
-            1.0,
-            Par::Seq,
-        );
+        let beta = if tap == 0 { Accum::Replace } else { Accum::Add };
+        let (rows, weight) = (&x[tap * width..][..length * width], &weight[tap * width * width..]);
+        product(rows, &weight[..width * width], beta, 1.0, length, out);
     }
 }

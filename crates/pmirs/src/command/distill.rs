@@ -103,7 +103,10 @@ impl train::Progress for Training<'_> {
 }
 
 pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
-    let recipe = Recipe::read(&args.recipe)?;
+    let recipe = Recipe::read(&args.recipe).map_err(|error| match error {
+        TrainError::Io { path, source } => Failure::file(&path, "read", &source),
+        other => other.into(),
+    })?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_interrupt(stop.clone())?;
     let mut progress = Training { output, bar: ProgressBar::hidden(), stop: &stop };

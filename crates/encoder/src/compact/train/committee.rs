@@ -27,6 +27,7 @@ use super::session::Session;
 use super::standard::Standard;
 use super::student::Student;
 use crate::compact::image::Head;
+use crate::compact::kernels::product;
 use crate::compact::parameters::Layout;
 use crate::compact::text::{TextShape, TextTower};
 
@@ -206,6 +207,9 @@ impl Committee<'_> {
         let (mut outer, mut bias) = (Vec::new(), vec![0.0; dim]);
         let (mut table, mut text_bias) = (vec![0.0; vocabulary * dim], vec![0.0; dim]);
         let mut log_scale = 0.0;
+        let add = |rows: &[f32], matrix: &[f32], factor: f32, out: &mut [f32]| {
+            product(rows, matrix, Accum::Add, factor, out.len() / dim, out);
+        };
         for (number, (values, view)) in members.iter().zip(views).enumerate() {
             let of = |range: &std::ops::Range<usize>| values.get(range.clone()).unwrap_or_default();
             let text = values.get(self.member.text_start..).unwrap_or_default();
@@ -215,11 +219,11 @@ impl Committee<'_> {
             let turn: Vec<f32> = (0..dim)
                 .flat_map(|row| (0..dim).map(move |column| axes[(number * dim + row, column)]))
                 .collect();
-            add_product(of(&head.direct), &turn, dim, view.photos.scale, &mut direct);
+            add(of(&head.direct), &turn, view.photos.scale, &mut direct);
             let mut part = vec![0.0; hidden * dim];
-            add_product(of(&head.outer), &turn, dim, view.photos.scale, &mut part);
+            add(of(&head.outer), &turn, view.photos.scale, &mut part);
             outer.extend(part);
-            add_product(&less(of(&head.bias), &view.photos.mean), &turn, dim, view.photos.scale, &mut bias);
+            add(&less(of(&head.bias), &view.photos.mean), &turn, view.photos.scale, &mut bias);
             let place = |row: usize| row * all_hidden + number * hidden;
             for (row, line) in of(&head.inner).chunks_exact(hidden).enumerate() {
                 if let Some(target) = inner.get_mut(place(row)..place(row) + hidden) {
@@ -229,10 +233,10 @@ impl Committee<'_> {
             inner_bias.extend_from_slice(of(&head.inner_bias));
 
             let mut last = vec![0.0; dim * dim];
-            add_product(of_text(&self.member.text.out), &turn, dim, view.words.scale, &mut last);
-            add_product(of_text(&self.member.text.table), &last, dim, 1.0, &mut table);
+            add(of_text(&self.member.text.out), &turn, view.words.scale, &mut last);
+            add(of_text(&self.member.text.table), &last, 1.0, &mut table);
             let shift = less(of_text(&self.member.text.out_bias), &view.words.mean);
-            add_product(&shift, &turn, dim, view.words.scale, &mut text_bias);
+            add(&shift, &turn, view.words.scale, &mut text_bias);
             log_scale += values.last().copied().unwrap_or_default() / members.len() as f32;
         }
         let identity: Vec<f32> =
@@ -320,20 +324,6 @@ fn principal_axes(views: &[View], dim: usize) -> Result<Mat<f32>, TrainError> {
         .map_err(|error| TrainError::Engine(format!("principal axes: {error:?}")))?;
     let vectors = eigen.U();
     Ok(Mat::from_fn(width, dim, |row, column| vectors[(row, width - 1 - column)]))
-}
-
-/// `out += factor · rows · matrix`, the matrix being `columns` wide.
-fn add_product(rows: &[f32], matrix: &[f32], columns: usize, factor: f32, out: &mut [f32]) {
-    let inner = matrix.len() / columns;
-    let count = rows.len() / inner;
-    matmul(
-        MatMut::from_row_major_slice_mut(out, count, columns),
-        Accum::Add,
-        MatRef::from_row_major_slice(rows, count, inner),
-        MatRef::from_row_major_slice(matrix, inner, columns),
-        factor,
-        Par::Seq,
-    );
 }
 
 fn less(left: &[f32], right: &[f32]) -> Vec<f32> {

@@ -165,7 +165,7 @@ pub struct HeldOut {
 #[non_exhaustive]
 pub enum TrainError {
     /// The recipe makes no sense.
-    #[error("the recipe: {0}")]
+    #[error("recipe {0}")]
     Recipe(String),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]

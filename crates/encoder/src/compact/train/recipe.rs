@@ -178,7 +178,10 @@ impl Recipe {
     /// # Errors
     /// [`TrainError::Io`] when it cannot be read, else as [`Recipe::parse`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
-        let mut recipe = Self::parse(&super::corpus::read_text(path)?)?;
+        let mut recipe = Self::parse(&super::corpus::read_text(path)?).map_err(|error| match error {
+            TrainError::Recipe(reason) => TrainError::Recipe(format!("{}: {reason}", path.display())),
+            other => other,
+        })?;
         recipe.glossary =
             recipe.glossary.map(|glossary| path.parent().unwrap_or(Path::new("")).join(glossary));
         Ok(recipe)

@@ -10,6 +10,7 @@ use safetensors::SafeTensors;
 use super::TrainError;
 use super::objective::Rows;
 use crate::PackError;
+use crate::compact::kernels::product;
 use crate::compact::trunk::{Architecture, Trunk};
 
 /// The teacher's trunk and classifier.
@@ -65,14 +66,7 @@ impl Teacher {
         let width = self.trunk.features();
         let rows = features.len() / width;
         let mut logits = self.classifier_bias.repeat(rows);
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut logits, rows, self.classes),
-            Accum::Add,
-            MatRef::from_row_major_slice(features, rows, width),
-            MatRef::from_row_major_slice(&self.classifier, width, self.classes),
-            1.0,
-            Par::Seq,
-        );
+        product(features, &self.classifier, Accum::Add, 1.0, rows, &mut logits);
         logits
     }
 
