@@ -362,9 +362,25 @@ fn a_senseless_recipe_is_refused_by_field() {
     let last = steps.rsplit("[[steps]]").next().unwrap();
     let error = Recipe::parse(&format!("{before}[[steps]]{last}")).unwrap_err().to_string();
     assert!(error.contains("first step must be a committee"), "{error}");
-    assert!(refused("members = 3", "members = 0").contains("members"));
-    assert!(refused("batch = 24", "batch = 0").contains("\"teacher\": batch"));
-    assert!(refused("sizes = [24, 32]", "sizes = []").contains("sizes"));
+    for (from, to, named) in [
+        ("members = 3", "members = 0", "\"teacher\": members is 0, expected 1 to 64"),
+        ("batch = 24", "batch = 0", "\"teacher\": batch is 0"),
+        ("batch = 24", "batch = 1000000000000", "batch is 1000000000000"),
+        ("dim = 16", "dim = 1000000000", "dim is 1000000000"),
+        ("photo_side = 24", "photo_side = 100000", "photo_side"),
+        ("dropout = 0.1", "dropout = nan", "dropout is NaN"),
+        ("rest = 5e-3", "rest = -5e-3", "rates.rest is -0.005"),
+        ("steps = 60", "steps = 0", "rates.steps is 0"),
+        ("least_area = 0.7", "least_area = 2.0", "\"affinity\": least_area"),
+        ("jitter = 0.05", "jitter = -0.1", "jitter"),
+        ("neighbours = 2", "neighbours = 9", "neighbours is 9"),
+        ("sizes = [24, 32]", "sizes = []", "\"first\": the number of sizes is 0"),
+        ("sizes = [24, 32]", "sizes = [2000]", "each of sizes is 2000"),
+        ("name = \"second\"", "name = \"first\"", "another pack"),
+    ] {
+        let error = refused(from, to);
+        assert!(error.contains(named), "{to}: {error}");
+    }
     assert!(refused("name = \"first\"", "name = \"../first\"").contains("letters"));
     assert!(refused("seed = 5", "sead = 5").contains("sead"));
 }

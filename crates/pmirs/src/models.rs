@@ -14,6 +14,9 @@ use crate::report::Failure;
 /// What the model that is part of the program is called.
 pub const BUILT_IN: &str = "compact";
 
+/// Names of the project's own models.
+const RESERVED: [&str; 2] = [BUILT_IN, "compact-lite"];
+
 const FOLDER: &str = "models";
 const CHOICE: &str = "default.toml";
 const CHOICE_FORMAT: u32 = 1;
@@ -177,7 +180,7 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         && name.len() <= MAX_NAME
         && !name.starts_with(['.', '-'])
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        && name != BUILT_IN
+        && !RESERVED.contains(&name)
         && name != CHOICE;
     if plain {
         return Ok(());
@@ -239,7 +242,7 @@ mod tests {
 
     #[test]
     fn names_are_plain() {
-        for bad in ["", ".hidden", "-x", "a/b", "a b", "compact", "..", &"x".repeat(65)] {
+        for bad in ["", ".hidden", "-x", "a/b", "a b", "compact", "compact-lite", "..", &"x".repeat(65)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
         check_name("clip-vit-b-32_v1.0").unwrap();

@@ -27,7 +27,15 @@ pub fn open(global: &Global) -> Result<Vault, Failure> {
 
 /// The model in use goes to new collections; every other one of this home to collections that were made with it.
 fn lend_models(vault: &Vault, models: &Models) -> Result<(), Failure> {
-    vault.use_encoder(models.open(&models.chosen()?)?);
+    // Collections of other models must stay within reach when this one is gone.
+    match models.chosen().and_then(|choice| models.open(&choice)) {
+        Ok(encoder) => {
+            vault.use_encoder(encoder);
+        }
+        Err(failure) => {
+            Output::warn(format_args!("{}; the built-in model takes its place", failure.error()));
+        }
+    }
     for name in models.names()? {
         match models.open(&Choice::Named(name.clone())) {
             Ok(encoder) => drop(vault.offer_encoder(encoder)),

@@ -1,7 +1,7 @@
 //! The image tower: trunk, mean over places, and a head into the joint space.
 //!
 //! ```text
-//! features (1280) -> linear -> + linear(ReLU(linear(features))) -> dim
+//! features -> linear -> + linear(ReLU(linear(features))) -> dim
 //! ```
 #![expect(clippy::indexing_slicing, reason = "ranges come from the layout that sized the vectors")]
 

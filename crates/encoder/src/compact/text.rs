@@ -1,7 +1,7 @@
 //! The text tower: order-aware, and small enough for a query per keystroke.
 //!
 //! ```text
-//! token ids -> embedding (V x w) -> [ x + ReLU(width-3 convolution of x) ] x 2 -> mean over tokens -> linear
+//! token ids -> embedding (V x w) -> [ x + ReLU(width-3 convolution of x) ] x layers -> mean over tokens -> linear
 //! ```
 //!
 //! Start and end tokens are left out: the zero padding at both ends of the convolution marks them. Queries run

@@ -50,8 +50,10 @@ impl Json {
         found.filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&self, path: &str) -> Option<&str> {
-        self.get(path)?.as_str()
+    /// Words; anything else in their place is odd.
+    pub(super) fn text(&self, path: &str) -> Result<Option<&str>, ImportError> {
+        let Some(value) = self.get(path) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| self.odd(path, value, "words in quotes"))
     }
 
     /// A positive whole number of at most `most`.
@@ -167,17 +169,17 @@ fn open_clip(json: &Json) -> Result<ImageSettings, ImportError> {
         None => sides(json, "model_cfg.vision_cfg.image_size")?
             .ok_or_else(|| json.absent(&field("size"), "a size"))?,
     };
-    if json.text(&field("mode")).is_some_and(|mode| mode != "RGB") {
+    if json.text(&field("mode"))?.is_some_and(|mode| mode != "RGB") {
         return Err(json.odd(&field("mode"), json.get(&field("mode")).unwrap_or(&Value::Null), "RGB"));
     }
-    let resample = match json.text(&field("interpolation")) {
+    let resample = match json.text(&field("interpolation"))? {
         Some("bicubic") | None => Resample::Bicubic,
         Some("bilinear") => Resample::Bilinear,
         Some(other) => {
             return Err(json.odd(&field("interpolation"), &other.into(), "bicubic or bilinear"));
         }
     };
-    let resize = match json.text(&field("resize_mode")) {
+    let resize = match json.text(&field("resize_mode"))? {
         Some("shortest") | None => ResizeMode::CentreCrop,
         Some("squash") => ResizeMode::Squash,
         Some(other) => return Err(json.odd(&field("resize_mode"), &other.into(), "shortest or squash")),

@@ -5,6 +5,7 @@
 //! nothing is chosen.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto};
@@ -170,6 +171,10 @@ fn inspect(path: &Path) -> Result<Option<(bool, OnnxFile)>, ImportError> {
     let shape = output.and_then(|output| output.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
     let dim = shape.and_then(|shape| usize::try_from(shape.dim.last()?.dim_value?).ok());
     let per_token = shape.is_some_and(|shape| shape.dim.len() == 3);
+    // Room is made for these before the graph runs.
+    if let Some(large) = input.iter().flatten().chain(&dim).find(|size| **size > MAX_SIDE) {
+        return Err(malformed(format!("declares a dimension of {large}, expected at most {MAX_SIDE}")));
+    }
     Ok(Some((is_image, OnnxFile { path: path.to_owned(), external, input, seeks, per_token, dim })))
 }
 
@@ -235,6 +240,9 @@ fn inputs(graph: &GraphProto) -> impl Iterator<Item = (&str, DataType, Vec<Optio
     })
 }
 
+/// Longest declared dimension of an input, or of a vector.
+const MAX_SIDE: usize = 8192;
+
 /// The names of the files with weights that a graph asks for.
 fn external(graph: &GraphProto) -> Vec<String> {
     let entries = graph.initializer.iter().flat_map(|weight| &weight.external_data);
@@ -248,9 +256,13 @@ fn external(graph: &GraphProto) -> Vec<String> {
 /// The bytes of a file, after its size was looked at.
 pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, ImportError> {
     let failed = |source| ImportError::Read { path: path.to_owned(), source };
-    let got = fs::metadata(path).map_err(failed)?.len();
-    if got > most {
-        return Err(ImportError::TooLarge { path: path.to_owned(), got, limit: most });
+    let about = fs::metadata(path).map_err(failed)?;
+    // A pipe or a device has no size to look at, and may never end.
+    if !about.is_file() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "is no plain file")));
+    }
+    if about.len() > most {
+        return Err(ImportError::TooLarge { path: path.to_owned(), got: about.len(), limit: most });
     }
     fs::read(path).map_err(failed)
 }

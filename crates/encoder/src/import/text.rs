@@ -69,7 +69,9 @@ fn pad(layout: &Layout, tokenizer: Option<&Json>) -> Result<Option<u32>, ImportE
         {
             return Err(config.odd("padding_side", side, "right"));
         }
-        let named = config.text("pad_token").or_else(|| config.text("pad_token.content"));
+        // The token itself, or an object around it
+        let path = if config.get("pad_token.content").is_some() { "pad_token.content" } else { "pad_token" };
+        let named = config.text(path)?;
         if let (Some(name), Some(tokenizer)) = (named, tokenizer) {
             let id = token_id(tokenizer, name);
             let token = config.get("pad_token").unwrap_or(&Value::Null);
@@ -99,7 +101,7 @@ fn token_id(tokenizer: &Json, name: &str) -> Option<u32> {
 }
 
 /// What the reference does to a text before its vocabulary sees it, which `tokenizer.json` does not say.
-fn clean(layout: &Layout, tokenizer: Option<&Json>) -> Result<Clean, ImportError> {
+fn clean<'a>(layout: &'a Layout, tokenizer: Option<&'a Json>) -> Result<Clean, ImportError> {
     for path in ["text_cfg.tokenizer_kwargs.clean", "model_cfg.text_cfg.tokenizer_kwargs.clean"] {
         let Some(config) = &layout.config else { continue };
         match config.get(path) {
@@ -112,9 +114,10 @@ fn clean(layout: &Layout, tokenizer: Option<&Json>) -> Result<Clean, ImportError
             },
         }
     }
-    let class = layout.tokenizer_config.as_ref().and_then(|config| config.text("tokenizer_class"));
-    let family = layout.config.as_ref().and_then(|config| config.text("model_type")).unwrap_or_default();
-    let kind = tokenizer.and_then(|tokenizer| tokenizer.text("model.type"));
+    let words = |json: Option<&'a Json>, path: &str| json.map_or(Ok(None), |json| json.text(path));
+    let class = words(layout.tokenizer_config.as_ref(), "tokenizer_class")?;
+    let family = words(layout.config.as_ref(), "model_type")?.unwrap_or_default();
+    let kind = words(tokenizer, "model.type")?;
     Ok(match class {
         Some("SiglipTokenizer") => Clean::Siglip,
         Some("Siglip2Tokenizer") => Clean::Lower,

@@ -254,7 +254,7 @@ fn an_old_configuration_pools_the_highest_token() {
 
 #[test]
 fn what_is_not_understood_is_refused_by_name() {
-    let cases: [(&str, &str, &str, &str, &str); 11] = [
+    let cases: [(&str, &str, &str, &str, &str); 13] = [
         ("clip", "config.json", "\"quick_gelu\"", "\"relu\"", "text_config.hidden_act is \"relu\""),
         (
             "clip",
@@ -296,6 +296,8 @@ fn what_is_not_understood_is_refused_by_name() {
             "padding_side is \"left\"",
         ),
         ("mobileclip", "visual/preprocess_cfg.json", "shortest", "longest", "resize_mode is \"longest\""),
+        ("mobileclip", "visual/preprocess_cfg.json", "\"shortest\"", "7", "resize_mode is 7"),
+        ("clip", "tokenizer_config.json", "\"<|endoftext|>\"", "17", "is 17, expected words"),
     ];
     for (model, file, from, to, expected) in cases {
         let error = Zoo::new(model).replace(file, from, to).error();

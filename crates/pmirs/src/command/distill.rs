@@ -130,7 +130,8 @@ fn quality_against_size(report: &Report) -> Option<Figure> {
         return None;
     }
     let panels = axes.map(|(label, of)| {
-        let panel = Panel::new(Axis::log(label), Axis::linear("R@10 on the validation split"));
+        let panel =
+            Panel::new(Axis::log(label), Axis::linear("R@10 on the validation split").between(0.0, 1.0));
         report.steps.iter().fold(panel, |panel, row| {
             let point = Point::new(of(&row.size), row.text_to_image.r10);
             panel.with(Series::dots(row.step.clone(), [point]))
@@ -157,7 +158,7 @@ impl From<TrainError> for Failure {
             TrainError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 (Exit::NotFound, "`pmirs model distill --help` says what the folders hold")
             }
-            TrainError::Checkpoint { .. } => (Exit::Failure, "name a fresh folder with --work DIR"),
+            TrainError::Checkpoint { .. } => (Exit::Failure, "delete that file to repeat its step"),
             TrainError::Diverged(..) => (Exit::Failure, "lower the rates in the recipe"),
             _ => (Exit::Failure, "`pmirs model distill --help` says what the folders hold"),
         };

@@ -22,7 +22,11 @@ impl Checkpoint {
     /// Reads the checkpoint of a run that `plan` (a digest of everything that shapes it) describes; `None` when
     /// there is none, or it belongs to another plan.
     pub(crate) fn read(path: &Path, plan: &str) -> Result<Option<Self>, TrainError> {
-        let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(TrainError::Io { path: path.to_path_buf(), source }),
+        };
         let broken = |reason: String| TrainError::Checkpoint { path: path.to_path_buf(), reason };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();

@@ -50,10 +50,15 @@ fn rows(bytes: &[u8], count: usize) -> Option<Vec<Vec<f32>>> {
     let header = usize::from(u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?));
     let described = std::str::from_utf8(bytes.get(10..10 + header)?).ok()?;
     let data = bytes.get(10 + header..)?;
-    if !bytes.starts_with(b"\x93NUMPY\x01") || !described.contains("'<f2'") || count == 0 {
+    if !bytes.starts_with(b"\x93NUMPY\x01") || !described.contains("'<f2'") {
         return None;
     }
-    let width = data.len() / 2 / count;
+    let shape = described.split_once("'shape': (")?.1.split_once(')')?.0;
+    let mut sizes = shape.split(',').map(|size| size.trim().parse::<usize>());
+    let (Some(Ok(height)), Some(Ok(width))) = (sizes.next(), sizes.next()) else { return None };
+    if height != count || width == 0 || height.checked_mul(width)?.checked_mul(2)? != data.len() {
+        return None;
+    }
     let number = |pair: &[u8]| pair.try_into().ok().map(|pair| f16::from_le_bytes(pair).to_f32());
     data.chunks_exact(width * 2).map(|row| row.chunks_exact(2).map(number).collect()).collect()
 }

@@ -4,7 +4,8 @@
 //! tower is linear in its words' embeddings and its head has one hidden layer; so the members beside each other
 //! *are* one network of the same kind, whose vectors are the members' vectors one after the other. Those are
 //! then turned onto their principal axes, of which the first `dim` are kept: a linear map that folds into the
-//! last layer of the head and into the word table. Nothing is lost but the axes left out.
+//! last layer of the head and into the word table. What is lost are the axes left out, and that a member's vectors
+//! are brought to length one on average only, not each.
 
 use std::sync::Arc;
 
@@ -151,7 +152,7 @@ impl Committee<'_> {
         Ok((slope.loss, gradient))
     }
 
-    /// One network whose scores are the sum of the members'.
+    /// One network whose scores are nearly the sum of the members'.
     fn fold(&self, members: &[&[f32]]) -> Result<Student, TrainError> {
         let members: Vec<Vec<f32>> = members
             .iter()

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::TrainError;
 use super::rng::bucket;
 use crate::pack::sha256_hex;
@@ -91,19 +93,30 @@ impl Corpus {
         Ok(())
     }
 
-    /// Digest of all that is said.
+    /// Digest of all that is said, of which photo, and of CLIP's vectors.
     pub(crate) fn words_digest(&self) -> String {
-        let names = self.class_names().map(str::to_owned);
-        let glossary = self.glossary.iter().map(|(word, shows)| format!("{word}\t{shows}"));
-        let words: Vec<String> = self.sentences().chain(names).chain(glossary).collect();
-        sha256_hex(words.join("\n").as_bytes())
+        let mut words = Vec::new();
+        for (number, photo) in self.photos.iter().enumerate() {
+            words.extend(format!("{number} {:?} {:?}\n", photo.part, photo.says).into_bytes());
+        }
+        words.extend(format!("{:?} {:?} {:?}", self.classes, self.labels, self.glossary).into_bytes());
+        for (name, row) in &self.names {
+            words.extend(name.as_bytes());
+            words.extend(row.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        sha256_hex(&words)
     }
 
-    /// Digest of which photos there are.
-    pub(crate) fn photos_digest(&self) -> String {
-        let names: Vec<String> =
-            self.photos.iter().map(|photo| photo.path.to_string_lossy().into_owned()).collect();
-        sha256_hex(names.join("\n").as_bytes())
+    /// Digest of what the photos' files hold, in order.
+    pub(crate) fn photos_digest(&self) -> Result<String, TrainError> {
+        let digest = |photo: &Photo| {
+            let path = &photo.path;
+            let bytes =
+                std::fs::read(path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
+            Ok(pmirs_crypto::sha256(&bytes))
+        };
+        let digests = self.photos.par_iter().map(digest).collect::<Result<Vec<_>, TrainError>>()?;
+        Ok(sha256_hex(&digests.concat()))
     }
 
     fn read_captions(&mut self, folder: &Path) -> Result<(), TrainError> {

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::student::Student;
 
 /// Nearest photos that are remembered of each photo.
-const NEAREST: usize = 8;
+pub(crate) const NEAREST: usize = 8;
 /// Sentences whose mean is the centre of texts.
 const CENTRE_SAMPLE: usize = 2000;
 

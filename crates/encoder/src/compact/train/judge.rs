@@ -33,7 +33,7 @@ pub(crate) fn centre_of(rows: &[Vec<f32>]) -> Vec<f32> {
 
 /// Recall of `queries` among `items`; `answers[q]` are the items that match query `q`.
 pub fn recall(queries: &[Vec<f32>], items: &[Vec<f32>], answers: &[Vec<usize>]) -> Recall {
-    let mut recall = Recall::default();
+    let mut hits = [0_usize; 3];
     for (query, answers) in queries.iter().zip(answers) {
         let scores: Vec<f32> = items.iter().map(|item| dot(query, item)).collect();
         let best = answers.iter().map(|&answer| scores[answer]).fold(f32::MIN, f32::max);
@@ -41,12 +41,12 @@ pub fn recall(queries: &[Vec<f32>], items: &[Vec<f32>], answers: &[Vec<usize>]) 
         let ahead =
             scores.iter().enumerate().filter(|(item, score)| **score >= best && !answers.contains(item));
         let before = ahead.count();
-        let share = 1.0 / queries.len() as f64;
-        recall.r1 += if before < 1 { share } else { 0.0 };
-        recall.r5 += if before < 5 { share } else { 0.0 };
-        recall.r10 += if before < 10 { share } else { 0.0 };
+        for (hits, first) in hits.iter_mut().zip([1, 5, 10]) {
+            *hits += usize::from(before < first);
+        }
     }
-    recall
+    let [r1, r5, r10] = hits.map(|hits| hits as f64 / queries.len().max(1) as f64);
+    Recall { r1, r5, r10 }
 }
 
 /// Share of photos whose nearest class is their own.

@@ -3,7 +3,8 @@
 //! A [`Recipe`] is a list of steps. Each takes a network and leaves another:
 //!
 //! - **committee**: several heads and text towers learn on the frozen trunk's features and are folded into one.
-//!   The first gives the teacher, a classifier of photos, words; it is the teacher of affinities from then on.
+//!   The first gives the teacher, a classifier of photos, words; it is the teacher of affinities until a
+//!   tuned network takes over.
 //! - **prune**: the student inherits the most important channels, by the slope of the loss at their gates.
 //! - **tune**: every layer learns: affinities after the teacher's, contrast with hard negatives, or both.
 //! - **publish**: the network becomes a pack, with means, cutoffs and a model card.

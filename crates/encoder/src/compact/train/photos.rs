@@ -33,21 +33,25 @@ pub(crate) struct Views {
 }
 
 impl Photos {
-    /// Opens the cache in `work`, or decodes all photos and writes it.
+    /// Opens the cache in `work`, or decodes all photos and writes it; `contents` is the digest of their files.
     pub(crate) fn open(
         work: &Path,
         photos: &[Photo],
+        contents: &str,
         side: usize,
         progress: &mut dyn Progress,
     ) -> Result<Self, TrainError> {
         let path = work.join(format!("photos-{side}.bin"));
-        let digest = digest(photos, side);
+        let digest = pmirs_crypto::sha256(format!("{contents} {side}").as_bytes());
         if let Some(pixels) = read(&path, &digest, photos.len() * side * side * 3) {
             return Ok(Self { side, pixels });
         }
         let mut pixels = Vec::with_capacity(photos.len() * side * side * 3);
         progress.stage("decode photos", photos.len() as u64);
         for chunk in photos.chunks(256) {
+            if progress.stop() {
+                return Err(TrainError::Stopped);
+            }
             let squares: Vec<_> = chunk.par_iter().map(|photo| square(&photo.path, side)).collect();
             for decoded in squares {
                 pixels.extend(decoded?);
@@ -124,16 +128,6 @@ fn square(path: &Path, side: usize) -> Result<Vec<u8>, TrainError> {
     let picture = Picture::decode(&bytes, &Limits::default()).map_err(broken)?;
     let square = resample(&picture, side as u32, side as u32, Resample::Bicubic).map_err(broken)?;
     Ok(square.rgb().to_vec())
-}
-
-/// Names the photos and the size that a cache belongs to.
-fn digest(photos: &[Photo], side: usize) -> [u8; 32] {
-    let mut names = (side as u64).to_le_bytes().to_vec();
-    for photo in photos {
-        names.extend(photo.path.to_string_lossy().as_bytes());
-        names.push(0);
-    }
-    pmirs_crypto::sha256(&names)
 }
 
 fn read(path: &PathBuf, digest: &[u8; 32], expected: usize) -> Option<Vec<u8>> {

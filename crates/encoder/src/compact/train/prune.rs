@@ -61,8 +61,9 @@ impl Scores {
         });
     }
 
-    /// The channels of each place that stay within the plan's budgets, in order.
-    fn keep(&self, student: &Student, plan: &PrunePlan) -> Vec<(Place, Vec<usize>)> {
+    /// The channels of each place that stay within the plan's budgets, in order; `None` when nothing is left to
+    /// take out and they are still exceeded.
+    fn keep(&self, student: &Student, plan: &PrunePlan) -> Option<Vec<(Place, Vec<usize>)>> {
         let mut kept: Vec<(Place, Vec<usize>)> =
             self.places.iter().map(|(place, scores)| (*place, ranked(scores))).collect();
         for (place, channels) in &mut kept {
@@ -79,7 +80,9 @@ impl Scores {
             }
             let candidates = kept.iter().zip(&self.places).enumerate();
             let cheapest = candidates
-                .filter(|(_, ((_, channels), _))| channels.len() >= FEWEST + plan.multiple)
+                .filter(|(_, ((place, channels), _))| {
+                    prunable(&student.architecture.trunk, *place) && channels.len() >= FEWEST + plan.multiple
+                })
                 .map(|(at, ((_, channels), (_, scores)))| {
                     let going = channels.iter().rev().take(plan.multiple);
                     let missed: f64 = going.filter_map(|&channel| scores.get(channel)).sum();
@@ -91,7 +94,7 @@ impl Scores {
                     (at, missed / gain.max(1e-12))
                 })
                 .min_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((at, _)) = cheapest else { break };
+            let (at, _) = cheapest?;
             if let Some((_, channels)) = kept.get_mut(at) {
                 channels.truncate(channels.len() - plan.multiple);
             }
@@ -99,7 +102,7 @@ impl Scores {
         for (_, channels) in &mut kept {
             channels.sort_unstable();
         }
-        kept
+        Some(kept)
     }
 }
 
@@ -191,9 +194,10 @@ fn cost_of(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) ->
     }
 }
 
-/// The network without the channels that `scores` would miss least, within the plan's budgets.
-pub(crate) fn prune(student: &Student, scores: &Scores, plan: &PrunePlan) -> Student {
-    let kept = scores.keep(student, plan);
+/// The network without the channels that `scores` would miss least, within the plan's budgets; `None` when those
+/// cannot be met.
+pub(crate) fn prune(student: &Student, scores: &Scores, plan: &PrunePlan) -> Option<Student> {
+    let kept = scores.keep(student, plan)?;
     let mut network = Student::new(narrowed(student, plan, &kept), plan.size);
     let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = student
         .layout
@@ -229,5 +233,5 @@ pub(crate) fn prune(student: &Student, scores: &Scores, plan: &PrunePlan) -> Stu
     for (name, _, values) in &tensors {
         network.set(name, values);
     }
-    network
+    Some(network)
 }

@@ -1,8 +1,12 @@
 //! What to train and how: `models/recipe.toml`, a list of steps that turn the teacher into packs.
 
+use std::collections::HashSet;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::guide::NEAREST;
 
 use super::{Rates, Terms, TrainError};
 
@@ -191,56 +195,131 @@ impl Recipe {
         if !matches!(self.steps.first(), Some(Step::Committee(_))) {
             return Err("the first step must be a committee: it gives the teacher words".into());
         }
-        if self.dim == 0 || self.photo_side == 0 || self.context_length < 3 {
-            return Err("dim and photo_side must be at least 1, context_length at least 3".into());
-        }
+        whole("photo_side", self.photo_side, 8..=1024)?;
+        whole("dim", self.dim, 2..=1024)?;
+        whole("context_length", self.context_length, 3..=MAX_CONTEXT)?;
+        whole("common_words", self.common_words as usize, 0..=40_000)?;
+        let mut packs = HashSet::new();
         for step in &self.steps {
-            let name = step.name();
-            let positive = |what: &str, numbers: &[usize]| {
-                if numbers.contains(&0) {
-                    return Err(format!("step \"{name}\": {what} must be at least 1"));
-                }
-                Ok(())
+            let checked = match step {
+                Step::Committee(plan) => plan.check(),
+                Step::Prune(plan) => plan.check(),
+                Step::Tune(plan) => plan.check(),
+                Step::Publish(plan) if !packs.insert(&plan.name) => Err("another pack has this name".into()),
+                Step::Publish(plan) => plan.check(),
             };
-            match step {
-                Step::Committee(plan) => {
-                    positive(
-                        "members, hidden, views and size",
-                        &[plan.members, plan.hidden, plan.views, plan.size],
-                    )?;
-                    plan.train.check(name)?;
-                }
-                Step::Prune(plan) => {
-                    positive(
-                        "size, photos, batch, features and multiple",
-                        &[plan.size, plan.photos, plan.batch, plan.features, plan.multiple],
-                    )?;
-                }
-                Step::Tune(plan) => {
-                    positive("size", &[plan.size])?;
-                    plan.train.check(name)?;
-                }
-                Step::Publish(plan) => {
-                    positive("the number of sizes", &[plan.sizes.len()])?;
-                    positive("each of sizes", &plan.sizes)?;
-                    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-                    if plan.name.is_empty() || !plan.name.chars().all(plain) {
-                        return Err(format!(
-                            "step \"{name}\": a pack's name has letters, digits, - and _ only"
-                        ));
-                    }
-                }
-            }
+            checked.map_err(|reason| format!("step \"{}\": {reason}", step.name()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Longest side of an input, in pixels.
+const MAX_SIZE: usize = 1024;
+const MAX_CONTEXT: usize = 1024;
+/// Most of whatever a batch holds.
+const MAX_BATCH: usize = 8192;
+
+impl CommitteePlan {
+    fn check(&self) -> Result<(), String> {
+        whole("members", self.members, 1..=64)?;
+        whole("hidden", self.hidden, 1..=8192 / self.members)?;
+        whole("views", self.views, 1..=64)?;
+        whole("size", self.size, 8..=MAX_SIZE)?;
+        share("dropout", self.dropout, 0.0..0.99)?;
+        self.train.check()
+    }
+}
+
+impl PrunePlan {
+    fn check(&self) -> Result<(), String> {
+        whole("size", self.size, 8..=MAX_SIZE)?;
+        whole("photos", self.photos, 1..=1_000_000)?;
+        whole("batch", self.batch, 1..=MAX_BATCH)?;
+        whole("features", self.features, 1..=8192)?;
+        whole("multiple", self.multiple, 1..=256)
+    }
+}
+
+impl TunePlan {
+    fn check(&self) -> Result<(), String> {
+        whole("size", self.size, 8..=MAX_SIZE)?;
+        share("least_area", self.least_area, 0.01..1.01)?;
+        share("jitter", self.jitter, 0.0..1.0)?;
+        whole("neighbours", self.neighbours, 0..=NEAREST)?;
+        whole("text_layers", self.text_layers, 0..=8)?;
+        self.train.check()
+    }
+}
+
+impl PublishPlan {
+    fn check(&self) -> Result<(), String> {
+        whole("the number of sizes", self.sizes.len(), 1..=64)?;
+        for &size in &self.sizes {
+            whole("each of sizes", size, 8..=MAX_SIZE)?;
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return Err("a pack's name has letters, digits, - and _ only".into());
+        }
+        if self.version.trim().is_empty() {
+            return Err("version must not be empty".into());
         }
         Ok(())
     }
 }
 
 impl StagePlan {
-    fn check(&self, name: &str) -> Result<(), String> {
-        if self.batch == 0 || self.judge_every == 0 || self.save_every == 0 {
-            return Err(format!("step \"{name}\": batch, judge_every and save_every must be at least 1"));
+    fn check(&self) -> Result<(), String> {
+        whole("batch", self.batch, 1..=MAX_BATCH)?;
+        for (what, count) in [
+            ("class_photos", self.class_photos),
+            ("prototypes", self.prototypes),
+            ("names", self.names),
+            ("glossary", self.glossary),
+        ] {
+            whole(what, count, 0..=MAX_BATCH)?;
         }
-        Ok(())
+        let Terms { photos, captions, classes, prototypes, names, glossary, opinion, affinity, smoothing } =
+            self.terms;
+        for (what, weight) in [
+            ("terms.photos", photos),
+            ("terms.captions", captions),
+            ("terms.classes", classes),
+            ("terms.prototypes", prototypes),
+            ("terms.names", names),
+            ("terms.glossary", glossary),
+            ("terms.opinion", opinion),
+            ("terms.affinity", affinity),
+        ] {
+            share(what, weight, 0.0..1000.0)?;
+        }
+        share("terms.smoothing", smoothing, 0.0..1.0)?;
+        let Rates { trunk, rest, decay, warmup, steps, average } = self.rates;
+        share("rates.trunk", trunk, 0.0..1.0)?;
+        share("rates.rest", rest, 0.0..1.0)?;
+        share("rates.decay", decay, 0.0..10.0)?;
+        share("rates.average", average, 0.0..1.0)?;
+        whole("rates.steps", steps as usize, 1..=100_000_000)?;
+        whole("rates.warmup", warmup as usize, 0..=steps as usize)?;
+        whole("judge_every", self.judge_every as usize, 1..=usize::MAX)?;
+        whole("save_every", self.save_every as usize, 1..=usize::MAX)
     }
+}
+
+/// Refuses a whole number outside of `bounds`.
+fn whole(what: &str, number: usize, bounds: RangeInclusive<usize>) -> Result<(), String> {
+    if bounds.contains(&number) {
+        return Ok(());
+    }
+    let (least, most) = (bounds.start(), bounds.end());
+    Err(format!("{what} is {number}, expected {least} to {most}"))
+}
+
+/// Refuses a number outside of `bounds`, and one that is none.
+fn share(what: &str, number: f32, bounds: Range<f32>) -> Result<(), String> {
+    if bounds.contains(&number) {
+        return Ok(());
+    }
+    Err(format!("{what} is {number}, expected at least {} and below {}", bounds.start, bounds.end))
 }

@@ -47,8 +47,10 @@ impl Place<'_> {
         judgements: &mut Vec<Judgement>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<f32>, TrainError> {
-        let path = self.work.join(format!("{}.safetensors", self.name));
-        let log = self.work.join(format!("{}.json", self.name));
+        // Another recipe's state in the same folder is another file.
+        let key: String = self.identity.chars().take(12).collect();
+        let path = self.work.join(format!("{}-{key}.safetensors", self.name));
+        let log = self.work.join(format!("{}-{key}.json", self.name));
         let mut own: Vec<Judgement> = Vec::new();
         let mut checkpoint = match Checkpoint::read(&path, &self.identity)? {
             Some(checkpoint) => {

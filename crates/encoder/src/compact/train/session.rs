@@ -16,6 +16,7 @@ use crate::Tokenizer;
 use crate::compact::CompactArchitecture;
 use crate::compact::text::TextShape;
 use crate::compact::trunk::Architecture;
+use crate::pack::sha256_hex;
 
 /// What a run stands on.
 pub(crate) struct Session {
@@ -30,6 +31,10 @@ pub(crate) struct Session {
     pub classed: Vec<usize>,
     /// Photos that choose the checkpoint.
     pub validate: Vec<usize>,
+    /// Digest of the photos' files and of the teacher.
+    pub seen_digest: String,
+    /// Digest of the words.
+    pub words_digest: String,
     /// CLIP's vectors of the names, centred and of unit length.
     pub clip: Vec<Vec<f32>>,
 }
@@ -45,7 +50,8 @@ impl Session {
         let corpus = Corpus::read(data, models, recipe.glossary.as_deref())?;
         let full = words::clip_tokenizer(models)?;
         let tokenizer = words::choose(&full, &corpus, recipe.common_words);
-        let photos = Photos::open(work, &corpus.photos, recipe.photo_side, progress)?;
+        let photos_digest = corpus.photos_digest()?;
+        let photos = Photos::open(work, &corpus.photos, &photos_digest, recipe.photo_side, progress)?;
         let teacher_shape = recipe.teacher.clone().unwrap_or_else(Architecture::mobilenet_v2);
         let of = |wanted: &dyn Fn(&Photo) -> bool| {
             let photos = corpus.photos.iter().enumerate();
@@ -55,18 +61,31 @@ impl Session {
         let has_captions = |photo: &Photo| matches!(photo.says, Says::Captions(_));
         let names: Vec<Vec<f32>> = corpus.names.iter().map(|(_, row)| row.clone()).collect();
         let clip = super::judge::centred(&names, &super::judge::centre_of(&names));
-        Ok(Self {
+        let teacher = Teacher::read(models, &teacher_shape)?;
+        let session = Self {
             captioned: of(&|photo| train(photo) && has_captions(photo)),
             classed: of(&|photo| train(photo) && !has_captions(photo)),
             validate: of(&|photo| photo.part == Part::Validate),
             recipe: recipe.clone(),
             photos,
-            teacher: Teacher::read(models, &teacher_shape)?,
+            seen_digest: sha256_hex(format!("{photos_digest} {}", teacher.digest).as_bytes()),
+            words_digest: corpus.words_digest(),
+            teacher,
             teacher_shape,
             tokenizer,
             clip: clip.into_iter().map(unit).collect(),
             corpus,
-        })
+        };
+        for (photos, what) in [(&session.captioned, "flickr8k/train.tsv"), (&session.classed, "caltech101")] {
+            if photos.is_empty() {
+                return Err(TrainError::Data {
+                    file: data.join(what),
+                    line: 1,
+                    reason: "no photo to learn from".into(),
+                });
+            }
+        }
+        Ok(session)
     }
 
     /// The teacher's trunk, which sees but has no words yet.

@@ -35,6 +35,11 @@ impl Standard {
         Self { mean, deviation }
     }
 
+    /// Leaves features as they are.
+    pub(crate) fn none(width: usize) -> Self {
+        Self { mean: vec![0.0; width], deviation: vec![1.0; width] }
+    }
+
     /// Turns a head over standard features into one over the features themselves:
     /// `W'[i] = W[i] / σ[i]` and `b' = b - Σ μ[i] W'[i]`, for both linear maps that read them.
     pub(crate) fn fold(&self, head: &Head, values: &mut [f32]) {

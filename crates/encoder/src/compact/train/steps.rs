@@ -53,7 +53,7 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(crate) fn new(session: &'a Session, folders: Folders<'a>) -> Self {
         let Recipe { seed, photo_side, teacher, .. } = &session.recipe;
-        let shared = format!("v3 {seed} {photo_side} {teacher:?} {}", session.corpus.photos_digest());
+        let shared = format!("v3 {seed} {photo_side} {teacher:?} {}", session.seen_digest);
         let report = Report {
             format: REPORT_FORMAT,
             photos: [session.train().count(), session.validate.len()],
@@ -115,8 +115,10 @@ impl<'a> Run<'a> {
     /// Draws a step into the identity, and says where its state is kept.
     fn place(&mut self, name: &str, plan: &impl std::fmt::Debug) -> Place<'a> {
         let Recipe { dim, context_length, common_words, .. } = self.session.recipe;
-        let words = self.session.corpus.words_digest();
-        let shaped = format!("{} {plan:?} {dim} {context_length} {common_words} {words}", self.identity);
+        let shaped = format!(
+            "{} {plan:?} {dim} {context_length} {common_words} {} {}",
+            self.identity, self.session.words_digest, self.student.size
+        );
         self.identity = sha256_hex(shaped.as_bytes());
         Place {
             session: self.session,
@@ -188,8 +190,10 @@ impl<'a> Run<'a> {
     fn prune(&mut self, plan: &PrunePlan, name: &str, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let session = self.session;
         self.place(name, plan);
-        let sample = self.sample(plan.size);
-        let nothing = Rows { values: Vec::new(), width: sample.features.width };
+        // Gates are on the features as they are: taking one out leaves 0, not its mean.
+        let width = self.student.image.trunk().features();
+        let as_they_are = Standard::none(width);
+        let nothing = Rows { values: Vec::new(), width };
         let score = StagePlan { batch: plan.batch, ..scoring() };
         let source = Source {
             session,
@@ -204,23 +208,28 @@ impl<'a> Run<'a> {
         let mut pass = TrunkPass::default();
         let batches = plan.photos.div_ceil(plan.batch) as u64;
         progress.stage(name, batches);
-        let values = self.student.standardised(&sample.standard);
+        let values = &self.student.values;
         for step in 0..batches {
             if progress.stop() {
                 return Err(TrainError::Stopped);
             }
             let (photos, captioned) = source.photos(step);
             let batch = source.batch(step, &photos, captioned);
-            let rows =
-                pass.forward(session, &self.student, &values, &photos, (plan.size, look), (name, step));
+            let rows = pass.forward(session, &self.student, values, &photos, (plan.size, look), (name, step));
             let mut gradient = vec![0.0; values.len()];
-            let objective = objective(session, &self.student, &sample.standard, score.terms);
-            let slope = objective.slope(&values, &rows, &batch, &mut gradient)?;
-            pass.backward(&self.student, &values, &slope.features, &mut gradient);
-            scores.add(&self.student, &values, &gradient);
+            let objective = objective(session, &self.student, &as_they_are, score.terms);
+            let slope = objective.slope(values, &rows, &batch, &mut gradient)?;
+            pass.backward(&self.student, values, &slope.features, &mut gradient);
+            scores.add(&self.student, values, &gradient);
             progress.step(step + 1, &format!("loss {:.3}", slope.loss));
         }
-        self.student = prune(&self.student, &scores, plan);
+        self.student = prune(&self.student, &scores, plan).ok_or_else(|| {
+            let PrunePlan { multiply_adds, relus, parameters, .. } = plan;
+            TrainError::Recipe(format!(
+                "step \"{name}\": no network of this kind has {multiply_adds} multiply-adds, {relus} ReLUs and \
+                 {parameters} weights or fewer"
+            ))
+        })?;
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use super::objective::Rows;
 use crate::PackError;
 use crate::compact::kernels::product;
 use crate::compact::trunk::{Architecture, Trunk};
+use crate::pack::sha256_hex;
 
 /// The teacher's trunk and classifier.
 pub(crate) struct Teacher {
@@ -22,6 +23,8 @@ pub(crate) struct Teacher {
     pub classifier: Vec<f32>,
     pub classifier_bias: Vec<f32>,
     pub classes: usize,
+    /// SHA-256 of its file.
+    pub digest: String,
 }
 
 impl Teacher {
@@ -58,7 +61,8 @@ impl Teacher {
         let classifier_bias = bias[1..].to_vec();
         let classes = classifier_bias.len();
         let classifier = outputs_last(&rows[features..], classes);
-        Ok(Self { trunk, weights, classifier, classifier_bias, classes })
+        let digest = sha256_hex(&bytes);
+        Ok(Self { trunk, weights, classifier, classifier_bias, classes, digest })
     }
 
     /// Logits of features, `rows x classes`.

@@ -67,10 +67,11 @@ pub fn add(args: &ModelAdd, output: Output) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    let draft = draft.keep();
-    fs::rename(&draft, &place).map_err(|error| Failure::file(&place, "write", &error))?;
-    let encoder = Encoder::open(&place)?;
-    output.answer(&Added { model: name, info: Info::of(&encoder)? })
+    let info = Info::of(&Encoder::open(draft.path())?)?;
+    fs::rename(draft.path(), &place).map_err(|error| Failure::file(&place, "write", &error))?;
+    // Moved, so that there is nothing left to remove.
+    drop(draft.keep());
+    output.answer(&Added { model: name, info })
 }
 
 /// Takes over a folder that is a pack already, after checking every file of it. Files that no tower names stay
