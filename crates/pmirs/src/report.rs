@@ -24,11 +24,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What went wrong.
-    pub fn error(&self) -> &str {
-        &self.error
-    }
-
     /// A failure with its exit code, what went wrong (naming the culprit) and what to try.
     pub fn new(exit: Exit, error: impl Display, hint: impl Display) -> Self {
         Self { exit, error: one_line(&error.to_string()), hint: one_line(&hint.to_string()), answered: false }

@@ -2,15 +2,15 @@
 //!
 //! Two layouts are understood. An ONNX file for pictures and one for texts, with `tokenizer.json` and
 //! `preprocessor_config.json` or `preprocess_cfg.json`, are taken as they are. Hugging Face's CLIP
-//! (`model.safetensors`, `config.json`) is written as such a pair (see [`transformer`]). Everything that decides
+//! (`model.safetensors`, `config.json`) is written as such a pair (see `transformer`). Everything that decides
 //! what a vector means is read from these files; what is missing or unknown is an error that names file and field,
 //! because a guess would give vectors that look right and find little.
 //!
-//! 1. [`layout`]: which file is what.
-//! 2. [`config`], [`text`]: what the JSON files say.
-//! 3. [`transformer`] ([`graph`], [`tensors`]): safetensors to ONNX.
-//! 4. [`phrases`]: the means of both modalities, over bundled phrases and drawn pictures or a folder of them.
-//! 5. [`cost`]: what one picture and one sentence cost.
+//! 1. `layout`: which file is what.
+//! 2. `config`, `text`: what the JSON files say.
+//! 3. `transformer` (`graph`, `tensors`): safetensors to ONNX.
+//! 4. `phrases`: the means of both modalities, over bundled phrases and drawn pictures or a folder of them.
+//! 5. `cost`: what one picture and one sentence cost.
 
 mod config;
 mod cost;
