@@ -26,18 +26,20 @@ impl Source<'_> {
     /// The photos of a step, captioned ones first, and how many those are.
     pub(crate) fn photos(&self, step: u64) -> (Vec<usize>, usize) {
         let Session { captioned, classed, .. } = self.session;
-        let count = self.plan.batch.min(captioned.len());
-        let mut photos = match self.guide.filter(|_| self.neighbours > 0) {
-            None => self.draw(captioned, count, "order", step),
-            Some(guide) => {
-                let seeds = count.div_ceil(self.neighbours + 1);
-                let drawn = self.draw(captioned, seeds, "order", step);
-                guide.among_likes(&drawn, self.neighbours, count, &mut self.stream("neighbours", step))
-            }
-        };
+        let mut photos = self.some(captioned, self.plan.batch.min(captioned.len()), "order", step);
         let with_captions = photos.len();
-        photos.extend(self.draw(classed, self.plan.class_photos, "class order", step));
+        photos.extend(self.some(classed, self.plan.class_photos, "class order", step));
         (photos, with_captions)
+    }
+
+    /// Photos of a step, with their hard negatives where there is a guide.
+    fn some(&self, all: &[usize], count: usize, purpose: &str, step: u64) -> Vec<usize> {
+        let Some(guide) = self.guide.filter(|_| self.neighbours > 0) else {
+            return self.draw(all, count, purpose, step);
+        };
+        let drawn = self.draw(all, count.div_ceil(self.neighbours + 1), purpose, step);
+        let mut rng = self.stream(&format!("neighbours {purpose}"), step);
+        guide.among_likes(&drawn, self.neighbours, count, &mut rng)
     }
 
     fn stream(&self, purpose: &str, number: u64) -> rand_chacha::ChaCha8Rng {

@@ -22,7 +22,8 @@ pub(crate) struct Guide {
     text_centre: Vec<f32>,
     /// Its inverse temperature.
     pub sharpness: f32,
-    /// Per photo, the captioned training photos nearest to it.
+    /// Per training photo, those nearest to it that something else is said about: captioned ones among captioned
+    /// ones, class photos among those of other classes.
     nearest: Vec<Vec<usize>>,
 }
 
@@ -40,7 +41,21 @@ impl Guide {
         let texts: Vec<Vec<f32>> =
             sentences.map(|sentence| network.embed_tokens(&session.tokens(&sentence))).collect();
         let text_centre = centre_of(&texts);
-        let nearest = nearest(&session.captioned, &photos);
+        let mut nearest = vec![Vec::new(); count];
+        for among in [&session.captioned, &session.classed] {
+            let lists: Vec<Vec<usize>> = among
+                .par_iter()
+                .map(|&photo| {
+                    let others = among.iter().filter(|&&other| session.tells_apart(photo, other));
+                    nearest_of(photo, others, &photos)
+                })
+                .collect();
+            for (&photo, list) in among.iter().zip(lists) {
+                if let Some(slot) = nearest.get_mut(photo) {
+                    *slot = list;
+                }
+            }
+        }
         Self { sharpness: network.log_scale().exp(), photos, network, text_centre, nearest }
     }
 
@@ -54,7 +69,7 @@ impl Guide {
         unit(raw.iter().zip(&self.text_centre).map(|(value, centre)| value - centre).collect())
     }
 
-    /// Each photo followed by up to `neighbours` of the photos nearest to it, none twice, `count` in all.
+    /// Each photo followed by up to `neighbours` of the photos nearest to it, none twice, `count` in all at most.
     pub(crate) fn among_likes(
         &self,
         drawn: &[usize],
@@ -75,28 +90,16 @@ impl Guide {
     }
 }
 
-fn nearest(among: &[usize], photos: &[Vec<f32>]) -> Vec<Vec<usize>> {
-    let near = |photo: usize| {
-        let own = photos.get(photo).map_or(&[][..], Vec::as_slice);
-        let mut scored: Vec<(f32, usize)> = among
-            .iter()
-            .filter(|&&other| other != photo)
-            .filter_map(|&other| Some((dot(own, photos.get(other)?), other)))
-            .collect();
-        let keep = NEAREST.min(scored.len());
-        if keep < scored.len() {
-            scored.select_nth_unstable_by(keep, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        }
-        scored.truncate(keep);
-        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        scored.into_iter().map(|(_, other)| other).collect()
-    };
-    let mut all = vec![Vec::new(); photos.len()];
-    let lists: Vec<Vec<usize>> = among.par_iter().map(|&photo| near(photo)).collect();
-    for (&photo, list) in among.iter().zip(lists) {
-        if let Some(slot) = all.get_mut(photo) {
-            *slot = list;
-        }
+/// The photos of `others` nearest to `photo`, the nearest first.
+fn nearest_of<'a>(photo: usize, others: impl Iterator<Item = &'a usize>, photos: &[Vec<f32>]) -> Vec<usize> {
+    let own = photos.get(photo).map_or(&[][..], Vec::as_slice);
+    let mut scored: Vec<(f32, usize)> =
+        others.filter_map(|&other| Some((dot(own, photos.get(other)?), other))).collect();
+    let nearer = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    if scored.len() > NEAREST {
+        scored.select_nth_unstable_by(NEAREST, nearer);
+        scored.truncate(NEAREST);
     }
-    all
+    scored.sort_by(nearer);
+    scored.into_iter().map(|(_, other)| other).collect()
 }

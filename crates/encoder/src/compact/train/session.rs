@@ -117,6 +117,15 @@ impl Session {
         self.captioned.iter().chain(&self.classed).copied()
     }
 
+    /// Whether something else is said about another photo.
+    pub(crate) fn tells_apart(&self, photo: usize, other: usize) -> bool {
+        let class = |photo: usize| match self.corpus.photos.get(photo).map(|photo| &photo.says) {
+            Some(&Says::Class(class)) => Some(class),
+            _ => None,
+        };
+        photo != other && (class(photo).is_none() || class(photo) != class(other))
+    }
+
     /// What is said about a photo first: a caption, or a phrase with its class.
     pub(crate) fn sentence(&self, photo: usize) -> String {
         match self.corpus.photos.get(photo).map(|photo| &photo.says) {
