@@ -11,12 +11,12 @@
 )]
 #![expect(
     clippy::inline_always,
-    reason = "a loop must be inlined into `Arch::dispatch` to be compiled for the processor at hand"
+    reason = "a loop must be inlined into `vectorised` to be compiled for the processor at hand"
 )]
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Height, width and channels of one image's map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,25 @@ fn padding_before(size: usize, stride: usize) -> usize {
     ((out - 1) * stride + 3).saturating_sub(size) / 2
 }
 
+/// Runs a loop that is compiled for the processor at hand.
+///
+/// By `FnMut` and not by value: what calls a closure by value is a function of its own, and that one is compiled for
+/// the oldest processor.
+fn vectorised(work: impl FnMut()) {
+    struct Loop<F>(F);
+
+    impl<F: FnMut()> WithSimd for Loop<F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) {
+            (self.0)();
+        }
+    }
+
+    Arch::new().dispatch(Loop(work));
+}
+
 /// `out (+)= factor · left · right`, `left` being `rows` long, on this thread alone.
 pub(crate) fn product(left: &[f32], right: &[f32], beta: Accum, factor: f32, rows: usize, out: &mut [f32]) {
     if rows == 0 {
@@ -93,7 +112,7 @@ pub(crate) fn pointwise(
 ) {
     let outputs = bias.len();
     product(x, w, Accum::Replace, 1.0, out.len() / outputs, out);
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || match residual {
             None => finish(out, bias, activation),
@@ -149,7 +168,7 @@ pub(crate) fn pointwise_back(
         1.0,
         Par::Seq,
     );
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for row in out_grad.chunks_exact(outputs) {
@@ -174,7 +193,7 @@ pub(crate) fn pointwise_back(
 /// Zeroes the gradient where an activation's output lay on its bound.
 pub(crate) fn mask(activation: Activation, out: &[f32], out_grad: &mut [f32]) {
     let upper = activation.upper();
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (gradient, value) in out_grad.iter_mut().zip(out) {
@@ -184,17 +203,33 @@ pub(crate) fn mask(activation: Activation, out: &[f32], out_grad: &mut [f32]) {
     );
 }
 
-/// Channels that go through a depthwise convolution together.
-const LANES: usize = 16;
-/// That many neighbouring channels of one place.
-type Lane = [f32; LANES];
-/// A 3x3 window's weights for one [`Lane`].
-type Window = [Lane; 9];
-
+/// Runs a block for every group of channels, with its length `N` as a constant and its first channel: as many groups
+/// of 16 as there are, then of 8, then single channels.
+macro_rules! in_groups {
+    ($channels:expr, |$n:ident, $from:ident| $body:block) => {{
+        let channels: usize = $channels;
+        let mut $from = 0;
+        while $from + 16 <= channels {
+            const $n: usize = 16;
+            $body
+            $from += 16;
+        }
+        while $from + 8 <= channels {
+            const $n: usize = 8;
+            $body
+            $from += 8;
+        }
+        while $from < channels {
+            const $n: usize = 1;
+            $body
+            $from += 1;
+        }
+    }};
+}
 /// 3x3 depthwise convolution with SAME padding; `w` is `9 x channels`, row by row of the window.
 ///
-/// [`LANES`] channels at a time are copied into a padded map of their own, where every place has its nine
-/// neighbours at fixed distances: no border is tested and the window's weights stay in registers.
+/// Row by row of the output, so that what a window reads is in the nearest cache; a group of channels at a time, so
+/// that the window's weights stay in registers.
 pub(crate) fn depthwise(
     x: &[f32],
     input: Extent,
@@ -207,54 +242,26 @@ pub(crate) fn depthwise(
     let output = input.after(stride, input.channels);
     assert_eq!(x.len() / input.len(), out.len() / output.len(), "the same number of images");
     assert_eq!(w.len(), 9 * input.channels, "a 3x3 window per channel");
-    let mut padded = Padded::new(input, stride);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(output.len())) {
-                for from in (0..input.channels).step_by(LANES) {
-                    padded.fill(x, input, from);
-                    depthwise_lane(&padded, output, stride, (w, bias), from, activation, out);
-                }
-            }
-        },
-    );
-}
-
-#[inline(always)]
-fn depthwise_lane(
-    padded: &Padded,
-    output: Extent,
-    stride: usize,
-    (w, bias): (&[f32], &[f32]),
-    from: usize,
-    activation: Activation,
-    out: &mut [f32],
-) {
-    let channels = output.channels;
-    let lanes = LANES.min(channels - from);
-    let (window, bias) = (window_of(w, channels, from), lane_of(&bias[from..][..lanes]));
     let bounds = match activation {
         Activation::Linear => (f32::NEG_INFINITY, f32::INFINITY),
         _ => (0.0, activation.upper()),
     };
-    for (row, out) in out.chunks_exact_mut(output.width * channels).enumerate() {
-        let [above, middle, below] = padded.rows(row * stride);
-        for (column, out) in out.chunks_exact_mut(channels).enumerate() {
-            let mut sum = bias;
-            for (line, taps) in [above, middle, below].into_iter().zip(window.chunks_exact(3)) {
-                for (x, w) in line[column * stride..][..3].iter().zip(taps) {
-                    for lane in 0..LANES {
-                        sum[lane] += x[lane] * w[lane];
-                    }
+    let mut band = Band::new(input);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (x, out) in x.chunks_exact(input.len()).zip(out.chunks_exact_mut(output.len())) {
+                let map = Map::padded(x, input, stride);
+                band.rewind();
+                for (row, out) in out.chunks_exact_mut(output.width * output.channels).enumerate() {
+                    let lines = band.slide(row * stride, &map);
+                    in_groups!(input.channels, |N, from| {
+                        convolve::<N>(lines, stride, (w, Some(bias)), from, bounds, out, input.channels);
+                    });
                 }
             }
-            for value in &mut sum {
-                *value = value.max(bounds.0).min(bounds.1);
-            }
-            put(&mut out[from..][..lanes], &sum);
-        }
-    }
+        },
+    );
 }
 
 /// Gradients of [`depthwise`]; `x_grad` is overwritten, the others are added to.
@@ -272,167 +279,195 @@ pub(crate) fn depthwise_back(
     let channels = input.channels;
     let output = input.after(stride, channels);
     assert_eq!(x.len() / input.len(), out_grad.len() / output.len(), "the same number of images");
-    let mut padded = Padded::new(input, stride);
-    let mut spread = Padded::new(input, stride);
-    let images = x.chunks_exact(input.len()).zip(x_grad.chunks_exact_mut(input.len()));
-    Arch::new().dispatch(
+    // x_grad[y, x] = sum over taps of spread[y + 2 - tap, ...] * w[tap]: a convolution with the turned window.
+    let turned: Vec<f32> = w.chunks_exact(channels).rev().flatten().copied().collect();
+    let everything = (f32::NEG_INFINITY, f32::INFINITY);
+    let mut band = Band::new(input);
+    vectorised(
         #[inline(always)]
         || {
+            let images = x.chunks_exact(input.len()).zip(x_grad.chunks_exact_mut(input.len()));
             for ((x, x_grad), out_grad) in images.zip(out_grad.chunks_exact(output.len())) {
-                for from in (0..channels).step_by(LANES) {
-                    padded.fill(x, input, from);
-                    weights_back(&padded, output, stride, out_grad, from, w_grad, bias_grad);
-                    spread.fill_spread(out_grad, output, stride, from);
-                    input_back(&spread, input, w, from, x_grad);
+                let map = Map::padded(x, input, stride);
+                band.rewind();
+                for (row, gradient) in out_grad.chunks_exact(output.width * channels).enumerate() {
+                    let lines = band.slide(row * stride, &map);
+                    in_groups!(channels, |N, from| {
+                        correlate::<N>(lines, stride, gradient, from, w_grad, bias_grad);
+                    });
+                }
+                let map = Map::spread(out_grad, output, input, stride);
+                band.rewind();
+                for (row, x_grad) in x_grad.chunks_exact_mut(input.width * channels).enumerate() {
+                    let lines = band.slide(row, &map);
+                    in_groups!(channels, |N, from| {
+                        convolve::<N>(lines, 1, (&turned, None), from, everything, x_grad, channels);
+                    });
                 }
             }
         },
     );
 }
 
-/// Adds `Σ out_grad[y, x] · input[y·stride + tap]` to each tap, and `Σ out_grad` to the bias.
+/// One output row of `N` channels: `bounds.0.max(bias + window · w).min(bounds.1)`.
 #[inline(always)]
-fn weights_back(
-    padded: &Padded,
-    output: Extent,
+fn convolve<const N: usize>(
+    lines: [&[f32]; 3],
     stride: usize,
-    out_grad: &[f32],
+    (w, bias): (&[f32], Option<&[f32]>),
+    from: usize,
+    bounds: (f32, f32),
+    out: &mut [f32],
+    channels: usize,
+) {
+    let window: [[f32; N]; 9] = std::array::from_fn(
+        #[inline(always)]
+        |tap| group(w, tap * channels + from),
+    );
+    let bias: [f32; N] = bias.map_or([0.0; N], |bias| group(bias, from));
+    for (column, out) in out.chunks_exact_mut(channels).enumerate() {
+        let mut sum = bias;
+        for (line, taps) in lines.into_iter().zip(window.chunks_exact(3)) {
+            let places = &line[column * stride * channels + from..][..2 * channels + N];
+            for (tap, w) in taps.iter().enumerate() {
+                let x = &places[tap * channels..][..N];
+                for lane in 0..N {
+                    sum[lane] += x[lane] * w[lane];
+                }
+            }
+        }
+        let out = &mut out[from..][..N];
+        for lane in 0..N {
+            out[lane] = sum[lane].max(bounds.0).min(bounds.1);
+        }
+    }
+}
+
+/// Adds one output row's part of `Σ gradient · input[tap]` to each tap of `N` channels, and `Σ gradient` to the bias.
+#[inline(always)]
+fn correlate<const N: usize>(
+    lines: [&[f32]; 3],
+    stride: usize,
+    gradient: &[f32],
     from: usize,
     w_grad: &mut [f32],
     bias_grad: &mut [f32],
 ) {
-    let channels = output.channels;
-    let lanes = LANES.min(channels - from);
-    let mut sums: Window = [[0.0; LANES]; 9];
-    let mut bias: Lane = [0.0; LANES];
-    for (row, out_grad) in out_grad.chunks_exact(output.width * channels).enumerate() {
-        let lines = padded.rows(row * stride);
-        for (column, gradient) in out_grad.chunks_exact(channels).enumerate() {
-            let gradient = lane_of(&gradient[from..][..lanes]);
-            for lane in 0..LANES {
-                bias[lane] += gradient[lane];
-            }
-            for (line, sums) in lines.iter().zip(sums.chunks_exact_mut(3)) {
-                for (x, sum) in line[column * stride..][..3].iter().zip(sums) {
-                    for lane in 0..LANES {
-                        sum[lane] += x[lane] * gradient[lane];
-                    }
+    let channels = bias_grad.len();
+    let mut sums = [[0.0; N]; 9];
+    let mut bias = [0.0; N];
+    for (column, gradient) in gradient.chunks_exact(channels).enumerate() {
+        let gradient = &gradient[from..][..N];
+        for lane in 0..N {
+            bias[lane] += gradient[lane];
+        }
+        for (line, sums) in lines.into_iter().zip(sums.chunks_exact_mut(3)) {
+            let places = &line[column * stride * channels + from..][..2 * channels + N];
+            for (tap, sum) in sums.iter_mut().enumerate() {
+                let x = &places[tap * channels..][..N];
+                for lane in 0..N {
+                    sum[lane] += x[lane] * gradient[lane];
                 }
             }
         }
     }
     for (tap, sum) in sums.iter().enumerate() {
-        add(&mut w_grad[tap * channels + from..][..lanes], &sum[..lanes]);
+        add(&mut w_grad[tap * channels + from..][..N], sum);
     }
-    add(&mut bias_grad[from..][..lanes], &bias[..lanes]);
+    add(&mut bias_grad[from..][..N], &bias);
 }
 
-/// `x_grad[y, x] = Σ_tap spread[y + 2 - tap, ...] · w[tap]`: a convolution with the turned window.
+/// `N` values from a place on.
 #[inline(always)]
-fn input_back(spread: &Padded, input: Extent, w: &[f32], from: usize, x_grad: &mut [f32]) {
-    let channels = input.channels;
-    let lanes = LANES.min(channels - from);
-    let mut window = window_of(w, channels, from);
-    window.reverse();
-    for (row, x_grad) in x_grad.chunks_exact_mut(input.width * channels).enumerate() {
-        let lines = spread.rows(row);
-        for (column, x_grad) in x_grad.chunks_exact_mut(channels).enumerate() {
-            let mut sum: Lane = [0.0; LANES];
-            for (line, taps) in lines.iter().zip(window.chunks_exact(3)) {
-                for (gradient, w) in line[column..][..3].iter().zip(taps) {
-                    for lane in 0..LANES {
-                        sum[lane] += gradient[lane] * w[lane];
-                    }
-                }
-            }
-            put(&mut x_grad[from..][..lanes], &sum);
-        }
-    }
+fn group<const N: usize>(values: &[f32], from: usize) -> [f32; N] {
+    let mut group = [0.0; N];
+    group.copy_from_slice(&values[from..][..N]);
+    group
 }
 
-/// One [`Lane`] of a map, zeros around it.
-struct Padded {
-    places: Vec<Lane>,
-    width: usize,
-    /// Rows and columns of zeros that SAME padding puts before.
+/// A map as a window meets it: zeros around it, and between its places.
+struct Map<'a> {
+    values: &'a [f32],
+    extent: Extent,
+    /// From one place to the next.
+    step: usize,
+    /// Rows and columns of zeros before the first place.
     before: (usize, usize),
 }
 
-impl Padded {
-    /// Zeros for a map of `input`'s height and width, and for a window at its last row and column.
-    fn new(input: Extent, stride: usize) -> Self {
-        let before = (padding_before(input.height, stride), padding_before(input.width, stride));
-        let width = input.width + 2;
-        Self { places: vec![[0.0; LANES]; (input.height + 2) * width], width, before }
+impl<'a> Map<'a> {
+    /// With the zeros that SAME padding puts around it.
+    fn padded(values: &'a [f32], extent: Extent, stride: usize) -> Self {
+        let before = (padding_before(extent.height, stride), padding_before(extent.width, stride));
+        Self { values, extent, step: 1, before }
     }
 
-    /// Copies the lane that starts at channel `from`.
-    #[inline(always)]
-    fn fill(&mut self, map: &[f32], extent: Extent, from: usize) {
-        let (above, left) = self.before;
-        self.copy(map, extent, from, 1, (above, left));
+    /// A gradient of extent `output` with its places `stride` apart, so that a window over it, turned round, meets
+    /// every output that a place of `input` took part in.
+    fn spread(values: &'a [f32], output: Extent, input: Extent, stride: usize) -> Self {
+        let before = (2 - padding_before(input.height, stride), 2 - padding_before(input.width, stride));
+        Self { values, extent: output, step: stride, before }
+    }
+}
+
+/// Three neighbouring rows of a [`Map`], zeros included; they move on along the map.
+struct Band {
+    /// Row `r` lies at `r % 3`.
+    rows: [Vec<f32>; 3],
+    /// Rows that were filled.
+    filled: usize,
+}
+
+impl Band {
+    /// Room for rows of a map of `input`'s width, and for a window at its last column.
+    fn new(input: Extent) -> Self {
+        Self { rows: std::array::from_fn(|_| vec![0.0; (input.width + 2) * input.channels]), filled: 0 }
     }
 
-    /// Copies a gradient `stride` places apart, so that a window over the result, turned round, meets every
-    /// output that an input place took part in.
+    /// Begins another map.
+    fn rewind(&mut self) {
+        for row in &mut self.rows {
+            row.fill(0.0);
+        }
+        self.filled = 0;
+    }
+
+    /// The rows from `first` on, which never goes back.
     #[inline(always)]
-    fn fill_spread(&mut self, gradient: &[f32], extent: Extent, stride: usize, from: usize) {
-        let (above, left) = self.before;
-        self.copy(gradient, extent, from, stride, (2 - above, 2 - left));
+    fn slide(&mut self, first: usize, map: &Map<'_>) -> [&[f32]; 3] {
+        while self.filled < first + 3 {
+            self.fill(map);
+        }
+        let [zero, one, two] = &self.rows;
+        match first % 3 {
+            0 => [zero, one, two],
+            1 => [one, two, zero],
+            _ => [two, zero, one],
+        }
     }
 
     #[inline(always)]
-    fn copy(&mut self, map: &[f32], extent: Extent, from: usize, step: usize, (top, left): (usize, usize)) {
-        let lanes = LANES.min(extent.channels - from);
-        for (row, line) in map.chunks_exact(extent.width * extent.channels).enumerate() {
-            let target = &mut self.places[(row * step + top) * self.width + left..];
-            for (place, target) in line.chunks_exact(extent.channels).zip(target.iter_mut().step_by(step)) {
-                *target = lane_of(&place[from..][..lanes]);
+    fn fill(&mut self, map: &Map<'_>) {
+        let target = &mut self.rows[self.filled % 3];
+        let (above, left) = map.before;
+        let channels = map.extent.channels;
+        let from_top = self.filled.wrapping_sub(above);
+        self.filled += 1;
+        if from_top >= map.extent.height * map.step || !from_top.is_multiple_of(map.step) {
+            target.fill(0.0);
+            return;
+        }
+        let length = map.extent.width * channels;
+        let line = &map.values[from_top / map.step * length..][..length];
+        let target = &mut target[left * channels..];
+        if map.step == 1 {
+            target[..length].copy_from_slice(line);
+        } else {
+            for (place, target) in line.chunks_exact(channels).zip(target.chunks_mut(map.step * channels)) {
+                target[..channels].copy_from_slice(place);
             }
         }
     }
-
-    /// Three neighbouring rows.
-    #[inline(always)]
-    fn rows(&self, first: usize) -> [&[Lane]; 3] {
-        [0, 1, 2].map(
-            #[inline(always)]
-            |row| &self.places[(first + row) * self.width..][..self.width],
-        )
-    }
-}
-
-/// Up to [`LANES`] values, zeros after them.
-#[inline(always)]
-fn lane_of(values: &[f32]) -> Lane {
-    match values.try_into() {
-        Ok(lane) => lane,
-        Err(_) => std::array::from_fn(
-            #[inline(always)]
-            |at| values.get(at).copied().unwrap_or(0.0),
-        ),
-    }
-}
-
-/// Writes as many values as fit: a whole lane in one store.
-#[inline(always)]
-fn put(target: &mut [f32], lane: &Lane) {
-    if let Ok(target) = <&mut Lane>::try_from(&mut *target) {
-        *target = *lane;
-    } else {
-        for (target, value) in target.iter_mut().zip(lane) {
-            *target = *value;
-        }
-    }
-}
-
-#[inline(always)]
-fn window_of(w: &[f32], channels: usize, from: usize) -> Window {
-    let lanes = LANES.min(channels - from);
-    std::array::from_fn(
-        #[inline(always)]
-        |tap| lane_of(&w[tap * channels + from..][..lanes]),
-    )
 }
 
 #[inline(always)]

@@ -526,6 +526,45 @@ mod tests {
         }
     }
 
+    /// Forwards and backwards through MobileNetV2 beside `burn`, in turns on the same pictures; both use all cores.
+    ///
+    /// `cargo test --release -p pmirs-encoder --lib -- --ignored --nocapture speed_beside_burn`
+    #[test]
+    #[ignore = "a measurement; nothing that can fail"]
+    fn speed_beside_burn() {
+        let (size, images) = (192, 16);
+        let trunk = Trunk::new(&Architecture::mobilenet_v2());
+        let weights: Vec<f32> = noise(trunk.layout.len(), 7).into_iter().map(|value| value * 0.1).collect();
+        let pixels = noise(images * size * size * 3, 3);
+        let slope = noise(images * trunk.features, 5);
+        let mut shards: Vec<(Tape, Vec<Vec<f32>>)> = (0..images / 4).map(|_| Default::default()).collect();
+        let mut ours = || {
+            shards.par_iter_mut().enumerate().for_each(|(shard, (tape, slopes))| {
+                let area = 4 * size * size * 3;
+                tape.pixels().extend(&pixels[shard * area..][..area]);
+                trunk.forward(&weights, size, tape);
+                let slope = &slope[shard * 4 * trunk.features..][..4 * trunk.features];
+                trunk.backward(&weights, tape, slope, slopes, &mut vec![0.0; weights.len()]);
+            });
+        };
+        let timed = |work: &mut dyn FnMut()| {
+            let start = std::time::Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        };
+        // Not the first time: memory is asked for then.
+        let mut turns: Vec<(f64, f64)> = (0..4)
+            .map(|_| {
+                let theirs = timed(&mut || drop(by_burn(&trunk, &weights, &pixels, size, &slope)));
+                (timed(&mut ours), theirs)
+            })
+            .skip(1)
+            .collect();
+        turns.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
+        let (ours, theirs) = turns[turns.len() / 2];
+        println!("{:.1} images/s, burn {:.1}: {:.1} times", 16.0 / ours, 16.0 / theirs, theirs / ours);
+    }
+
     #[test]
     fn mobilenet_v2_costs_what_its_paper_says() {
         let architecture = Architecture::mobilenet_v2();
