@@ -67,6 +67,7 @@ impl Source<'_> {
     pub(crate) fn batch(&self, step: u64, photos: &[usize], with_captions: usize) -> Batch {
         let session = self.session;
         let mut rng = self.stream("words", step);
+        let plurals = self.plan.plurals;
         let mut batch = Batch::default();
         let (captioned, classed) = photos.split_at(with_captions.min(photos.len()));
         for &photo in captioned {
@@ -75,7 +76,7 @@ impl Source<'_> {
             batch.other_captions.push(other);
         }
         for &photo in classed {
-            let (class, phrase) = session.class(photo, &mut rng);
+            let (class, phrase) = session.class(photo, plurals, &mut rng);
             batch.classes.push(class);
             batch.class_phrases.push(phrase);
         }
@@ -86,7 +87,7 @@ impl Source<'_> {
             let usual = names.get(..names.len().min(2)).unwrap_or_default();
             if let Some(name) = rand::seq::IndexedRandom::choose(usual, &mut rng) {
                 batch.prototypes.values.extend_from_slice(self.prototypes.row(class));
-                batch.prototype_names.push(session.tokens(&words::phrase(name, &mut rng)));
+                batch.prototype_names.push(session.tokens(&words::phrase(name, plurals, &mut rng)));
             }
         }
         let names = session.clip.len();
@@ -94,13 +95,13 @@ impl Source<'_> {
             if let (Some((text, _)), Some(row)) = (session.corpus.names.get(name), session.clip.get(name)) {
                 batch.clip.width = row.len();
                 batch.clip.values.extend(row);
-                batch.names.push(session.tokens(&words::phrase(text, &mut rng)));
+                batch.names.push(session.tokens(&words::phrase(text, plurals, &mut rng)));
             }
         }
         let entries = session.corpus.glossary.len();
         for entry in rand::seq::index::sample(&mut rng, entries, self.plan.glossary.min(entries)) {
             if let Some((word, shows)) = session.corpus.glossary.get(entry) {
-                batch.entries.push(session.tokens(&words::phrase(word, &mut rng)));
+                batch.entries.push(session.tokens(&words::phrase(word, plurals, &mut rng)));
                 batch.descriptions.push(session.tokens(shows));
             }
         }

@@ -14,7 +14,8 @@ use crate::{Encoder, Limits, Picture};
 /// ([`is_held_out`]), both below `data`; `None` when the first is missing.
 ///
 /// # Errors
-/// When a photo is missing or broken, naming it, or the encoder fails.
+/// When a photo is missing or broken, naming it, or the encoder fails; [`TrainError::Stopped`] when `progress` asks
+/// for it.
 pub fn measure(
     encoder: &Encoder,
     data: &Path,
@@ -36,8 +37,7 @@ pub fn measure(
         captions.push(caption);
     }
     progress.stage("measure on held-out data", names.len() as u64);
-    let images = embed_files(encoder, &names)?;
-    progress.step(names.len() as u64, "");
+    let images = embed_files(encoder, &names, progress)?;
     let texts = embed_texts(encoder, &captions)?;
     let mut own_captions = vec![Vec::new(); images.len()];
     for (caption, &owner) in owners.iter().enumerate() {
@@ -48,7 +48,8 @@ pub fn measure(
     let owners: Vec<Vec<usize>> = owners.into_iter().map(|owner| vec![owner]).collect();
 
     let (files, truth, classes) = left_out(data)?;
-    let photos = embed_files(encoder, &files)?;
+    progress.stage("measure on left-out classes", files.len() as u64);
+    let photos = embed_files(encoder, &files, progress)?;
     let mut names = Vec::new();
     for class in &classes {
         let phrases: Vec<String> = PHRASES.iter().take(4).map(|phrase| phrase.replace("{}", class)).collect();
@@ -81,9 +82,16 @@ fn left_out(data: &Path) -> Result<LeftOut, TrainError> {
     Ok((files, truth, classes))
 }
 
-fn embed_files(encoder: &Encoder, files: &[std::path::PathBuf]) -> Result<Vec<Vec<f32>>, TrainError> {
+fn embed_files(
+    encoder: &Encoder,
+    files: &[std::path::PathBuf],
+    progress: &mut dyn Progress,
+) -> Result<Vec<Vec<f32>>, TrainError> {
     let mut rows = Vec::with_capacity(files.len());
     for chunk in files.chunks(32) {
+        if progress.stop() {
+            return Err(TrainError::Stopped);
+        }
         let prepared = chunk.par_iter().map(|path| {
             let bytes =
                 std::fs::read(path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
@@ -92,6 +100,7 @@ fn embed_files(encoder: &Encoder, files: &[std::path::PathBuf]) -> Result<Vec<Ve
         });
         let prepared = prepared.collect::<Result<Vec<_>, TrainError>>()?;
         rows.extend(encoder.embed_prepared(&prepared)?.into_iter().map(crate::Embedding::into_values));
+        progress.step(rows.len() as u64, "");
     }
     Ok(rows)
 }

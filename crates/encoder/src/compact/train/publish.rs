@@ -38,6 +38,9 @@ pub(crate) fn publish(
     progress.stage(&format!("choose the input size of {}", plan.name), plan.sizes.len() as u64);
     let mut sizes = Vec::new();
     for (&size, done) in plan.sizes.iter().zip(1..) {
+        if progress.stop() {
+            return Err(TrainError::Stopped);
+        }
         let images = validation_images(session, student, size);
         let score = judge(session, student, &images).score();
         progress.step(done, &format!("{size} px: {score:.4}"));

@@ -156,6 +156,9 @@ pub struct StagePlan {
     /// Glossary entries in a batch.
     #[serde(default)]
     pub glossary: usize,
+    /// Share of names that are said in the plural.
+    #[serde(default, skip_serializing_if = "never")]
+    pub plurals: f32,
     /// Steps between two judgements on the validation split.
     pub judge_every: u64,
     /// Steps between two checkpoints.
@@ -280,6 +283,7 @@ impl StagePlan {
         ] {
             whole(what, count, 0..=MAX_BATCH)?;
         }
+        share("plurals", self.plurals, 0.0..1.01)?;
         let Terms { photos, captions, classes, prototypes, names, glossary, opinion, affinity, smoothing } =
             self.terms;
         for (what, weight) in [
@@ -305,6 +309,11 @@ impl StagePlan {
         whole("judge_every", self.judge_every as usize, 1..=usize::MAX)?;
         whole("save_every", self.save_every as usize, 1..=usize::MAX)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn never(share: &f32) -> bool {
+    *share == 0.0
 }
 
 /// Refuses a whole number outside of `bounds`.

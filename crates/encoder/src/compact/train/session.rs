@@ -149,13 +149,13 @@ impl Session {
             .map(|at| self.tokens(&words::caption(captions.get(at).map_or("", String::as_str), rng)))
     }
 
-    /// The class of a photo, and a phrase that names it.
-    pub(crate) fn class(&self, photo: usize, rng: &mut impl Rng) -> (u64, Vec<u32>) {
+    /// The class of a photo, and a phrase that names it, in the plural as often as `plurals` says.
+    pub(crate) fn class(&self, photo: usize, plurals: f32, rng: &mut impl Rng) -> (u64, Vec<u32>) {
         let class = match self.corpus.photos.get(photo).map(|photo| &photo.says) {
             Some(&Says::Class(class)) => class,
             _ => 0,
         };
         let name = self.corpus.classes.get(class).map_or("", String::as_str);
-        (class as u64, self.tokens(&words::phrase(name, rng)))
+        (class as u64, self.tokens(&words::phrase(name, plurals, rng)))
     }
 }

@@ -113,10 +113,13 @@ impl<'a> Run<'a> {
     }
 
     /// Draws a step into the identity, and says where its state is kept.
-    fn place(&mut self, name: &str, plan: &impl std::fmt::Debug) -> Place<'a> {
+    ///
+    /// The plan counts as a recipe would write it: an option that a recipe does not use changes nothing.
+    fn place(&mut self, name: &str, plan: &impl serde::Serialize) -> Place<'a> {
+        let plan = serde_json::to_string(plan).unwrap_or_default();
         let Recipe { dim, context_length, common_words, .. } = self.session.recipe;
         let shaped = format!(
-            "{} {plan:?} {dim} {context_length} {common_words} {} {}",
+            "{} {plan} {dim} {context_length} {common_words} {} {}",
             self.identity, self.session.words_digest, self.student.size
         );
         self.identity = sha256_hex(shaped.as_bytes());
@@ -296,6 +299,7 @@ fn scoring() -> StagePlan {
         prototypes: 0,
         names: 0,
         glossary: 0,
+        plurals: 0.0,
         judge_every: 1,
         save_every: 1,
         terms: Terms {

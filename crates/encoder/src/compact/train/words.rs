@@ -62,8 +62,44 @@ pub(crate) fn caption(text: &str, rng: &mut impl Rng) -> String {
     words.get(start..start + length).unwrap_or_default().join(" ")
 }
 
-/// A class name in one of the phrases.
-pub(crate) fn phrase(name: &str, rng: &mut impl Rng) -> String {
+/// A class name in one of the phrases; in the plural as often as `plurals` says, since folders and queries often are.
+pub(crate) fn phrase(name: &str, plurals: f32, rng: &mut impl Rng) -> String {
     let phrase = PHRASES.get(rng.random_range(0..PHRASES.len())).copied().unwrap_or("{}");
-    phrase.replace("{}", name)
+    if plurals > 0.0 && rng.random::<f32>() < plurals {
+        phrase.replace("{}", &plural(name))
+    } else {
+        phrase.replace("{}", name)
+    }
+}
+
+/// The regular English plural of a name's last word.
+pub(crate) fn plural(name: &str) -> String {
+    if let Some(stem) = name.strip_suffix("man").filter(|stem| !stem.ends_with("hu")) {
+        return format!("{stem}men");
+    }
+    let stem = name.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match stem {
+        Some(stem) => format!("{stem}ies"),
+        None if ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end)) => format!("{name}es"),
+        None => format!("{name}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals() {
+        for (one, many) in [
+            ("daisy", "daisies"),
+            ("sunflower", "sunflowers"),
+            ("soccer ball", "soccer balls"),
+            ("wrench", "wrenches"),
+            ("fireman", "firemen"),
+            ("toy", "toys"),
+        ] {
+            assert_eq!(plural(one), many);
+        }
+    }
 }
