@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use pmirs_encoder::{Embedding, Encoder};
 use serde::Serialize;
 
+use super::files::Class;
 use super::{EvalError, Watch, dot, files, pictures};
 
 /// A class is the mean of these phrases about its name.
@@ -17,6 +18,21 @@ pub struct FolderReport {
     pub images: usize,
     /// The share of them that lie nearest to their own class.
     pub accuracy: f64,
+    /// Class by class, in the order of their names.
+    pub by_class: Vec<ClassReport>,
+}
+
+/// How the pictures of one class fared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassReport {
+    /// The folder's name.
+    pub class: String,
+    /// Its pictures.
+    pub images: usize,
+    /// How many of them lie nearest to it.
+    pub right: usize,
+    /// The class that most of the others lie nearest to.
+    pub taken_for: Option<String>,
 }
 
 /// Which pictures to judge.
@@ -46,10 +62,30 @@ pub fn folders(
     let paths: Vec<PathBuf> = classes.iter().flat_map(|class| class.pictures.iter().cloned()).collect();
     let truth = classes.iter().enumerate().flat_map(|(at, class)| class.pictures.iter().map(move |_| at));
     let pictures = pictures::embed(encoder, &paths, watch)?;
-    let right =
-        pictures.iter().zip(truth).filter(|(picture, class)| nearest(picture, &names) == Some(*class));
-    let accuracy = right.count() as f64 / paths.len() as f64;
-    Ok(FolderReport { classes: classes.len(), images: paths.len(), accuracy })
+    // Per class, how many of its pictures lie nearest to each.
+    let mut nearest_to = vec![vec![0; names.len()]; classes.len()];
+    for (picture, class) in pictures.iter().zip(truth) {
+        let count = nearest_to.get_mut(class).zip(nearest(picture, &names));
+        if let Some(count) = count.and_then(|(counts, named)| counts.get_mut(named)) {
+            *count += 1;
+        }
+    }
+    let by_class: Vec<ClassReport> =
+        nearest_to.iter().enumerate().map(|(class, counts)| class_report(&classes, class, counts)).collect();
+    let right: usize = by_class.iter().map(|class| class.right).sum();
+    let accuracy = right as f64 / paths.len() as f64;
+    Ok(FolderReport { classes: classes.len(), images: paths.len(), accuracy, by_class })
+}
+
+fn class_report(classes: &[Class], class: usize, counts: &[usize]) -> ClassReport {
+    let name = |at: usize| classes.get(at).map(|class| class.name.clone()).unwrap_or_default();
+    let others = counts.iter().enumerate().filter(|&(at, &count)| at != class && count > 0);
+    ClassReport {
+        class: name(class),
+        images: counts.iter().sum(),
+        right: counts.get(class).copied().unwrap_or_default(),
+        taken_for: others.max_by_key(|&(_, count)| count).map(|(at, _)| name(at)),
+    }
 }
 
 fn embed_name(encoder: &Encoder, name: &str) -> Result<Embedding, EvalError> {

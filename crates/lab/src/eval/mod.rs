@@ -17,7 +17,7 @@ mod sheet;
 
 pub use captions::{CaptionReport, captions};
 pub use error::EvalError;
-pub use folders::{FolderReport, Selection, folders};
+pub use folders::{ClassReport, FolderReport, Selection, folders};
 pub use phrases::{
     Cutoff, Fitted, NoMatch, PhraseOptions, PhraseReport, PhraseRow, Share, SummaryRow, phrases,
 };
