@@ -2,11 +2,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pmirs_encoder::{Embedding, Encoder};
+use pmirs_vault::add::{CaptionRow, caption_rows};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::ranking::{Outcome, RecallAt, Retrieval};
-use super::{EvalError, Step, Watch, dot, files, model_name, pictures};
+use super::{EvalError, Step, Watch, dot, model_name, pictures};
 use crate::plot::{Axis, Figure, Panel, Point, Series};
 
 /// Sentences embedded together.
@@ -27,7 +28,7 @@ pub struct CaptionReport {
     pub image_to_text: Retrieval,
 }
 
-/// Evaluates a model pack on a table with tab-separated columns `image` and `caption` under a header. Image
+/// Evaluates a model pack on a table as `pmirs add --captions` takes it ([`caption_rows`]). Image
 /// paths are relative to the table's folder or to `images/` in it. The intervals are drawn with `seed`.
 ///
 /// A wrong item with a score equal to a right one's counts as standing before it.
@@ -130,34 +131,28 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn read(path: &Path) -> Result<Self, EvalError> {
-        let text = files::text(path)?;
-        let at = |line: usize, reason: &str| EvalError::Row {
+        let at = |line: u64, reason: &str| EvalError::Row {
             path: path.to_owned(),
-            line: line as u64 + 1,
+            line,
             reason: reason.to_owned(),
         };
-        let mut lines = text.lines().enumerate();
-        if lines.next().is_none_or(|(_, header)| header.trim_end() != "image\tcaption") {
-            return Err(at(0, "expected the header 'image<TAB>caption'"));
-        }
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut known: HashMap<&str, usize> = HashMap::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         let mut table = Self { images: Vec::new(), captions: Vec::new() };
-        for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-            let (name, text) = line.split_once('\t').ok_or_else(|| at(number, "expected two columns"))?;
-            if text.trim().is_empty() {
-                return Err(at(number, "the caption is empty"));
+        for CaptionRow { line, image: name, text } in caption_rows(path)? {
+            if text.is_empty() {
+                return Err(at(line, "the caption is empty"));
             }
             let next = table.images.len();
-            let image = *known.entry(name).or_insert(next);
+            let image = *known.entry(name.clone()).or_insert(next);
             if image == next {
-                let found = locate(folder, name);
-                table.images.push(found.ok_or_else(|| at(number, &format!("there is no image '{name}'")))?);
+                let found = locate(folder, &name);
+                table.images.push(found.ok_or_else(|| at(line, &format!("there is no image '{name}'")))?);
             }
-            table.captions.push(Caption { image, text: text.trim().to_owned() });
+            table.captions.push(Caption { image, text });
         }
         if table.captions.is_empty() {
-            return Err(at(0, "there is no caption below the header"));
+            return Err(at(1, "there is no caption below the header"));
         }
         Ok(table)
     }
@@ -200,11 +195,11 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             Table::read(&path).err().map(|error| error.to_string()).unwrap_or_default()
         };
-        assert!(error("picture\ttext\n").contains("line 1: expected the header"));
+        assert!(error("picture\ttext\n").contains("line 1: there is no column 'image'"));
         assert!(
             error("image\tcaption\nabsent.jpg\ta dog\n").contains("line 2: there is no image 'absent.jpg'")
         );
-        assert!(error("image\tcaption\n\nno tab here\n").contains("line 3: expected two columns"));
+        assert!(error("image\tcaption\n\nno tab here\n").contains("line 3: the caption is empty"));
         assert!(error("image\tcaption\n").contains("no caption"));
         assert!(Table::read(&folder.path().join("none.tsv")).is_err());
     }

@@ -17,6 +17,63 @@ const MAX_CAPTION: usize = limits::SEALED_META / 2;
 /// The longest note that is kept, in bytes.
 const MAX_NOTE: usize = 16 << 10;
 
+/// A row of a table of captions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptionRow {
+    /// Where it stands, counted from 1.
+    pub line: u64,
+    /// The picture, as the table names it.
+    pub image: String,
+    /// What is said about it; empty where the row ends before.
+    pub text: String,
+}
+
+/// Reads a table with tab-separated columns `image` and `caption` or `notes` under a header. Other columns and blank
+/// lines are passed over.
+///
+/// # Errors
+/// When the file cannot be read or is longer than 256 MiB; naming the line, when a column is missing, a text is not
+/// UTF-8 or longer than 16 KiB.
+pub fn caption_rows(path: &Path) -> Result<Vec<CaptionRow>, VaultError> {
+    let about = std::fs::metadata(path).map_err(|error| VaultError::file(path, &error))?;
+    if !about.is_file() || about.len() > MAX_TABLE {
+        return Err(VaultError::file(path, &"a table of captions is a file of at most 256 MiB"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| VaultError::file(path, &error))?;
+    // Some programs begin a file with a mark of its byte order.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let at =
+        |line, reason: &str| VaultError::Captions { path: path.to_owned(), line, reason: reason.to_owned() };
+    let columns = |(line, bytes)| {
+        let text = std::str::from_utf8(bytes).map_err(|error| at(line, &error.to_string()))?;
+        Ok::<Vec<&str>, VaultError>(text.split('\t').map(str::trim).collect())
+    };
+    let mut lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
+    let header = lines.next().map(columns).transpose()?.unwrap_or_default();
+    let place = |names: &[&str]| header.iter().position(|column| names.contains(column));
+    let image = place(&["image"]).ok_or_else(|| at(1, "there is no column 'image'"))?;
+    let text =
+        place(&["caption", "notes"]).ok_or_else(|| at(1, "there is no column 'caption' or 'notes'"))?;
+
+    let mut rows = Vec::new();
+    for (line, bytes) in lines {
+        let columns = columns((line, bytes))?;
+        if columns.iter().all(|column| column.is_empty()) {
+            continue;
+        }
+        let column = |place: usize| columns.get(place).copied().unwrap_or_default().to_owned();
+        let row = CaptionRow { line, image: column(image), text: column(text) };
+        if row.image.is_empty() {
+            return Err(at(line, "there is no image"));
+        }
+        if row.text.len() > MAX_NOTE {
+            return Err(at(line, &format!("the note is longer than {MAX_NOTE} bytes")));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
 /// Notes by file.
 #[derive(Debug, Default)]
 pub(super) struct Captions {
@@ -25,38 +82,13 @@ pub(super) struct Captions {
 }
 
 impl Captions {
-    /// Reads a table with tab-separated columns `image` and `caption` or `notes` under a header.
+    /// Reads a table as [`caption_rows`] does.
     pub(super) fn read(path: &Path) -> Result<Self, VaultError> {
-        let about = std::fs::metadata(path).map_err(|error| VaultError::file(path, &error))?;
-        if !about.is_file() || about.len() > MAX_TABLE {
-            return Err(VaultError::file(path, &"a table of captions is a file of at most 256 MiB"));
-        }
-        let at = |line, reason: String| VaultError::Captions { path: path.to_owned(), line, reason };
-        let mut table = csv::ReaderBuilder::new()
-            .delimiter(b'\t')
-            .quoting(false)
-            .flexible(true)
-            .from_path(path)
-            .map_err(|error| VaultError::file(path, &error))?;
-        let header = table.headers().map_err(|error| at(1, error.to_string()))?.clone();
-        let column = |names: &[&str]| header.iter().position(|name| names.contains(&name.trim()));
-        let image = column(&["image"]).ok_or_else(|| at(1, "there is no column 'image'".to_owned()))?;
-        let note = column(&["caption", "notes"])
-            .ok_or_else(|| at(1, "there is no column 'caption' or 'notes'".to_owned()))?;
-
         let mut by_image: HashMap<String, Vec<String>> = HashMap::new();
-        for row in table.records() {
-            let row =
-                row.map_err(|error| at(error.position().map_or(0, csv::Position::line), error.to_string()))?;
-            let line = row.position().map_or(0, csv::Position::line);
-            let image = row.get(image).ok_or_else(|| at(line, "there is no image".to_owned()))?;
+        for CaptionRow { image, text, .. } in caption_rows(path)? {
             // A row may end before its note: it has none.
-            let text = row.get(note).unwrap_or_default().trim();
-            if text.len() > MAX_NOTE {
-                return Err(at(line, format!("the note is longer than {MAX_NOTE} bytes")));
-            }
             if !text.is_empty() {
-                by_image.entry(image.trim().to_owned()).or_default().push(text.to_owned());
+                by_image.entry(image).or_default().push(text);
             }
         }
         Ok(Self { by_image, used: Mutex::default() })
@@ -81,5 +113,35 @@ impl Captions {
     pub(super) fn unused(&self) -> u64 {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).len();
         (self.by_image.len() - used) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_as_programs_write_them_are_read_and_a_bad_row_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.tsv");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            caption_rows(&path)
+        };
+        let table = b"\xef\xbb\xbfid\timage\tnotes\r\n1\ta.jpg\tsays \"hello\"\r\n\r\n2\tb.jpg";
+        let row = |line, image: &str, text: &str| CaptionRow { line, image: image.into(), text: text.into() };
+        assert_eq!(read(table).unwrap(), [row(2, "a.jpg", "says \"hello\""), row(4, "b.jpg", "")]);
+
+        let long = format!("image\tcaption\n\n\na.jpg\t{}\n", "x".repeat(MAX_NOTE + 1));
+        for (bytes, told) in [
+            (&b""[..], "line 1: there is no column 'image'"),
+            (b"image\ttext\n", "line 1: there is no column 'caption' or 'notes'"),
+            (b"image\tcaption\n\n\tno name\n", "line 3: there is no image"),
+            (b"image\tcaption\na.jpg\tok\nb.jpg\t\xff\n", "line 3: invalid utf-8"),
+            (long.as_bytes(), "line 4: the note is longer"),
+        ] {
+            let error = read(bytes).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 }

@@ -30,6 +30,7 @@ use crate::collection::{Collection, ItemSummary};
 use crate::progress::Progress;
 use captions::Captions;
 
+pub use captions::{CaptionRow, caption_rows};
 pub use import::Import;
 pub(crate) use import::import;
 
