@@ -149,6 +149,12 @@ fn captions_come_with_intervals() {
     for file in ["captions.json", "recall.svg", "recall.png"] {
         assert!(folder.join("out").join(file).is_file(), "{file}");
     }
+
+    // The same table as `pmirs add --captions` takes it.
+    let table = fs::read_to_string(folder.join("captions.tsv")).unwrap();
+    let other = table.replace("image\tcaption", "\timage\tnotes").replace("\ndata/", "\nx\tdata/");
+    fs::write(folder.join("notes.tsv"), other).unwrap();
+    assert_eq!(report, says(folder, &["eval", "captions", "notes.tsv"]));
 }
 
 #[test]
@@ -168,6 +174,28 @@ fn a_sheet_shows_the_first_pictures_of_each_query() {
     let queries: Vec<&str> =
         of_table["rows"].as_array().unwrap().iter().map(|row| row["query"].as_str().unwrap()).collect();
     assert_eq!(queries, ["dog on a beach", "child with a ball", "red car", "mountain lake"]);
+}
+
+#[test]
+fn a_place_that_takes_no_answer_is_told_before_anything_is_read() {
+    let folder = folder();
+    let folder = folder.path();
+    fs::write(folder.join("file"), "mine").unwrap();
+    fs::create_dir(folder.join("page.png")).unwrap();
+    // Were the pictures and tables looked for first, these would end with another code.
+    for (arguments, place) in [
+        (&["captions", "absent.tsv", "--out", "file"][..], "file"),
+        (&["captions", "absent.tsv", "--out", "file/deeper"], "file/deeper"),
+        (&["phrases", "absent", "--domains", "absent.toml", "--out", "file"], "file"),
+        (&["sheet", "absent", "--out", "file/page.png"], "file"),
+        (&["sheet", "absent", "--out", "page.png"], "page.png"),
+    ] {
+        let told = fails(folder, 1, &[&["eval"], arguments].concat());
+        assert!(told.contains(&format!("cannot write {place}: ")), "{told}");
+    }
+    assert_eq!(fs::read(folder.join("file")).unwrap(), b"mine");
+    fails(folder, 3, &["eval", "captions", "absent.tsv", "--out", "new/place"]);
+    assert_eq!(fs::read_dir(folder.join("new/place")).unwrap().count(), 0, "what tried it is gone");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 
 use super::measure::between;
@@ -112,9 +113,17 @@ pub struct EvalSheet {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = between(1, 20))]
     pub columns: usize,
     /// The sheet
-    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath, value_parser = PathBufValueParser::new().try_map(png))]
     pub out: PathBuf,
     /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
+}
+
+/// A file's ending says what is in it.
+fn png(path: PathBuf) -> Result<PathBuf, &'static str> {
+    match path.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(path),
+        _ => Err("a sheet is a PNG, so the file's name ends in .png"),
+    }
 }

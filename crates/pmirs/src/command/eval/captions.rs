@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use pmirs_lab::eval::{self, CaptionReport};
 
-use super::{keep, watched};
+use super::{keep, receives, watched};
 use crate::cli::EvalCaptions;
 use crate::command::model;
 use crate::output::{Answer, BOLD, DIM, Output};
 use crate::report::Failure;
 
 pub fn run(args: &EvalCaptions, output: Output) -> Result<(), Failure> {
+    args.out.as_deref().map_or(Ok(()), receives)?;
     let encoder = model::encoder(args.model.as_deref())?;
     let report = watched(output, |watch| eval::captions(&encoder, &args.file, args.seed, watch))?;
     if let Some(folder) = &args.out {

@@ -6,6 +6,7 @@ mod phrases;
 mod sheet;
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use pmirs_lab::eval::{EvalError, Selection, Step};
@@ -50,6 +51,25 @@ fn watched<T>(
     });
     bar.finish_and_clear();
     Ok(outcome?)
+}
+
+/// Tries whether files can be written into the folder that will receive an answer, which is made if it is missing:
+/// before the work, which may take hours.
+fn receives(folder: &Path) -> Result<(), Failure> {
+    // The folder of a file that is named alone
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let probed = fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder).map(drop));
+    probed.map_err(|error| unwritable(folder, &error))
+}
+
+/// Where `--out` cannot be written, told before the work.
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    let error = match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("cannot write {path}: a file of that name is in the way"),
+        _ => format!("cannot write {path}: {error}"),
+    };
+    Failure::new(Exit::Failure, error, "name another place with --out; nothing has been measured yet")
 }
 
 /// Writes an answer as `NAME.json`, and its figures beside it.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use pmirs_lab::eval::{self, Cutoff, PhraseOptions, PhraseReport, PhraseRow, SummaryRow};
 
-use super::{keep, selection, watched};
+use super::{keep, receives, selection, watched};
 use crate::cli::EvalPhrases;
 use crate::command::model;
 use crate::output::{Answer, BOLD, DIM, Output, plain};
@@ -17,6 +17,7 @@ const LEVELS: [&str; 3] = ["plaintext", "veiled", "sealed"];
 const COMPARED: &str = "threshold/max";
 
 pub fn run(args: &EvalPhrases, output: Output) -> Result<(), Failure> {
+    args.out.as_deref().map_or(Ok(()), receives)?;
     let encoder = model::encoder(args.model.as_deref())?;
     let options = PhraseOptions {
         selection: selection(args.held_out),

@@ -1,10 +1,12 @@
 //! `pmirs eval sheet`.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::Path;
 
 use pmirs_lab::eval::{self, SheetReport};
 
-use super::{watched, write};
+use super::{receives, unwritable, watched, write};
 use crate::cli::EvalSheet;
 use crate::command::model;
 use crate::exit::Exit;
@@ -12,6 +14,7 @@ use crate::output::{Answer, BOLD, DIM, Output, plain};
 use crate::report::Failure;
 
 pub fn run(args: &EvalSheet, output: Output) -> Result<(), Failure> {
+    receives_file(&args.out)?;
     let encoder = model::encoder(args.model.as_deref())?;
     let sheet =
         watched(output, |watch| eval::sheet(&encoder, &args.source, &args.queries, args.columns, watch))?;
@@ -19,6 +22,15 @@ pub fn run(args: &EvalSheet, output: Output) -> Result<(), Failure> {
     let png = png.map_err(|error| Failure::new(Exit::Failure, &error, "this is a bug; please report it"))?;
     write(&args.out, &png)?;
     output.answer(&sheet.report)
+}
+
+/// The same of the sheet itself: what is there already must be a file that can be written.
+fn receives_file(path: &Path) -> Result<(), Failure> {
+    receives(path.parent().unwrap_or(path))?;
+    match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
+        _ => Ok(()),
+    }
 }
 
 impl Answer for SheetReport {
