@@ -8,8 +8,8 @@ use crate::compact::CompactTowers;
 use crate::pack::{EmbeddedFiles, Pack, PackKind, PackManifest, ScoreSpec};
 use crate::{Embedding, EncoderError, Picture, Prepared, Preprocessor, Towers, Vocabulary};
 
-/// The files of `models/compact`; `build.rs` lists them.
-const COMPACT_PACK: EmbeddedFiles = include!(concat!(env!("OUT_DIR"), "/compact_pack.rs"));
+/// Names and files of the packs in `models`; `build.rs` lists them.
+const BUILTIN: &[(&str, EmbeddedFiles)] = include!(concat!(env!("OUT_DIR"), "/builtin_packs.rs"));
 
 /// An encoder: preprocessing, tokenizer and the two towers of one [`Pack`]. Share it behind an `Arc`; every
 /// method takes `&self` and may run on many threads.
@@ -67,7 +67,23 @@ impl Encoder {
     /// # Errors
     /// [`PackError::Missing`](crate::PackError::Missing) in a program that was built before a pack was there.
     pub fn compact_builtin() -> Result<Self, EncoderError> {
-        Self::from_embedded(COMPACT_PACK)
+        Self::builtin("compact")
+    }
+
+    /// One of the project's own models, compiled into the program from `models`: `compact`, or `compact-lite`
+    /// for weak devices.
+    ///
+    /// # Errors
+    /// [`PackError::Missing`](crate::PackError::Missing) for another name, and in a program that was built before
+    /// that pack was there.
+    pub fn builtin(name: &str) -> Result<Self, EncoderError> {
+        let pack = BUILTIN.iter().find(|(known, _)| *known == name);
+        Self::from_embedded(pack.map_or(&[], |(_, files)| files))
+    }
+
+    /// The names of the models that this program was built with.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().filter(|(_, files)| !files.is_empty()).map(|(name, _)| *name)
     }
 
     fn from_pack(pack: Pack) -> Result<Self, EncoderError> {

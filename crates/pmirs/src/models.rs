@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 use crate::report::Failure;
 
-/// What the model that is part of the program is called.
+/// The model of those in the program that is used where nobody chose.
 pub const BUILT_IN: &str = "compact";
 
-/// Names of the project's own models.
+/// Names of the project's own models, whether this program was built with them or not.
 const RESERVED: [&str; 2] = [BUILT_IN, "compact-lite"];
 
 const FOLDER: &str = "models";
@@ -31,8 +31,8 @@ pub struct Models {
 /// A model that somebody names, or chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The one in the program.
-    BuiltIn,
+    /// The one of this name in the program.
+    BuiltIn(&'static str),
     /// The one of this name in the home.
     Named(String),
     /// A pack elsewhere.
@@ -46,6 +46,7 @@ struct Stored {
     format: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Earlier versions left a folder where it lay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     folder: Option<PathBuf>,
 }
@@ -56,17 +57,12 @@ impl Models {
         Self { folder: home.join(FOLDER) }
     }
 
-    /// The folder that holds them.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Where the pack of this name lies, or would lie.
     pub fn place(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Names of the models in this home, sorted; the built-in one is not among them.
+    /// Names of the models in this home, sorted; the built-in ones are not among them.
     pub fn names(&self) -> Result<Vec<String>, Failure> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -90,8 +86,8 @@ impl Models {
     /// What `named` means: a model of this home by its name, or else a folder.
     pub fn find(&self, named: &Path) -> Result<Choice, Failure> {
         if let Some(name) = named.to_str() {
-            if name == BUILT_IN {
-                return Ok(Choice::BuiltIn);
+            if let Some(name) = built_in(name) {
+                return Ok(Choice::BuiltIn(name));
             }
             if check_name(name).is_ok() && self.place(name).join(MANIFEST).is_file() {
                 return Ok(Choice::Named(name.to_owned()));
@@ -113,7 +109,9 @@ impl Models {
         let path = self.folder.join(CHOICE);
         let size = match fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Choice::BuiltIn),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Choice::BuiltIn(BUILT_IN));
+            }
             Err(error) => return Err(Failure::file(&path, "read", &error)),
         };
         let odd = |reason: &str| {
@@ -126,29 +124,41 @@ impl Models {
         let text = fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
         let stored: Stored = toml::from_str(&text).map_err(|error| odd(error.message()))?;
         match stored {
-            Stored { format: CHOICE_FORMAT, name: Some(name), folder: None } if check_name(&name).is_ok() => {
-                Ok(Choice::Named(name))
+            Stored { format: CHOICE_FORMAT, name: Some(name), folder: None }
+                if built_in(&name).is_some() || check_name(&name).is_ok() =>
+            {
+                Ok(built_in(&name).map_or(Choice::Named(name), Choice::BuiltIn))
             }
             Stored { format: CHOICE_FORMAT, name: None, folder: Some(folder) } => Ok(Choice::Folder(folder)),
             _ => Err(odd("names no model in a way that this version knows")),
         }
     }
 
-    /// Uses `choice` from now on.
-    pub fn choose(&self, choice: &Choice) -> Result<(), Failure> {
+    /// Makes the pack of this name: `fill` writes it beside its place, and it is moved there whole. What fails leaves
+    /// nothing behind.
+    pub fn make<T>(&self, name: &str, fill: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+        let failed = |error: std::io::Error| Failure::file(&self.folder, "write", &error);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let draft = tempfile::Builder::new().prefix(".adding-").tempdir_in(&self.folder).map_err(failed)?;
+        let made = fill(draft.path())?;
+        let place = self.place(name);
+        fs::rename(draft.path(), &place).map_err(|error| Failure::file(&place, "write", &error))?;
+        // Moved, so that there is nothing left to remove.
+        drop(draft.keep());
+        Ok(made)
+    }
+
+    /// Uses the model of this name from now on: one of this home, or a built-in one.
+    pub fn choose(&self, name: &str) -> Result<(), Failure> {
         let path = self.folder.join(CHOICE);
         let failed = |error: std::io::Error| Failure::file(&path, "write", &error);
-        let (name, folder) = match choice {
-            Choice::BuiltIn => {
-                return match fs::remove_file(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
-                    _ => Ok(()),
-                };
-            }
-            Choice::Named(name) => (Some(name.clone()), None),
-            Choice::Folder(folder) => (None, Some(folder.canonicalize().map_err(failed)?)),
-        };
-        let stored = Stored { format: CHOICE_FORMAT, name, folder };
+        if name == BUILT_IN {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok(()),
+            };
+        }
+        let stored = Stored { format: CHOICE_FORMAT, name: Some(name.to_owned()), folder: None };
         let text = toml::to_string(&stored).map_err(|error| failed(std::io::Error::other(error)))?;
         fs::create_dir_all(&self.folder).map_err(failed)?;
         // Whole or not at all
@@ -160,7 +170,7 @@ impl Models {
     /// Opens a model.
     pub fn open(&self, choice: &Choice) -> Result<Arc<Encoder>, Failure> {
         let folder = match choice {
-            Choice::BuiltIn => return Ok(Arc::new(Encoder::compact_builtin()?)),
+            Choice::BuiltIn(name) => return Ok(Arc::new(Encoder::builtin(name)?)),
             Choice::Named(name) => self.place(name),
             Choice::Folder(folder) => folder.clone(),
         };
@@ -172,6 +182,11 @@ impl Models {
         }
         Ok(Arc::new(Encoder::open(&folder)?))
     }
+}
+
+/// The name of a model in the program.
+pub fn built_in(name: &str) -> Option<&'static str> {
+    Encoder::builtin_names().find(|known| *known == name)
 }
 
 /// A name that is also a plain name of a folder.
@@ -204,22 +219,24 @@ mod tests {
     fn a_name_goes_before_a_folder_and_a_choice_is_remembered() {
         let home = tempfile::tempdir().unwrap();
         let models = Models::of(home.path());
-        assert_eq!(models.chosen().unwrap(), Choice::BuiltIn);
+        assert_eq!(models.chosen().unwrap(), Choice::BuiltIn(BUILT_IN));
         assert!(models.names().unwrap().is_empty());
         pack(&models.place("clip"));
         fs::create_dir(models.place("no-pack")).unwrap();
         assert_eq!(models.names().unwrap(), ["clip"]);
         let named = models.find(Path::new("clip")).unwrap();
         assert_eq!(named, Choice::Named("clip".into()));
-        models.choose(&named).unwrap();
+        models.choose("clip").unwrap();
         assert_eq!(models.chosen().unwrap(), named);
         let elsewhere = home.path().join("elsewhere");
         pack(&elsewhere);
-        let folder = models.find(&elsewhere).unwrap();
-        models.choose(&folder).unwrap();
-        assert_eq!(models.chosen().unwrap(), Choice::Folder(elsewhere.canonicalize().unwrap()));
-        models.choose(&models.find(Path::new(BUILT_IN)).unwrap()).unwrap();
-        assert_eq!(models.chosen().unwrap(), Choice::BuiltIn);
+        assert_eq!(models.find(&elsewhere).unwrap(), Choice::Folder(elsewhere));
+        for name in Encoder::builtin_names() {
+            assert_eq!(models.find(Path::new(name)).unwrap(), Choice::BuiltIn(name));
+            models.choose(name).unwrap();
+            assert_eq!(models.chosen().unwrap(), Choice::BuiltIn(name));
+        }
+        models.choose(BUILT_IN).unwrap();
         assert!(models.find(Path::new("unheard-of")).is_err());
     }
 
@@ -227,7 +244,7 @@ mod tests {
     fn a_choice_of_another_version_or_shape_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let models = Models::of(home.path());
-        fs::create_dir(models.folder()).unwrap();
+        fs::create_dir(&models.folder).unwrap();
         for bad in [
             "format = 2\nname = \"clip\"",
             "format = 1\nname = \"../up\"",
@@ -235,7 +252,7 @@ mod tests {
             "=",
             &"#".repeat(20_000),
         ] {
-            fs::write(models.folder().join(CHOICE), bad).unwrap();
+            fs::write(models.folder.join(CHOICE), bad).unwrap();
             assert!(models.chosen().is_err(), "{bad:.40}");
         }
     }

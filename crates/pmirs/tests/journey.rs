@@ -306,3 +306,91 @@ fn a_collection_keeps_the_model_that_it_was_made_with() {
     assert!(told.contains("holds embeddings of 'tiny ") && told.contains("pmirs model add"), "{told}");
     says(&["search", "before", "a red picture"]);
 }
+
+/// A pack in a folder outside of the home.
+fn pack_elsewhere(person: &Person, name: &str) -> PathBuf {
+    person.says(&["model", "add", published_model().to_str().unwrap(), "--name", "tiny"]);
+    fs::rename(person.path("home/models/tiny"), person.path(name)).unwrap();
+    person.path(name)
+}
+
+/// The models that `pmirs model list` shows beside the built-in ones.
+fn models(person: &Person) -> Vec<String> {
+    let listed = person.says(&["model", "list"]);
+    let names = listed["models"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap());
+    names.filter(|name| !name.starts_with("compact")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_collection_outlives_the_folder_of_its_model() {
+    let cloud_data = tempfile::tempdir().unwrap();
+    let cloud = Cloud::start(cloud_data.path());
+    let person = Person::new();
+    fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
+    let says = |arguments: &[&str]| person.says(&[arguments, &["--passphrase-file", "passphrase"]].concat());
+    says(&["init"]);
+    says(&["login", &cloud.url, "--invite-file", cloud.first_invite.to_str().unwrap()]);
+    person.fill("pictures");
+
+    let folder = pack_elsewhere(&person, "Mine");
+    let used = says(&["model", "use", "Mine"]);
+    assert_eq!((&used["model"], &used["copy_of"]), (&"mine".into(), &"Mine".into()), "{used}");
+    says(&["collection", "new", "photos", "--protection", "sealed"]);
+    assert_eq!(says(&["add", "photos", "pictures"])["added"], 4);
+
+    fs::remove_dir_all(folder).unwrap();
+    says(&["model", "use", "compact"]);
+    let found = says(&["search", "photos", "a red picture", "--cutoff", "none"]);
+    assert!(!found["hits"].as_array().unwrap().is_empty(), "{found}");
+}
+
+#[test]
+fn a_folder_is_copied_once_and_other_weights_beside_it() {
+    let person = Person::new();
+    let folder = pack_elsewhere(&person, "mine");
+    for _ in 0..2 {
+        assert_eq!(person.says(&["model", "use", "mine/"])["model"], "mine");
+        assert_eq!(models(&person), ["mine"]);
+    }
+    let manifest = fs::read_to_string(folder.join("model.toml")).unwrap();
+    let version = manifest.lines().find(|line| line.starts_with("version")).unwrap();
+    fs::write(folder.join("model.toml"), manifest.replace(version, "version = \"2.0\"")).unwrap();
+    assert_eq!(person.says(&["model", "use", "mine/"])["model"], "tiny-2.0");
+    assert_eq!(models(&person), ["mine", "tiny-2.0"]);
+
+    // A damaged file is noticed before anything is chosen, and nothing half made is left.
+    fs::write(folder.join("model.toml"), manifest.replace(version, "version = \"3.0\"")).unwrap();
+    fs::write(folder.join("tokenizer.json"), "{}").unwrap();
+    let told = person.fails(1, &["model", "use", "mine/"]);
+    assert!(told.contains("tokenizer.json"), "{told}");
+    assert_eq!(fs::read_dir(person.path("home/models")).unwrap().count(), 3, "two models and the choice");
+}
+
+#[test]
+fn a_folder_that_an_earlier_version_pointed_to_is_kept_when_another_model_is_chosen() {
+    let person = Person::new();
+    let folder = pack_elsewhere(&person, "mine");
+    let choice = format!("format = 1\nfolder = {:?}\n", folder.to_str().unwrap());
+    fs::write(person.path("home/models/default.toml"), choice).unwrap();
+    assert_eq!(person.says(&["model", "info"])["dim"], 20);
+    person.says(&["model", "use", "compact"]);
+    fs::remove_dir_all(folder).unwrap();
+    assert_eq!(models(&person), ["mine"]);
+    assert_eq!(person.says(&["model", "info", "mine"])["dim"], 20);
+}
+
+#[test]
+fn two_distillations_do_not_share_a_work_folder() {
+    let person = Person::new();
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/recipe.toml");
+    let mut distill = vec!["model", "distill", "--recipe", recipe.to_str().unwrap(), "--data", "absent"];
+    distill.extend(["--models", "absent", "--work", "work", "--out", "out"]);
+    // Runs end at once here, for lack of data.
+    person.fails(3, &distill);
+    let held = fs::File::open(person.path("work/lock")).unwrap();
+    held.try_lock().unwrap();
+    let told = person.fails(7, &distill);
+    assert!(told.contains("another run works in work"), "{told}");
+    drop(held);
+    person.fails(3, &distill);
+}

@@ -192,8 +192,8 @@ impl Vault {
         if let Some(other) = others.iter().find(|other| collection::model_name(other) == model) {
             return Ok(other.clone());
         }
-        let builtin = Encoder::compact_builtin()?;
-        if collection::model_name(&builtin) == model {
+        let mut builtin = Encoder::builtin_names().filter_map(|name| Encoder::builtin(name).ok());
+        if let Some(builtin) = builtin.find(|builtin| collection::model_name(builtin) == model) {
             return Ok(Arc::new(builtin));
         }
         let encoder = collection::model_name(&chosen);

@@ -57,7 +57,7 @@ pub struct ModelInfo {
 
 /// Use a model for new collections, and in commands that name none
 ///
-/// Collections keep the model that they were made with.
+/// Collections keep the model that they were made with. The pack in a folder is copied into your home first.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again"

@@ -1,6 +1,8 @@
 //! `pmirs model distill`.
 
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,6 +19,9 @@ use crate::exit::Exit;
 use crate::output::{Answer, BOLD, Output, bytes, plain};
 use crate::progress::steps;
 use crate::report::Failure;
+
+/// Held in the work folder by the run that works there.
+const LOCK: &str = "lock";
 
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -107,6 +112,7 @@ pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
         TrainError::Io { path, source } => Failure::file(&path, "read", &source),
         other => other.into(),
     })?;
+    let _held = take(&args.work)?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_at_interrupt(stop.clone())?;
     let mut progress = Training { output, bar: ProgressBar::hidden(), stop: &stop };
@@ -115,6 +121,24 @@ pub fn run(args: &ModelDistill, output: Output) -> Result<(), Failure> {
         plot::save(&figure, &args.out, "report").map_err(EvalError::from)?;
     }
     output.answer(&Distilled(report))
+}
+
+/// Makes the work folder, and takes it for this process until the file is dropped: two runs would write the same
+/// caches and checkpoints.
+fn take(work: &Path) -> Result<File, Failure> {
+    let path = work.join(LOCK);
+    let failed = |error| Failure::file(&path, "write", &error);
+    fs::create_dir_all(work).map_err(failed)?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            let error = format!("another run works in {}", work.display());
+            let hint = "wait for it, stop it with Ctrl-C, or name another folder with --work DIR";
+            Err(Failure::new(Exit::Exists, error, hint))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Where each step left the network: recall on the validation split against the size of its files, and against the

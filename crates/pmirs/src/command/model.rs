@@ -1,6 +1,7 @@
 //! `pmirs model add|list|info|use|remove|distill`.
 
 mod add;
+mod adopt;
 mod info;
 mod list;
 
@@ -13,7 +14,7 @@ use super::distill;
 use crate::cli::Model;
 use crate::exit::Exit;
 use crate::home;
-use crate::models::Models;
+use crate::models::{BUILT_IN, Models, built_in};
 use crate::output::Output;
 use crate::report::Failure;
 
@@ -32,9 +33,10 @@ pub fn run(command: &Model, output: Output) -> Result<(), Failure> {
 pub fn encoder(named: Option<&Path>) -> Result<Arc<Encoder>, Failure> {
     let Some(home) = home::settled() else {
         // Without a home there are no names and no choice.
-        return Ok(Arc::new(match named {
-            Some(folder) => Encoder::open(folder)?,
-            None => Encoder::compact_builtin()?,
+        let built_in = named.map_or(Some(BUILT_IN), |named| built_in(named.to_str()?));
+        return Ok(Arc::new(match (built_in, named) {
+            (None, Some(folder)) => Encoder::open(folder)?,
+            (name, _) => Encoder::builtin(name.unwrap_or(BUILT_IN))?,
         }));
     };
     let models = Models::of(home);

@@ -1,15 +1,14 @@
 //! `pmirs model add`: what somebody published becomes a pack of this home.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use pmirs_encoder::Encoder;
 use pmirs_encoder::import::{ImportOptions, import};
 use pmirs_encoder::pack::MANIFEST;
-use pmirs_encoder::{Encoder, EncoderError, Pack};
 use serde::Serialize;
 
+use super::adopt::{copy, name_of_folder};
 use super::info::Info;
 use super::models;
 use crate::cli::ModelAdd;
@@ -48,58 +47,31 @@ pub fn add(args: &ModelAdd, output: Output) -> Result<(), Failure> {
         let hint = format!("choose another with --name, or remove it with `pmirs model remove {name}`");
         return Err(Failure::new(Exit::Exists, error, hint));
     }
-    fs::create_dir_all(models.folder()).map_err(|error| Failure::file(models.folder(), "write", &error))?;
-    // Made beside its place, and moved there whole; what fails leaves nothing behind.
-    let draft = tempfile::Builder::new().prefix(".adding-").tempdir_in(models.folder());
-    let draft = draft.map_err(|error| Failure::file(models.folder(), "write", &error))?;
-    let bar = steps(output, 0);
-    bar.set_message("reading, converting and measuring");
-    match args.sources.as_slice() {
-        [folder] if folder.join(MANIFEST).is_file() => copy(folder, draft.path())?,
-        sources => {
-            let options = ImportOptions {
-                name: name.clone(),
-                licence: args.licence.clone(),
-                origin: "pmirs model add".into(),
-                calibrate: args.calibrate.clone(),
-            };
-            import(sources, &options, draft.path())?;
+    let info = models.make(&name, |draft| {
+        let bar = steps(output, 0);
+        bar.set_message("reading, converting and measuring");
+        match args.sources.as_slice() {
+            [folder] if folder.join(MANIFEST).is_file() => copy(folder, draft)?,
+            sources => {
+                let options = ImportOptions {
+                    name: name.clone(),
+                    licence: args.licence.clone(),
+                    origin: "pmirs model add".into(),
+                    calibrate: args.calibrate.clone(),
+                };
+                import(sources, &options, draft)?;
+            }
         }
-    }
-    bar.finish_and_clear();
-    let info = Info::of(&Encoder::open(draft.path())?)?;
-    fs::rename(draft.path(), &place).map_err(|error| Failure::file(&place, "write", &error))?;
-    // Moved, so that there is nothing left to remove.
-    drop(draft.keep());
+        bar.finish_and_clear();
+        Info::of(&Encoder::open(draft)?)
+    })?;
     output.answer(&Added { model: name, info })
-}
-
-/// Takes over a folder that is a pack already, after checking every file of it. Files that no tower names stay
-/// behind: only named ones are known to have plain names.
-fn copy(folder: &Path, to: &Path) -> Result<(), Failure> {
-    let pack = Pack::open(folder).map_err(EncoderError::from)?;
-    let write = |file: &str, bytes: &[u8]| {
-        let path = to.join(file);
-        fs::write(&path, bytes).map_err(|error| Failure::file(&path, "write", &error))
-    };
-    let mut manifest = pack.manifest().clone();
-    let named = [&manifest.image.weights, &manifest.text.weights, &manifest.text.tokenizer];
-    let named: BTreeSet<String> = named.into_iter().flatten().cloned().collect();
-    for file in &named {
-        write(file, &pack.read(file).map_err(EncoderError::from)?)?;
-    }
-    manifest.sha256.retain(|file, _| named.contains(file));
-    write(MANIFEST, manifest.to_toml().map_err(EncoderError::from)?.as_bytes())
 }
 
 /// A single folder gives its name.
 fn name_of(sources: &[PathBuf]) -> Result<String, Failure> {
     let name = match sources {
-        [folder] if folder.is_dir() => folder.canonicalize().ok().and_then(|folder| {
-            let name = folder.file_name()?.to_str()?;
-            let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
-            Some(name.to_lowercase().chars().map(plain).collect())
-        }),
+        [folder] if folder.is_dir() => name_of_folder(folder),
         [missing] if !missing.exists() => {
             let error = format!("{} does not exist", missing.display());
             return Err(Failure::new(Exit::NotFound, error, "check the path for a typing mistake"));
