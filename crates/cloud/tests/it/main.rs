@@ -18,6 +18,7 @@ mod envelope;
 mod items;
 mod log;
 mod people;
+mod routes;
 mod search;
 mod stored;
 mod tls;
