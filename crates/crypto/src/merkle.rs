@@ -13,7 +13,7 @@
 //! Leaves lie in buckets by the first bits of their ids, and the nodes above the buckets are kept, so that a
 //! change costs a bucket of some dozens of hashes and one hash for each level above it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -77,8 +77,9 @@ impl Default for ItemSet {
 impl ItemSet {
     /// A set of these items; a later digest of the same item replaces an earlier one.
     pub fn new(items: impl IntoIterator<Item = (ItemId, [u8; 32])>) -> Self {
-        let mut set = Self::default();
-        set.apply(items.into_iter().map(|(item, digest)| (item, Some(digest))));
+        let leaves: BTreeMap<_, _> = items.into_iter().collect();
+        let mut set = Self { len: leaves.len(), ..Self::default() };
+        set.divide(leaves.into_iter().collect());
         set
     }
 
@@ -121,7 +122,8 @@ impl ItemSet {
             touched.insert(index);
             undo.push((item, before));
             if self.len > FULL << self.bits && self.bits < MOST_BITS {
-                self.split();
+                let leaves = std::mem::take(&mut self.buckets).into_iter().flatten().collect();
+                self.divide(leaves);
                 touched.clear();
             }
         }
@@ -166,10 +168,9 @@ impl ItemSet {
         self.nodes.get(place).copied().unwrap_or(Node::EMPTY)
     }
 
-    /// Makes more and smaller buckets; all nodes are made anew.
-    fn split(&mut self) {
-        let leaves: Vec<Leaf> = std::mem::take(&mut self.buckets).into_iter().flatten().collect();
-        self.bits = (leaves.len() / SPLIT).ilog2().min(MOST_BITS);
+    /// Puts sorted leaves into as many buckets as suit them; all nodes are made anew.
+    fn divide(&mut self, leaves: Vec<Leaf>) {
+        self.bits = (leaves.len() / SPLIT).checked_ilog2().unwrap_or(0).min(MOST_BITS);
         self.buckets = vec![Vec::new(); 1 << self.bits];
         self.nodes = vec![Node::EMPTY; 2 << self.bits];
         for leaf in leaves {
