@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use pmirs_crypto::{Identity, IdentitySeed, PublicIdentity, ServerKey};
+use pmirs_crypto::{DeviceKey, DevicePublicKey, Identity, IdentitySeed, PublicIdentity, ServerKey};
 use pmirs_wire::Digest;
 use tokio::sync::Semaphore;
 
 use crate::clock;
+use crate::commitment::Commitments;
 use crate::config::Limits;
 use crate::folder::FirstInvite;
 use crate::metrics::Metrics;
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) store: Box<dyn Store>,
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) rankings: Rankings,
+    pub(crate) commitments: Commitments,
     pub(crate) key: ServerKey,
     /// The fingerprint of the server's public key: what invites pin and logins sign.
     pub(crate) fingerprint: Digest,
@@ -33,6 +35,8 @@ pub(crate) struct App {
     /// An identity that nobody holds: a login to an account that does not exist is checked against it, so that
     /// it takes as long as any other.
     pub(crate) nobody: PublicIdentity,
+    /// The same for a device.
+    pub(crate) no_device: DevicePublicKey,
     /// Requests in work.
     pub(crate) requests: Semaphore,
     /// MiB of large bodies in transit.
@@ -52,6 +56,7 @@ impl App {
             store,
             blobs,
             rankings: Rankings::new(),
+            commitments: Commitments::default(),
             fingerprint: Digest(key.public().fingerprint()),
             key,
             first_invite,
@@ -60,6 +65,7 @@ impl App {
             replays: Replays::new(limits.remembered_requests, window_ms, clock::now_ms()),
             metrics: Metrics::new(),
             nobody: Identity::from_seed(&IdentitySeed::generate(&mut clock::system_rng())).public(),
+            no_device: DeviceKey::generate(&mut clock::system_rng()).public(),
             requests: Semaphore::new(limits.requests),
             body_memory: Arc::new(Semaphore::new(limits.body_memory_mib as usize)),
             limits,

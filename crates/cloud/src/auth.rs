@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use pmirs_crypto::Token;
+use pmirs_crypto::{PublicIdentity, Token};
 use pmirs_wire::collection::Role;
 use pmirs_wire::{AccountId, CollectionId};
 
 use crate::app::App;
+use crate::check;
 use crate::clock;
 use crate::refusal::Refusal;
 use crate::storage::{Membership, SecretHash};
@@ -52,15 +53,27 @@ impl App {
         collection: &CollectionId,
         least: Role,
     ) -> Result<Membership, Refusal> {
+        let (_, membership) = self.invited(bearer, collection)?;
+        check::role(membership.role, membership.accepted, least)?;
+        Ok(membership)
+    }
+
+    /// The caller, and the caller's part in a collection, accepted or not.
+    pub(crate) fn invited(
+        &self,
+        bearer: Bearer,
+        collection: &CollectionId,
+    ) -> Result<(AccountId, Membership), Refusal> {
         let account = self.authenticate(bearer)?;
         let membership =
             self.store.membership(&account, collection)?.ok_or_else(|| Refusal::not_found("collection"))?;
-        if membership.role < least {
-            return Err(Refusal::forbidden(match least {
-                Role::Owner => "only an owner of the collection may do this",
-                _ => "a reader of the collection may not change it",
-            }));
-        }
-        Ok(membership)
+        Ok((account, membership))
+    }
+
+    /// An account's public identity, and the same encoded.
+    pub(crate) fn identity(&self, account: &AccountId) -> Result<(PublicIdentity, Vec<u8>), Refusal> {
+        let encoded = self.store.identity(account)?.ok_or_else(|| Refusal::not_found("account"))?;
+        let identity = PublicIdentity::from_bytes(&encoded).map_err(|error| Refusal::internal(&error))?;
+        Ok((identity, encoded))
     }
 }

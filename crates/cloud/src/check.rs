@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use pmirs_crypto::PublicIdentity;
 use pmirs_wire::collection::{NewCollection, Protection, Role};
-use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
+use pmirs_wire::item::{NewItem, RemoveItems, VeiledVector};
 use pmirs_wire::search::Search;
-use pmirs_wire::{CollectionId, ItemId, limits};
+use pmirs_wire::{CollectionId, DeviceId, ItemId, limits};
 
 use crate::refusal::Refusal;
 use crate::storage::Membership;
@@ -21,6 +21,11 @@ pub(crate) fn collection_id(text: &str) -> Checked<CollectionId> {
 /// An item's identifier in a path.
 pub(crate) fn item_id(text: &str) -> Checked<ItemId> {
     text.parse().map_err(|_| Refusal::not_found("item"))
+}
+
+/// A device's identifier in a path.
+pub(crate) fn device_id(text: &str) -> Checked<DeviceId> {
+    text.parse().map_err(|_| Refusal::not_found("device"))
 }
 
 /// Exactly `N` bytes.
@@ -54,10 +59,24 @@ pub(crate) fn new_collection(new: &NewCollection, creator: &PublicIdentity) -> C
     Ok(())
 }
 
+/// A member's role against the least that is wanted.
+pub(crate) fn role(role: Role, accepted: bool, least: Role) -> Checked {
+    if !accepted {
+        return Err(Refusal::forbidden("the collection was shared with you: accept it first"));
+    }
+    if role < least {
+        return Err(Refusal::forbidden(match least {
+            Role::Owner => "only an owner of the collection may do this",
+            _ => "a reader of the collection may not change it",
+        }));
+    }
+    Ok(())
+}
+
 /// A batch of additions to a collection by a member.
-pub(crate) fn new_items(new: &NewItems, membership: &Membership) -> Checked {
-    batch(new.items.iter().map(|item| item.item))?;
-    let items = || new.items.iter().enumerate();
+pub(crate) fn new_items(new: &[NewItem], membership: &Membership) -> Checked {
+    batch(new.iter().map(|item| item.item))?;
+    let items = || new.iter().enumerate();
     items().try_for_each(|(i, item)| new_item(&format!("items[{i}]"), item, membership))
 }
 
@@ -120,7 +139,7 @@ fn veiled(field: &str, vector: &VeiledVector, membership: &Membership) -> Checke
 }
 
 /// Something sealed: never empty, since sealing adds bytes, and within its limit.
-fn sealed(field: &str, bytes: &[u8], limit: usize) -> Checked {
+pub(crate) fn sealed(field: &str, bytes: &[u8], limit: usize) -> Checked {
     match bytes.len() {
         0 => Err(Refusal::bad(format!("{field} is empty"))),
         got if got > limit => {
@@ -130,7 +149,8 @@ fn sealed(field: &str, bytes: &[u8], limit: usize) -> Checked {
     }
 }
 
-fn batch(items: impl ExactSizeIterator<Item = ItemId>) -> Checked {
+/// A batch of items, each once.
+pub(crate) fn batch(items: impl ExactSizeIterator<Item = ItemId>) -> Checked {
     let got = items.len();
     if got == 0 {
         return Err(Refusal::bad("items is empty"));

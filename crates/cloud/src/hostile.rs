@@ -3,14 +3,16 @@
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Method, StatusCode};
-use pmirs_crypto::{Identity, IdentitySeed, Token};
+use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Identity, IdentitySeed, Token};
 use pmirs_wire::account::{ChallengeRequest, Login, Register};
 use pmirs_wire::collection::{EpochGrant, NewCollection, Protection, Role};
+use pmirs_wire::device::{DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{self, InnerRequest, InnerResponse};
 use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
+use pmirs_wire::log::{Action, Append, Entry, Leaf, Payload, SignedEntry};
 use pmirs_wire::problem::Problem;
 use pmirs_wire::search::Search;
-use pmirs_wire::{AccountId, Bytes, CollectionId, ItemId, Message, decode, encode};
+use pmirs_wire::{AccountId, Bytes, CollectionId, DeviceId, Digest, ItemId, Message, decode, encode};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tower::ServiceExt;
@@ -44,8 +46,8 @@ impl World {
         let token = Token::generate(&mut rng(1));
         store.add_invite(&[1; 32], 0).unwrap();
         let public = identity.public().to_bytes();
-        store.register(&[1; 32], &NewAccount { id, identity: &public, created_ms: 0 }).unwrap();
-        let session = SessionRecord { account: id, expires_ms: now_ms() + 3_600_000 };
+        store.register(&[1; 32], &NewAccount { id, identity: &public, name: None, created_ms: 0 }).unwrap();
+        let session = SessionRecord { account: id, device: None, expires_ms: now_ms() + 3_600_000 };
         store.add_session(&token.hash(), &session, 0).unwrap();
         let world = Self { service: server.service(), server, token, _folder: folder };
         let made = world.ask(&Method::POST, "/v1/collections", encode(&collection()).unwrap(), false).await;
@@ -101,17 +103,27 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         content: Bytes(vec![3; 20]),
     };
     let (code, signature) = (Bytes(vec![1; 32]), Bytes(vec![2; 64]));
+    let key = DeviceKey::generate(&mut rng(3)).public();
+    let device = DeviceId(key.id());
+    let certificate = DeviceCertificate::issue(&identity(), key, 1);
     vec![
         door(
             "/v1/accounts",
             &Register {
                 code: code.clone(),
                 identity: Bytes(identity().public().to_bytes()),
+                name: Some("anna".into()),
                 signature: signature.clone(),
             },
         ),
         door("/v1/login/challenge", &ChallengeRequest { account }),
-        door("/v1/login", &Login { account, nonce: code, signature }),
+        door("/v1/login", &Login { account, nonce: code.clone(), signature: signature.clone() }),
+        door(
+            "/v1/login/device",
+            &DeviceLogin { account, device, nonce: code.clone(), signature: signature.clone() },
+        ),
+        door("/v1/devices", &NewDevice { certificate: Bytes(certificate.to_bytes()) }),
+        door("/v1/collections/05050505050505050505050505050505/log", &append()),
         door("/v1/collections", &collection()),
         door("/v1/collections/05050505050505050505050505050505/items", &NewItems { items: vec![item] }),
         door(
@@ -123,6 +135,25 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
             &Search { epoch: 0, query: vector(), skip: 0, count: 5 },
         ),
     ]
+}
+
+/// An addition to a log that was begun, as far as its author knows.
+fn append() -> Append {
+    let leaf = Leaf { item: ItemId([3; 16]), epoch: 0, digest: Digest([4; 32]) };
+    let entry = encode(&Entry {
+        collection: ID,
+        number: 1,
+        previous: Digest([5; 32]),
+        epoch: 0,
+        author: AccountId(identity().public().fingerprint()),
+        at_ms: now_ms(),
+        action: Action::Add { items: vec![leaf] },
+        items: 1,
+        root: Digest([6; 32]),
+    })
+    .unwrap();
+    let signature = Bytes(identity().sign(Context::Change, &entry).0.to_vec());
+    Append { entry: SignedEntry { entry: Bytes(entry), signature }, payload: Payload::Nothing }
 }
 
 /// A damaged copy: bits flipped, cut, stretched, lengths blown up, or nothing of it left.

@@ -20,8 +20,12 @@ pub enum Class {
     Identifier,
     /// A public key.
     PublicKey,
-    /// SHA-256 of a secret with full entropy.
+    /// SHA-256 of a secret with full entropy, or of what is sealed or signed.
     Hash,
+    /// Signed by a person: who did what to which items and members, and no word of what they show.
+    Signed,
+    /// A name that a person chose to be found by.
+    ChosenName,
     /// Authenticated ciphertext under a collection's keys.
     Sealed,
     /// A collection key wrapped for a member.
@@ -67,9 +71,37 @@ type Columns = &'static [(&'static str, Class)];
 
 /// Every table with every column.
 const TABLES: &[(&str, Columns)] = &[
-    ("accounts", &[("id", Class::Identifier), ("identity", Class::PublicKey), ("created_ms", Class::Public)]),
+    (
+        "accounts",
+        &[
+            ("id", Class::Identifier),
+            ("identity", Class::PublicKey),
+            ("created_ms", Class::Public),
+            ("name", Class::ChosenName),
+            ("admin", Class::Public),
+        ],
+    ),
+    (
+        "devices",
+        &[
+            ("id", Class::Identifier),
+            ("account", Class::Identifier),
+            ("key", Class::PublicKey),
+            ("certificate", Class::Signed),
+            ("created_ms", Class::Public),
+            ("revoked_ms", Class::Public),
+        ],
+    ),
     ("invites", &[("code", Class::Hash), ("created_ms", Class::Public), ("spent_by", Class::Identifier)]),
-    ("sessions", &[("token", Class::Hash), ("account", Class::Identifier), ("expires_ms", Class::Public)]),
+    (
+        "sessions",
+        &[
+            ("token", Class::Hash),
+            ("account", Class::Identifier),
+            ("expires_ms", Class::Public),
+            ("device", Class::Identifier),
+        ],
+    ),
     (
         "collections",
         &[
@@ -83,6 +115,27 @@ const TABLES: &[(&str, Columns)] = &[
             ("items", Class::Public),
             ("bytes", Class::Public),
             ("seq", Class::Public),
+            ("epoch", Class::Public),
+        ],
+    ),
+    (
+        "members",
+        &[
+            ("place", Class::Public),
+            ("member", Class::Identifier),
+            ("role", Class::Public),
+            ("accepted", Class::Public),
+            ("since_number", Class::Public),
+        ],
+    ),
+    (
+        "log",
+        &[
+            ("place", Class::Public),
+            ("number", Class::Public),
+            ("entry", Class::Signed),
+            ("signature", Class::Signed),
+            ("hash", Class::Hash),
         ],
     ),
     (
@@ -108,6 +161,7 @@ const TABLES: &[(&str, Columns)] = &[
             ("content_len", Class::Public),
             ("meta", Class::Sealed),
             ("embedding", Class::Sealed),
+            ("leaf", Class::Hash),
         ],
     ),
     (

@@ -5,6 +5,8 @@
 //! folder must show every acknowledged item whole, every acknowledged removal done, and the batch that was in
 //! flight either whole or absent. A killed process leaves the system's caches alive; what a power cut would lose
 //! is bounded by the syncs that come before each acknowledgement.
+//!
+//! The first half changes a collection without a log; then the log begins, and every change is an entry of it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +15,9 @@
     reason = "a test may panic, and reports"
 )]
 
+#[path = "it/chain.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod chain;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
 
@@ -22,10 +27,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use chain::{Chain, leaves, sign};
 use client::{Http, User, account, item, rng, stored, vector};
 use pmirs_cloud::{Class, Config, Embedded, Invite, inspect};
+use pmirs_crypto::merkle::ItemSet;
 use pmirs_wire::collection::Protection;
 use pmirs_wire::item::{Change, NewItem};
+use pmirs_wire::log::{Action, Append, Payload};
 use pmirs_wire::{CollectionId, ItemId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
@@ -73,8 +81,12 @@ fn kill_and_compare() {
     let (mut child, url, invite) = start(folder.path());
     let mut user = User::join(&url, 1, &Invite::from_text(&invite).unwrap());
     user.create(ID, Protection::Veiled);
+    let mut chain: Option<Chain> = None;
     for kill in 0..KILLS {
-        let in_flight = change_until_dead(&user, child, &mut rng, &mut live, &mut tally);
+        if kill == KILLS / 2 {
+            chain = Some(begin(&user, &live));
+        }
+        let in_flight = change_until_dead(&user, child, &mut rng, &mut live, &mut chain, &mut tally);
         if kill % 4 == 3 {
             die_while_starting(folder.path(), &mut rng);
         }
@@ -83,13 +95,32 @@ fn kill_and_compare() {
         user.http = Http::new(&url);
         settle(&user, in_flight, &mut live, &mut tally);
         compare(&user, folder.path(), &live, &mut rng);
+        if let Some(chain) = &mut chain {
+            // Follows every entry, each against its root; the last one fits what is there.
+            chain.catch_up(&user);
+            assert_eq!(chain.set.root(), committed(&live).root(), "seed {SEED}");
+        }
     }
+    assert!(chain.is_some_and(|chain| chain.next > KILLS.into()), "hardly any entries (seed {SEED})");
     child.kill().unwrap();
     child.wait().unwrap();
     let Tally { acknowledged, whole, absent } = tally;
     println!("{KILLS} kills, {acknowledged} acknowledged; in flight: {whole} whole, {absent} absent");
     assert!(acknowledged > KILLS, "hardly anything was written (seed {SEED})");
     assert!(whole + absent > KILLS / 2, "the kills did not hit writes (seed {SEED})");
+}
+
+fn committed(live: &HashMap<ItemId, NewItem>) -> ItemSet {
+    let all: Vec<NewItem> = live.values().cloned().collect();
+    ItemSet::new(leaves(&all).into_iter().map(|leaf| (leaf.item.0, leaf.digest.0)))
+}
+
+/// Begins the log of the collection with what it holds.
+fn begin(user: &User, live: &HashMap<ItemId, NewItem>) -> Chain {
+    let mut chain = Chain { set: committed(live), ..Chain::unbegun(ID) };
+    let create = chain.create(user, Protection::Veiled);
+    chain.done(user, create, Payload::Nothing);
+    chain
 }
 
 /// A child that answers: its process, address and first invite.
@@ -116,6 +147,7 @@ fn change_until_dead(
     mut child: Child,
     rng: &mut ChaCha20Rng,
     live: &mut HashMap<ItemId, NewItem>,
+    chain: &mut Option<Chain>,
     tally: &mut Tally,
 ) -> InFlight {
     let delay = Duration::from_micros(u64::from(rng.next_u32()) % 150_000);
@@ -128,6 +160,24 @@ fn change_until_dead(
         });
         loop {
             let change = draw(rng, live);
+            if let Some(chain) = chain {
+                let (action, payload) = match &change {
+                    InFlight::Add(items) => {
+                        (Action::Add { items: leaves(items) }, Payload::Items(items.clone()))
+                    }
+                    InFlight::Remove(items) => (Action::Remove { items: items.clone() }, Payload::Nothing),
+                };
+                let entry = chain.entry(user, action);
+                let append = Append { entry: sign(user, &entry), payload };
+                let body = pmirs_wire::encode(&append).unwrap();
+                let answer = user.try_ask(post(), &format!("/v1/collections/{ID}/log"), &body);
+                let Ok(reply) = answer else { return change };
+                reply.message::<pmirs_wire::log::Head>();
+                chain.follow(&append.entry, &entry);
+                tally.acknowledged += 1;
+                apply(change, live);
+                continue;
+            }
             let answer = match &change {
                 InFlight::Add(items) => {
                     let body = pmirs_wire::encode(&pmirs_wire::item::NewItems { items: items.clone() });

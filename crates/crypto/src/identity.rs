@@ -135,6 +135,10 @@ pub enum Context {
     Item,
     /// An entry of a collection's log of changes.
     Change,
+    /// A device that a person lets act for them.
+    Certificate,
+    /// Whatever a device signs with its own key.
+    Device,
 }
 
 impl Context {
@@ -146,11 +150,13 @@ impl Context {
             Self::Collection => "collection",
             Self::Item => "item",
             Self::Change => "change",
+            Self::Certificate => "certificate",
+            Self::Device => "device",
         }
     }
 
     /// Names hold no zero byte, so no message of one context is a message of another.
-    fn frame(self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn frame(self, message: &[u8]) -> Vec<u8> {
         [b"pmirs/signature/v1/", self.name().as_bytes(), &[0], message].concat()
     }
 }

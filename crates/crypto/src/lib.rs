@@ -13,6 +13,10 @@
 //! CollectionKey ──HKDF(collection, epoch)──> content, metadata, veil, token keys
 //!   granted to members by `grant`
 //!
+//! DeviceKey ──HKDF──> Ed25519 key pair         signs for one device, certified by the identity
+//!
+//! merkle: one digest for all items of a collection, which the log of changes signs
+//!
 //! ServerKey: every request and answer travels in an `envelope`
 //! ```
 //!
@@ -44,12 +48,15 @@ mod aead;
 mod bytes;
 mod collection;
 mod content;
+mod device;
 pub mod envelope;
 mod error;
 pub mod grant;
 mod hash;
+mod history;
 mod identity;
 mod locked;
+pub mod merkle;
 mod place;
 mod prg;
 mod record;
@@ -62,10 +69,12 @@ mod vectors;
 
 pub use collection::{CollectionKey, EpochKeys, TokenKey, VeilSeed};
 pub use content::{CHUNK, ContentKey, MAX_CONTENT, plain_len, sealed_len};
+pub use device::{DeviceCertificate, DeviceKey, DevicePublicKey};
 pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
 pub use error::{Error, StreamError};
 pub use grant::GrantContext;
 pub use hash::{constant_time_eq, sha256};
+pub use history::{entry_hash, head_words, leaf_digest};
 pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
 pub use place::{CollectionId, ItemId, Kind, Place};

@@ -59,6 +59,7 @@ mod tests {
     fn every_secret_wipes_itself() {
         zeroised::<crate::IdentitySeed>();
         zeroised::<crate::CollectionKey>();
+        zeroised::<crate::DeviceKey>();
         zeroised::<crate::record::LocalSecret>();
         zeroised::<crate::Token>();
         zeroised::<crate::TokenKey>();

@@ -18,8 +18,8 @@ use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
 use pmirs_crypto::{
-    Context, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener, ServerKey, ServerPublicKey,
-    Token, grant,
+    Context, DeviceCertificate, DeviceKey, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener,
+    ServerKey, ServerPublicKey, Token, entry_hash, grant, head_words, leaf_digest, merkle,
 };
 use rand_chacha::rand_core::Rng;
 use world::{CHEAP, COLLECTION, GRANT, PLACE, World, rng, world};
@@ -86,6 +86,30 @@ fn identities() {
     let locked = LockedIdentity::from_bytes(&golden("locked_identity.hex", &made.to_bytes())).unwrap();
     assert_eq!(locked.unlock(PASSPHRASE).unwrap(), world.seed);
     assert_eq!(locked.unlock("correct horse battery staple\u{301}").unwrap(), world.seed, "the same in NFD");
+}
+
+#[test]
+fn devices() {
+    let world = world();
+    let device = DeviceKey::generate(&mut rng(9));
+    let made = DeviceCertificate::issue(&world.anna, device.public(), 1_700_000_000_000);
+    let certificate = golden("device_certificate.hex", &made.to_bytes());
+    assert_eq!(DeviceCertificate::open(&world.anna.public(), &certificate), Ok(made));
+    golden("device_id.hex", &device.public().id());
+    let signature = golden("device_signature.hex", &device.sign(MESSAGE).0);
+    let signature = pmirs_crypto::Signature(signature.try_into().unwrap());
+    assert_eq!(device.public().verify(MESSAGE, &signature), Ok(()));
+}
+
+/// What a log of changes is made of: a history that is signed breaks if one of them changes.
+#[test]
+fn histories() {
+    golden("leaf_digest.hex", &leaf_digest(&PLACE.item, 7, b"meta", b"embedding"));
+    let hash = entry_hash(b"entry", &[5; 64]);
+    golden("entry_hash.hex", &hash);
+    golden("head_words.hex", head_words(&hash).as_bytes());
+    let leaves = (0..100_u8).map(|i| (pmirs_crypto::sha256(&[i])[..16].try_into().unwrap(), [i; 32]));
+    golden("item_set_root.hex", &merkle::ItemSet::new(leaves).root());
 }
 
 #[test]
@@ -340,6 +364,8 @@ fn sign_again(world: &World, mut granted: Vec<u8>) -> Vec<u8> {
 fn bad_keys() -> Vec<Bad> {
     let public = |_: &World, bytes: &[u8]| PublicIdentity::from_bytes(bytes).map(drop);
     let locked = |_: &World, bytes: &[u8]| LockedIdentity::from_bytes(bytes)?.unlock(PASSPHRASE).map(drop);
+    let certificate =
+        |world: &World, bytes: &[u8]| DeviceCertificate::open(&world.anna.public(), bytes).map(drop);
     let token = |_: &World, bytes: &[u8]| Token::from_text(std::str::from_utf8(bytes).unwrap()).map(drop);
     let limit = |parameter, min, max, got| Error::Argon2Limit { parameter, min, max, got };
     vec![
@@ -390,6 +416,24 @@ fn bad_keys() -> Vec<Bad> {
             make: |world| LockedIdentity::lock(&world.seed, "guess", CHEAP, &mut rng(5)).unwrap().to_bytes(),
             open: locked,
             error: Error::WrongPassphrase,
+        },
+        Bad {
+            name: "bad_device_certificate_version.hex",
+            make: |_| with("device_certificate.hex", 0, |_| 2),
+            open: certificate,
+            error: Error::Version { what: "device certificate", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_device_certificate_time.hex",
+            make: |_| with("device_certificate.hex", 40, flip),
+            open: certificate,
+            error: Error::BadSignature { context: "certificate" },
+        },
+        Bad {
+            name: "bad_device_certificate_short.hex",
+            make: |_| read("device_certificate.hex")[..104].to_vec(),
+            open: certificate,
+            error: Error::Length { what: "device certificate", expected: 105, got: 104 },
         },
         Bad {
             name: "bad_server_key_version.hex",

@@ -11,8 +11,9 @@
 mod world;
 
 use pmirs_crypto::{
-    CHUNK, Context, Error, GrantContext, IdentitySeed, Kind, LocalKey, LockedIdentity, Place, PublicIdentity,
-    ServerKey, ServerPublicKey, Signature, StreamError, Token, VeilSeed, grant, plain_len, sealed_len,
+    CHUNK, Context, DeviceCertificate, DeviceKey, DevicePublicKey, Error, GrantContext, IdentitySeed, Kind,
+    LocalKey, LockedIdentity, Place, PublicIdentity, ServerKey, ServerPublicKey, Signature, StreamError,
+    Token, VeilSeed, grant, plain_len, sealed_len,
 };
 use proptest::prelude::*;
 use rand_chacha::rand_core::Rng;
@@ -121,7 +122,7 @@ type Decoder = (&'static str, fn(&World, &[u8]) -> Result<(), Error>);
 
 /// Everything that reads bytes from a disk or a network. A key with no checksum of its own is read and then
 /// compared with the right one, as pinning does.
-const DECODERS: [Decoder; 10] = [
+const DECODERS: [Decoder; 11] = [
     ("record", |world, bytes| world.keys.metadata.open(&PLACE, bytes).map(drop)),
     ("local file", |world, bytes| world.anna.local_key("cache").open(b"index", bytes).map(drop)),
     ("content", |world, bytes| world.keys.content.open(&PLACE, bytes).map(drop)),
@@ -142,6 +143,7 @@ const DECODERS: [Decoder; 10] = [
         if bytes[1..13] == good_locked()[1..13] { locked.unlock("passphrase").map(drop) } else { REFUSED }
     }),
     ("public identity", |world, bytes| pinned(PublicIdentity::from_bytes(bytes)? == world.anna.public())),
+    ("device certificate", |world, bytes| DeviceCertificate::open(&world.anna.public(), bytes).map(drop)),
     ("server's public key", |world, bytes| {
         pinned(ServerPublicKey::from_bytes(bytes)? == world.server.public())
     }),
@@ -157,12 +159,16 @@ fn good_locked() -> Vec<u8> {
     LockedIdentity::lock(&world().seed, "passphrase", CHEAP, &mut rng(5)).unwrap().to_bytes()
 }
 
+fn certificate(world: &World) -> DeviceCertificate {
+    DeviceCertificate::issue(&world.anna, DeviceKey::generate(&mut rng(9)).public(), 1_700_000_000_000)
+}
+
 fn answer_opener(world: &World) -> pmirs_crypto::ResponseOpener {
     world.server.public().seal_request(&mut rng(7), b"request").1
 }
 
 /// One good value for each decoder, in the same order.
-fn good_values(world: &World) -> [Vec<u8>; 10] {
+fn good_values(world: &World) -> [Vec<u8>; 11] {
     let (request, _) = world.server.public().seal_request(&mut rng(7), b"request");
     let (_, sealer) = world.server.open_request(&request).unwrap();
     [
@@ -175,6 +181,7 @@ fn good_values(world: &World) -> [Vec<u8>; 10] {
         sealer.seal(&mut rng(8), b"answer"),
         good_locked(),
         world.anna.public().to_bytes(),
+        certificate(world).to_bytes(),
         world.server.public().to_bytes(),
     ]
 }
@@ -337,7 +344,14 @@ fn a_signature_fits_one_signer_context_and_message() {
     let signature = world.anna.sign(Context::Item, b"digest");
     let anna = world.anna.public();
     assert_eq!(anna.verify(Context::Item, b"digest", &signature), Ok(()));
-    for context in [Context::Login, Context::Grant, Context::Collection, Context::Change] {
+    for context in [
+        Context::Login,
+        Context::Grant,
+        Context::Collection,
+        Context::Change,
+        Context::Certificate,
+        Context::Device,
+    ] {
         let refused = Err(Error::BadSignature { context: context.name() });
         assert_eq!(anna.verify(context, b"digest", &signature), refused);
     }
@@ -345,6 +359,31 @@ fn a_signature_fits_one_signer_context_and_message() {
     assert_eq!(anna.verify(Context::Item, b"Digest", &signature), refused);
     assert_eq!(world.ben.public().verify(Context::Item, b"digest", &signature), refused);
     assert_eq!(anna.verify(Context::Item, b"digest", &Signature([0; 64])), refused);
+}
+
+#[test]
+fn a_device_signs_for_itself_and_is_certified_by_one_identity() {
+    let world = world();
+    let (device, other) = (DeviceKey::generate(&mut rng(9)), DeviceKey::generate(&mut rng(10)));
+    let signature = device.sign(b"challenge");
+    assert_eq!(device.public().verify(b"challenge", &signature), Ok(()));
+    let refused = Err(Error::BadSignature { context: "device" });
+    assert_eq!(device.public().verify(b"Challenge", &signature), refused);
+    assert_eq!(other.public().verify(b"challenge", &signature), refused);
+    assert_eq!(
+        DeviceKey::from_secret(device.expose_secret()).public(),
+        device.public(),
+        "kept and read again"
+    );
+    assert_ne!(device.public().id(), other.public().id());
+
+    let bytes = certificate(&world).to_bytes();
+    let opened = DeviceCertificate::open(&world.anna.public(), &bytes).unwrap();
+    assert_eq!((opened.device(), opened.created_ms()), (device.public(), 1_700_000_000_000));
+    let refused = Err(Error::BadSignature { context: "certificate" });
+    assert_eq!(DeviceCertificate::open(&world.ben.public(), &bytes), refused);
+    let neutral = [1_u8].into_iter().chain([0; 31]).collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(DevicePublicKey::from_bytes(&neutral), Err(Error::Malformed { what: "device key" }));
 }
 
 #[test]
@@ -405,6 +444,7 @@ fn secrets_print_their_kind_alone() {
         format!("{:?}", Token::generate(&mut rng)),
         format!("{:?}", LocalKey::generate(&mut rng)),
         format!("{:?}", VeilSeed::generate(&mut rng)),
+        format!("{:?}", DeviceKey::generate(&mut rng)),
         format!("{opener:?}"),
     ];
     for text in &printed {

@@ -80,7 +80,11 @@ pub struct Register {
     pub code: Bytes,
     /// The public identity, encoded by `pmirs-crypto`.
     pub identity: Bytes,
-    /// Proves that the identity's owner asks: over [`Register::signed_bytes`].
+    /// What others find the account by, if by anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Proves that the identity's owner asks: over [`Register::signed_bytes`], or with a name over
+    /// [`Register::signed_bytes_named`].
     pub signature: Bytes,
 }
 
@@ -93,6 +97,11 @@ impl Register {
     /// What a registration signs: the server it is meant for and the invite it spends.
     pub fn signed_bytes(server: &Digest, code: &[u8]) -> Vec<u8> {
         [b"pmirs register v1".as_slice(), &server.0, code].concat()
+    }
+
+    /// What a registration with a name signs; a code has a fixed length, so the name follows it.
+    pub fn signed_bytes_named(server: &Digest, code: &[u8], name: &str) -> Vec<u8> {
+        [b"pmirs register named v1".as_slice(), &server.0, code, name.as_bytes()].concat()
     }
 }
 

@@ -80,6 +80,10 @@ identifier!(
     AccountId, 32
 );
 identifier!(
+    /// A device: part of a digest of its public key.
+    DeviceId, 16
+);
+identifier!(
     /// A SHA-256 digest.
     Digest, 32
 );

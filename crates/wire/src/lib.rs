@@ -6,7 +6,8 @@
 //!
 //! Two kinds of message live here, and the difference matters:
 //!
-//! - what the cloud reads: [`account`], [`collection`], [`item`], [`search`], [`envelope`];
+//! - what the cloud reads: [`account`], [`device`], [`people`], [`collection`], [`log`], [`item`],
+//!   [`search`], [`envelope`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
 //! ```
@@ -22,13 +23,16 @@
 pub mod account;
 mod codec;
 pub mod collection;
+pub mod device;
 pub mod envelope;
 mod id;
 pub mod item;
 pub mod limits;
+pub mod log;
+pub mod people;
 pub mod problem;
 pub mod sealed;
 pub mod search;
 
 pub use codec::{DecodeError, EncodeError, Message, decode, encode};
-pub use id::{AccountId, Bytes, CollectionId, Digest, IdError, ItemId};
+pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, IdError, ItemId};

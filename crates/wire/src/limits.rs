@@ -16,6 +16,16 @@ pub const GRANT: usize = 8 << 10;
 pub const VEILED_DIM: usize = 4096;
 /// Items in one batch of additions, removals or changes.
 pub const BATCH_ITEMS: usize = 512;
+/// Bytes of an encoded entry of a log.
+pub const LOG_ENTRY: usize = 256 << 10;
+/// Bytes of entries after which a page of a log ends.
+pub const LOG_PAGE: usize = 4 << 20;
+/// Members of a collection, and epochs that are live at a time.
+pub const MEMBERS: usize = 1024;
+/// Devices of one account, revoked ones too.
+pub const DEVICES: usize = 256;
+/// Characters of a person's name.
+pub const PERSON_NAME: usize = 64;
 /// Candidates in one answer to a search.
 pub const CANDIDATES: usize = 4096;
 /// Bytes of any request or answer inside its envelope.

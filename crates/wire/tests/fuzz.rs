@@ -24,6 +24,16 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::collection::NewCollection>(bytes);
     one::<pmirs_wire::collection::CollectionRecord>(bytes);
     one::<pmirs_wire::collection::CollectionList>(bytes);
+    one::<pmirs_wire::device::NewDevice>(bytes);
+    one::<pmirs_wire::device::Device>(bytes);
+    one::<pmirs_wire::device::DeviceList>(bytes);
+    one::<pmirs_wire::device::DeviceLogin>(bytes);
+    one::<pmirs_wire::people::Person>(bytes);
+    one::<pmirs_wire::log::Entry>(bytes);
+    one::<pmirs_wire::log::SignedEntry>(bytes);
+    one::<pmirs_wire::log::Append>(bytes);
+    one::<pmirs_wire::log::Head>(bytes);
+    one::<pmirs_wire::log::LogPage>(bytes);
     one::<pmirs_wire::item::NewItems>(bytes);
     one::<pmirs_wire::item::Stored>(bytes);
     one::<pmirs_wire::item::RemoveItems>(bytes);

@@ -13,12 +13,17 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER;
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role};
+use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector};
+use pmirs_wire::log::{Action, Append, Entry, Head, Leaf, LogPage, Payload, SignedEntry};
+use pmirs_wire::people::{Person, is_name};
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::search::{Candidate, Candidates, Search};
-use pmirs_wire::{AccountId, Bytes, CollectionId, DecodeError, Digest, ItemId, Message, decode, encode};
+use pmirs_wire::{
+    AccountId, Bytes, CollectionId, DecodeError, DeviceId, Digest, ItemId, Message, decode, encode,
+};
 
 /// Compares with the golden file, then checks what must fail: every prefix, a byte more, another version.
 fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {
@@ -89,9 +94,14 @@ fn account_messages() {
     let server = ServerInfo { version: "0.1.0".into(), public_key: bytes("key"), now_ms: 1_700_000_000_000 };
     check("server_info.hex", &server);
     check("invite.hex", &Invite { server: Digest([1; 32]), code: bytes("code") });
-    let register =
-        Register { code: bytes("code"), identity: bytes("identity"), signature: bytes("signature") };
+    let register = Register {
+        code: bytes("code"),
+        identity: bytes("identity"),
+        name: None,
+        signature: bytes("signature"),
+    };
     check("register.hex", &register);
+    check("register_named.hex", &Register { name: Some("anna".into()), ..register });
     check("challenge_request.hex", &ChallengeRequest { account: AccountId([7; 32]) });
     check("challenge.hex", &Challenge { nonce: bytes("nonce") });
     let account = AccountId([7; 32]);
@@ -111,6 +121,101 @@ fn collection_messages() {
     check("new_collection.hex", &new);
     check("collection_record.hex", &collection());
     check("collection_list.hex", &CollectionList { collections: vec![collection()] });
+}
+
+#[test]
+fn device_messages() {
+    let certificate = bytes("certificate");
+    check("new_device.hex", &NewDevice { certificate: certificate.clone() });
+    let id = DeviceId([5; 16]);
+    let device = Device { id, certificate, created_ms: 1_700_000_000_000, revoked_ms: None };
+    let revoked = Device { revoked_ms: Some(1_700_000_000_001), ..device.clone() };
+    check("device.hex", &device);
+    check("device_list.hex", &DeviceList { devices: vec![device, revoked] });
+    let account = AccountId([7; 32]);
+    let login = DeviceLogin { account, device: id, nonce: bytes("nonce"), signature: bytes("signature") };
+    check("device_login.hex", &login);
+}
+
+#[test]
+fn people() {
+    check("person.hex", &Person { name: "anna".into(), account: AccountId([7; 32]), identity: bytes("id") });
+    let longest = "x".repeat(64);
+    for good in ["a", "anna.b_c-9", &longest] {
+        assert!(is_name(good), "{good}");
+    }
+    for bad in ["", "Anna", "a b", "a/b", "\u{e4}", &(longest.clone() + "x")] {
+        assert!(!is_name(bad), "{bad}");
+    }
+}
+
+fn entry(action: Action) -> Entry {
+    Entry {
+        collection: CollectionId([8; 16]),
+        number: 4,
+        previous: Digest([4; 32]),
+        epoch: 3,
+        author: AccountId([7; 32]),
+        at_ms: 1_700_000_000_000,
+        action,
+        items: 2,
+        root: Digest([5; 32]),
+    }
+}
+
+#[test]
+fn log_messages() {
+    let leaf = Leaf { item: ItemId([9; 16]), epoch: 3, digest: Digest([2; 32]) };
+    let (member, digest) = (AccountId([6; 32]), Digest([1; 32]));
+    let grants = vec![(member, digest), (AccountId([7; 32]), digest)];
+    let (protection, role, identity) = (Protection::Veiled, Role::Writer, bytes("identity"));
+    for action in [
+        Action::Create { protection, header: Digest([3; 32]), identity: identity.clone(), grant: digest },
+        Action::Add { items: vec![leaf, leaf] },
+        Action::Remove { items: vec![leaf.item] },
+        Action::Replace { items: vec![leaf] },
+        Action::Share { member, identity, role, grants: vec![(2, digest), (3, digest)] },
+        Action::Accept,
+        Action::Leave,
+        Action::Revoke { member, grants: grants.clone() },
+        Action::Rotate { grants },
+        Action::Retire { epoch: 2 },
+    ] {
+        check(&format!("entry_{}.hex", action.name()), &entry(action));
+    }
+    let signed = SignedEntry { entry: bytes("entry"), signature: bytes("signature") };
+    check("signed_entry.hex", &signed);
+    let item = NewItem {
+        item: ItemId([9; 16]),
+        epoch: 3,
+        meta: bytes("meta"),
+        embedding: bytes("embedding"),
+        veiled: None,
+        content: bytes("content"),
+    };
+    for (file, payload) in [
+        ("append_nothing.hex", Payload::Nothing),
+        ("append_items.hex", Payload::Items(vec![item])),
+        ("append_grants.hex", Payload::Grants(vec![bytes("grant"), bytes("another")])),
+    ] {
+        check(file, &Append { entry: signed.clone(), payload });
+    }
+    check("head.hex", &Head { latest: Some(signed.clone()), hash: digest, seq: 12 });
+    check("head_empty.hex", &Head { latest: None, hash: Digest([0; 32]), seq: 0 });
+    check("log_page.hex", &LogPage { entries: vec![signed.clone(), signed], more: true });
+}
+
+/// The largest entries that the limits allow fit within the limit on their bytes.
+#[test]
+fn full_entries_fit() {
+    let leaf = Leaf { item: ItemId([0xff; 16]), epoch: u32::MAX, digest: Digest([0xff; 32]) };
+    let grants = vec![(AccountId([0xff; 32]), Digest([0xff; 32])); pmirs_wire::limits::MEMBERS];
+    for action in [
+        Action::Replace { items: vec![leaf; pmirs_wire::limits::BATCH_ITEMS] },
+        Action::Revoke { member: AccountId([0xff; 32]), grants },
+    ] {
+        encode(&entry(action)).unwrap();
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use pmirs_crypto::PublicIdentity;
 use pmirs_wire::AccountId;
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection, Role};
 use pmirs_wire::item::Stored;
@@ -23,7 +22,19 @@ pub(super) async fn list(
 ) -> Result<Answer<CollectionList>, Refusal> {
     let collections = app.run(move |app| {
         let account = app.authenticate(bearer)?;
-        Ok(app.store.collections(&account)?)
+        Ok(app.store.collections(&account, true)?)
+    });
+    Ok(Answer::ok(CollectionList { collections: collections.await? }))
+}
+
+/// What was shared with the caller and waits for an answer.
+pub(super) async fn shares(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+) -> Result<Answer<CollectionList>, Refusal> {
+    let collections = app.run(move |app| {
+        let account = app.authenticate(bearer)?;
+        Ok(app.store.collections(&account, false)?)
     });
     Ok(Answer::ok(CollectionList { collections: collections.await? }))
 }
@@ -70,8 +81,7 @@ impl App {
         account: &AccountId,
         new: &NewCollection,
     ) -> Result<CollectionRecord, Refusal> {
-        let identity = self.store.identity(account)?.ok_or_else(|| Refusal::not_found("account"))?;
-        let identity = PublicIdentity::from_bytes(&identity).map_err(|error| Refusal::internal(&error))?;
+        let (identity, _) = self.identity(account)?;
         check::new_collection(new, &identity)?;
         let most = self.limits.account_collections;
         match self.store.create_collection(account, new, most, now_ms())? {
@@ -90,6 +100,7 @@ impl App {
             let _in_order = self.rankings.in_order(place);
             let deletion = self.store.delete_collection(place)?;
             self.rankings.forget(place);
+            self.commitments.forget(place);
             deletion
         };
         self.drop_blobs(&deletion.blobs);

@@ -16,7 +16,7 @@ use crate::check;
 use crate::clock::system_rng;
 use crate::refusal::Refusal;
 use crate::speech::{Answer, Incoming};
-use crate::storage::{Addition, BlobId, ItemToAdd, Membership, Prefix, StorageError};
+use crate::storage::{Addition, BlobId, ItemToAdd, Membership, Place, Prefix, StorageError};
 
 pub(super) async fn add(
     State(app): State<Arc<App>>,
@@ -103,7 +103,8 @@ pub(super) async fn changes(
 impl App {
     /// Blobs first, then the records that name them: a crash between the two leaves orphans, never holes.
     fn add_items(&self, membership: &Membership, new: &NewItems) -> Result<Stored, Refusal> {
-        check::new_items(new, membership)?;
+        self.refuse_logged(membership)?;
+        check::new_items(&new.items, membership)?;
         let mut rng = system_rng();
         let prefix = Prefix::draw(&mut rng);
         let items: Vec<ItemToAdd<'_>> =
@@ -114,21 +115,26 @@ impl App {
         let addition = self.commit(membership, &items)?;
         let count = items.len() as u64;
         let refusal = match addition {
-            Addition::Added { seq, .. } => {
+            Some(Addition::Added { seq, .. }) => {
                 self.metrics.added(items.len());
                 return Ok(Stored { seq, items: count });
             }
-            Addition::AlreadyThere { seq } => Ok(Stored { seq, items: count }),
-            Addition::Taken(item) => Err(Refusal::conflict(format!("item {item} is there already"))),
-            Addition::QuotaReached => Err(Refusal::too_large("the owner's quota of bytes is used up")),
+            Some(Addition::AlreadyThere { seq }) => Ok(Stored { seq, items: count }),
+            Some(Addition::Taken(item)) => Err(Refusal::conflict(format!("item {item} is there already"))),
+            Some(Addition::QuotaReached) => Err(Refusal::too_large("the owner's quota of bytes is used up")),
+            None => Err(Refusal::conflict("the log of the collection was begun meanwhile: append to it")),
         };
         self.drop_blobs(&items.iter().map(|new| new.blob).collect::<Vec<_>>());
         refusal
     }
 
-    fn commit(&self, membership: &Membership, items: &[ItemToAdd<'_>]) -> Result<Addition, Refusal> {
+    /// Nothing where the collection's log was begun since the membership was read.
+    fn commit(&self, membership: &Membership, items: &[ItemToAdd<'_>]) -> Result<Option<Addition>, Refusal> {
         let place = membership.place;
         let _in_order = self.rankings.in_order(place);
+        if self.store.log_state(place)?.is_none_or(|state| state.head.is_some()) {
+            return Ok(None);
+        }
         let addition = self.store.add_items(place, items, self.limits.account_bytes)?;
         if let Addition::Added { rows, .. } = &addition {
             let veiled = items.iter().zip(rows).filter_map(|(new, &row)| {
@@ -136,14 +142,16 @@ impl App {
             });
             self.rankings.add(place, veiled);
         }
-        Ok(addition)
+        Ok(Some(addition))
     }
 
     fn remove_items(&self, membership: &Membership, remove: &RemoveItems) -> Result<Stored, Refusal> {
+        self.refuse_logged(membership)?;
         check::removal(remove)?;
         let place = membership.place;
         let removal = {
             let _in_order = self.rankings.in_order(place);
+            self.refuse_begun(place)?;
             let removal = self.store.remove_items(place, &remove.items)?;
             self.rankings.remove(place, &removal.rows);
             removal
@@ -153,8 +161,23 @@ impl App {
         Ok(Stored { seq: removal.seq, items: removal.rows.len() as u64 })
     }
 
+    /// A collection with a log changes by signed entries alone. Asked before content is written.
+    fn refuse_logged(&self, membership: &Membership) -> Result<(), Refusal> {
+        if membership.logged { self.refuse_begun(membership.place) } else { Ok(()) }
+    }
+
+    /// The same under the collection's lock, where nobody can begin the log meanwhile.
+    fn refuse_begun(&self, place: Place) -> Result<(), Refusal> {
+        match self.store.log_state(place)?.and_then(|state| state.head) {
+            Some((number, hash)) => Err(Refusal::conflict(format!(
+                "the collection has a log: append to it; the head is entry {number}, {hash}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Removes blobs that no record names any more. What stays behind goes at the next start.
-    pub(super) fn drop_blobs(&self, blobs: &[BlobId]) {
+    pub(crate) fn drop_blobs(&self, blobs: &[BlobId]) {
         if let Err(error) = self.blobs.remove(blobs) {
             tracing::warn!(%error, "content without a record stays until the next start");
         }

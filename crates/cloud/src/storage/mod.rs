@@ -10,8 +10,10 @@ mod sqlite;
 use std::path::PathBuf;
 
 use pmirs_wire::collection::{CollectionRecord, NewCollection, Protection, Role};
+use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord, NewItem};
-use pmirs_wire::{AccountId, CollectionId, ItemId};
+use pmirs_wire::log::{LogPage, SignedEntry};
+use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, ItemId};
 
 pub(crate) use blobs::{FileBlobs, Prefix};
 pub(crate) use sqlite::{FILE as DATABASE_FILE, Sqlite};
@@ -75,6 +77,7 @@ pub(crate) type SecretHash = [u8; 32];
 pub(crate) struct NewAccount<'a> {
     pub(crate) id: AccountId,
     pub(crate) identity: &'a [u8],
+    pub(crate) name: Option<&'a str>,
     pub(crate) created_ms: u64,
 }
 
@@ -87,12 +90,27 @@ pub(crate) enum Registration {
     NoInvite,
     /// The account was made with another invite; this one is not spent.
     AlreadyRegistered,
+    /// Somebody else has the name; the invite is not spent.
+    NameTaken,
+}
+
+/// What became of a new device.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DeviceAddition {
+    /// It is known now, or this very certificate made it known before.
+    Known,
+    /// It was revoked, or belongs to somebody else.
+    Taken,
+    /// The account has as many as it may, revoked ones too.
+    QuotaReached,
 }
 
 /// A right to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionRecord {
     pub(crate) account: AccountId,
+    /// The device that logged in, if one did; with its revocation the session ends.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) expires_ms: u64,
 }
 
@@ -112,8 +130,11 @@ pub(crate) struct Membership {
     pub(crate) place: Place,
     pub(crate) protection: Protection,
     pub(crate) veiled_dim: u32,
-    /// The role in the latest epoch that the member has.
     pub(crate) role: Role,
+    /// Whether the member took what was shared.
+    pub(crate) accepted: bool,
+    /// Whether every change must go through the log.
+    pub(crate) logged: bool,
     /// The epochs whose keys the member was granted.
     pub(crate) epochs: Vec<u32>,
 }
@@ -151,6 +172,110 @@ pub(crate) struct Deletion {
     pub(crate) seq: u64,
     pub(crate) items: u64,
     pub(crate) blobs: Vec<BlobId>,
+}
+
+/// A collection as the rules of its log see it.
+#[derive(Debug, Clone)]
+pub(crate) struct LogState {
+    pub(crate) owner: AccountId,
+    pub(crate) protection: Protection,
+    /// SHA-256 of the sealed header.
+    pub(crate) header: Digest,
+    /// The latest epoch.
+    pub(crate) epoch: u32,
+    /// Number and hash of the latest entry.
+    pub(crate) head: Option<(u64, Digest)>,
+    /// All members, by account.
+    pub(crate) members: Vec<Member>,
+}
+
+/// Somebody with a part in a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) account: AccountId,
+    pub(crate) role: Role,
+    pub(crate) accepted: bool,
+}
+
+/// A log entry whose signature was checked, and its bytes.
+pub(crate) struct NewEntry<'a> {
+    pub(crate) number: u64,
+    pub(crate) previous: Digest,
+    pub(crate) epoch: u32,
+    pub(crate) author: AccountId,
+    pub(crate) signed: &'a SignedEntry,
+    pub(crate) hash: Digest,
+}
+
+/// A wrapped key for a member.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GrantToAdd<'a> {
+    pub(crate) member: AccountId,
+    pub(crate) epoch: u32,
+    pub(crate) role: Role,
+    pub(crate) wrapped_key: &'a [u8],
+}
+
+/// What an entry changes besides the log.
+pub(crate) enum Effect<'a> {
+    Nothing,
+    Add(&'a [ItemToAdd<'a>]),
+    Remove(&'a [ItemId]),
+    Replace(&'a [ItemToAdd<'a>]),
+    /// The grants replace all that the member had.
+    Share {
+        member: AccountId,
+        role: Role,
+        owner: AccountId,
+        granter: &'a [u8],
+        grants: &'a [GrantToAdd<'a>],
+    },
+    Accept,
+    /// Ends the membership of whoever is named; the collection passes to this account, if to another.
+    Depart {
+        member: AccountId,
+        owner: AccountId,
+        granter: &'a [u8],
+        grants: &'a [GrantToAdd<'a>],
+    },
+    Rotate {
+        granter: &'a [u8],
+        grants: &'a [GrantToAdd<'a>],
+    },
+    Retire {
+        epoch: u32,
+    },
+}
+
+/// What became of an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It is the head now.
+    Done(Applied),
+    /// The log went on meanwhile; nothing was stored.
+    Stale,
+    /// The owner's quota would be exceeded; nothing was stored.
+    QuotaReached,
+}
+
+/// How an entry changed the items.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) seq: u64,
+    /// Rows of the items that were added, in order.
+    pub(crate) added: Vec<Row>,
+    /// Epoch and row of the items that are gone.
+    pub(crate) removed: Vec<(u32, Row)>,
+    /// Their content.
+    pub(crate) blobs: Vec<BlobId>,
+}
+
+/// What became of an account that was to be deleted.
+pub(crate) enum Farewell {
+    /// It is gone, with its collections and their blobs.
+    Gone { places: Vec<Place>, blobs: Vec<BlobId> },
+    /// It still has a part in this collection, which others own too.
+    Member(CollectionId),
 }
 
 /// Where an item's content lies.
@@ -192,13 +317,45 @@ pub(crate) trait Store: Send + Sync {
     /// The encoded public identity of an account.
     fn identity(&self, account: &AccountId) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Keeps a session, and forgets those that have ended.
+    /// Whether an account may invite others.
+    fn is_admin(&self, account: &AccountId) -> Result<bool, StorageError>;
+
+    /// The account that has a name, and its encoded public identity.
+    fn person(&self, name: &str) -> Result<Option<(AccountId, Vec<u8>)>, StorageError>;
+
+    /// Forgets an account, and all that is its alone.
+    fn delete_account(&self, account: &AccountId) -> Result<Farewell, StorageError>;
+
+    /// Keeps a device, where the account has fewer than `most`.
+    fn add_device(
+        &self,
+        account: &AccountId,
+        key: &[u8],
+        device: &Device,
+        most: u64,
+    ) -> Result<DeviceAddition, StorageError>;
+
+    /// All devices of an account.
+    fn devices(&self, account: &AccountId) -> Result<Vec<Device>, StorageError>;
+
+    /// The key of a device that was not revoked.
+    fn device_key(&self, account: &AccountId, id: &DeviceId) -> Result<Option<[u8; 32]>, StorageError>;
+
+    /// Revokes a device and ends its sessions; one that is revoked stays as it was.
+    fn revoke_device(
+        &self,
+        account: &AccountId,
+        id: &DeviceId,
+        now_ms: u64,
+    ) -> Result<Option<Device>, StorageError>;
+
+    /// Keeps a session, and forgets those that have ended. `false` for a device that is not there any more.
     fn add_session(
         &self,
         token: &SecretHash,
         session: &SessionRecord,
         now_ms: u64,
-    ) -> Result<(), StorageError>;
+    ) -> Result<bool, StorageError>;
 
     /// A session, ended or not.
     fn session(&self, token: &SecretHash) -> Result<Option<SessionRecord>, StorageError>;
@@ -212,8 +369,9 @@ pub(crate) trait Store: Send + Sync {
         now_ms: u64,
     ) -> Result<Creation, StorageError>;
 
-    /// Every collection that an account was granted, in order of creation.
-    fn collections(&self, member: &AccountId) -> Result<Vec<CollectionRecord>, StorageError>;
+    /// Every collection that an account is a member of, in order of creation: those that it took, or those
+    /// that wait for its answer.
+    fn collections(&self, member: &AccountId, accepted: bool) -> Result<Vec<CollectionRecord>, StorageError>;
 
     /// One of them.
     fn collection(
@@ -224,6 +382,36 @@ pub(crate) trait Store: Send + Sync {
 
     /// What an account may do in a collection; nothing where it is absent or not this account's to see.
     fn membership(&self, member: &AccountId, id: &CollectionId) -> Result<Option<Membership>, StorageError>;
+
+    /// A collection as the rules of its log see it, if it is still there.
+    fn log_state(&self, place: Place) -> Result<Option<LogState>, StorageError>;
+
+    /// The latest entry with its hash, and the number of the latest change of the items.
+    fn log_head(&self, place: Place) -> Result<(Option<(SignedEntry, Digest)>, u64), StorageError>;
+
+    /// Entries after a number, or from the first, until one passes `most_bytes`.
+    fn log_page(&self, place: Place, after: Option<u64>, most_bytes: usize) -> Result<LogPage, StorageError>;
+
+    /// Appends an entry and applies it, where the log still ends before it.
+    fn append(
+        &self,
+        place: Place,
+        entry: &NewEntry<'_>,
+        effect: &Effect<'_>,
+        most_bytes: u64,
+    ) -> Result<Appended, StorageError>;
+
+    /// Visits every item with the digest that the log pins.
+    fn leaves(&self, place: Place, visit: &mut dyn FnMut(ItemId, Digest)) -> Result<(), StorageError>;
+
+    /// Of these items, those that are there, with their epochs.
+    fn epochs_of(&self, place: Place, items: &[ItemId]) -> Result<Vec<(ItemId, u32)>, StorageError>;
+
+    /// Whether an epoch still holds an item.
+    fn epoch_in_use(&self, place: Place, epoch: u32) -> Result<bool, StorageError>;
+
+    /// The encoded grants that a member has, by epoch.
+    fn granted(&self, place: Place, member: &AccountId) -> Result<Vec<(u32, Vec<u8>)>, StorageError>;
 
     /// Removes a collection with all that is in it.
     fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError>;

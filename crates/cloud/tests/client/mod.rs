@@ -122,6 +122,18 @@ pub fn register(http: &Http, identity: &Identity, invite: &Invite) -> Reply {
     let register = Register {
         code: invite.code.clone(),
         identity: Bytes(identity.public().to_bytes()),
+        name: None,
+        signature: Bytes(identity.sign(Context::Login, &signed).0.to_vec()),
+    };
+    http.send(Method::Post, "/v1/accounts", &[], &encode(&register).unwrap())
+}
+
+pub fn register_named(http: &Http, identity: &Identity, invite: &Invite, name: &str) -> Reply {
+    let signed = Register::signed_bytes_named(&invite.server, &invite.code.0, name);
+    let register = Register {
+        code: invite.code.clone(),
+        identity: Bytes(identity.public().to_bytes()),
+        name: Some(name.to_owned()),
         signature: Bytes(identity.sign(Context::Login, &signed).0.to_vec()),
     };
     http.send(Method::Post, "/v1/accounts", &[], &encode(&register).unwrap())

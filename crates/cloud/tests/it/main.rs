@@ -9,11 +9,16 @@
 
 mod accounts;
 mod bounds;
+mod chain;
 #[path = "../client/mod.rs"]
 mod client;
 mod collections;
+mod devices;
 mod envelope;
 mod items;
+mod log;
+mod people;
+mod routes;
 mod search;
 mod stored;
 mod tls;

@@ -60,6 +60,7 @@ impl Remote {
     pub(crate) fn register(&self, code: &[u8]) -> Result<(), VaultError> {
         let signed = Register::signed_bytes(&self.server, code);
         let register = Register {
+            name: None,
             code: Bytes(code.to_vec()),
             identity: Bytes(self.identity.public().to_bytes()),
             signature: Bytes(self.identity.sign(Context::Login, &signed).0.to_vec()),

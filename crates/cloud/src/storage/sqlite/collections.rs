@@ -5,7 +5,7 @@ use pmirs_wire::{AccountId, Bytes, CollectionId};
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::storage::{BlobId, Creation, Deletion, Membership, Place};
+use crate::storage::{BlobId, Creation, Deletion, GrantToAdd, Membership, Place};
 
 /// A creation whose answer was lost may be repeated: the same owner with the same sealed header.
 pub(super) fn create(
@@ -42,23 +42,37 @@ pub(super) fn create(
         now_ms as i64
     ])?;
     let place = Place(db.last_insert_rowid());
-    add_grant(db, place, owner, &new.grant)?;
+    let EpochGrant { epoch, role, ref granter, ref grant } = new.grant;
+    db.prepare_cached(
+        "INSERT INTO members (place, member, role, accepted, since_number) VALUES (?1, ?2, ?3, 1, 0)",
+    )?
+    .execute(params![place.0, owner.0, role as u8])?;
+    add_grant(db, place, &granter.0, &GrantToAdd { member: *owner, epoch, role, wrapped_key: &grant.0 })?;
     Ok(Creation::Created)
 }
 
-fn add_grant(db: &Connection, place: Place, member: &AccountId, grant: &EpochGrant) -> rusqlite::Result<()> {
+pub(super) fn add_grant(
+    db: &Connection,
+    place: Place,
+    granter: &[u8],
+    grant: &GrantToAdd<'_>,
+) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO grants (place, member, epoch, role, granter, wrapped_key)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![place.0, member.0, grant.epoch, grant.role as u8, grant.granter.0, grant.grant.0])
+    .execute(params![place.0, grant.member.0, grant.epoch, grant.role as u8, granter, grant.wrapped_key])
     .map(drop)
 }
 
-pub(super) fn list(db: &Connection, member: &AccountId) -> rusqlite::Result<Vec<CollectionRecord>> {
+pub(super) fn list(
+    db: &Connection,
+    member: &AccountId,
+    accepted: bool,
+) -> rusqlite::Result<Vec<CollectionRecord>> {
     let places: Vec<i64> = db
-        .prepare_cached("SELECT DISTINCT place FROM grants WHERE member = ?1 ORDER BY place")?
-        .query_map([member.0], |row| row.get(0))?
+        .prepare_cached("SELECT place FROM members WHERE member = ?1 AND accepted = ?2 ORDER BY place")?
+        .query_map(params![member.0, accepted], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     places.into_iter().map(|place| record(db, member, Place(place))).collect()
 }
@@ -114,32 +128,31 @@ pub(super) fn membership(
     member: &AccountId,
     id: &CollectionId,
 ) -> rusqlite::Result<Option<Membership>> {
-    let mut statement = db.prepare_cached(
-        "SELECT c.place, c.protection, c.veiled_dim, g.role, g.epoch
-         FROM collections c JOIN grants g ON g.place = c.place
-         WHERE c.id = ?1 AND g.member = ?2 ORDER BY g.epoch",
-    )?;
-    let mut rows = statement.query(params![id.0, member.0])?;
-    let mut membership: Option<Membership> = None;
-    while let Some(row) = rows.next()? {
-        let (role, epoch) = (role(row, 3)?, row.get(4)?);
-        match &mut membership {
-            Some(membership) => {
-                membership.role = role;
-                membership.epochs.push(epoch);
-            }
-            None => {
-                membership = Some(Membership {
-                    place: Place(row.get(0)?),
-                    protection: protection(row, 1)?,
-                    veiled_dim: row.get(2)?,
-                    role,
-                    epochs: vec![epoch],
-                });
-            }
-        }
-    }
-    Ok(membership)
+    let membership = db
+        .prepare_cached(
+            "SELECT c.place, c.protection, c.veiled_dim, m.role, m.accepted,
+                    EXISTS (SELECT 1 FROM log l WHERE l.place = c.place)
+             FROM collections c JOIN members m ON m.place = c.place
+             WHERE c.id = ?1 AND m.member = ?2",
+        )?
+        .query_row(params![id.0, member.0], |row| {
+            Ok(Membership {
+                place: Place(row.get(0)?),
+                protection: protection(row, 1)?,
+                veiled_dim: row.get(2)?,
+                role: role(row, 3)?,
+                accepted: row.get(4)?,
+                logged: row.get(5)?,
+                epochs: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut membership) = membership else { return Ok(None) };
+    membership.epochs = db
+        .prepare_cached("SELECT epoch FROM grants WHERE place = ?1 AND member = ?2 ORDER BY epoch")?
+        .query_map(params![membership.place.0, member.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(membership))
 }
 
 pub(super) fn delete(db: &Connection, place: Place) -> rusqlite::Result<Deletion> {
@@ -151,19 +164,19 @@ pub(super) fn delete(db: &Connection, place: Place) -> rusqlite::Result<Deletion
         .prepare_cached("SELECT blob FROM items WHERE place = ?1")?
         .query_map([place.0], |row| row.get(0).map(BlobId))?
         .collect::<Result<_, _>>()?;
-    for table in ["veiled", "items", "removed", "grants", "collections"] {
+    for table in ["veiled", "items", "removed", "grants", "members", "log", "collections"] {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE place = ?1"))?.execute([place.0])?;
     }
     Ok(Deletion { seq: seq.unwrap_or_default() as u64, items: blobs.len() as u64, blobs })
 }
 
-fn protection(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Protection> {
+pub(super) fn protection(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Protection> {
     let text: String = row.get(column)?;
     text.parse()
         .map_err(|error: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
-fn role(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {
+pub(super) fn role(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Role> {
     let number: i64 = row.get(column)?;
     [Role::Reader, Role::Writer, Role::Owner].into_iter().find(|role| *role as i64 == number).ok_or_else(
         || {

@@ -3,11 +3,12 @@
 //! Each change of a collection has a number of its own: an item carries the number of its addition, a removal
 //! leaves the number and the item's name. So "what changed after N" is two range scans.
 
+use pmirs_crypto::leaf_digest;
 use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, VeiledVector};
-use pmirs_wire::{Bytes, ItemId};
+use pmirs_wire::{Bytes, Digest, ItemId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::storage::{Addition, BlobId, ContentRef, ItemToAdd, Place, Removal, Row, SealedParts};
+use crate::storage::{Addition, Applied, BlobId, ContentRef, ItemToAdd, Place, Removal, Row, SealedParts};
 
 pub(super) fn add(
     db: &Connection,
@@ -23,13 +24,53 @@ pub(super) fn add(
     if owner_bytes(db, place)? + added > most_bytes {
         return Ok(Addition::QuotaReached);
     }
-    let mut rows = Vec::with_capacity(items.len());
-    for (new, seq) in items.iter().zip(latest + 1..) {
-        rows.push(insert(db, place, new, seq)?);
-    }
+    let rows = insert_all(db, place, items, latest)?;
     let seq = latest + items.len() as u64;
     count(db, place, items.len() as i64, added as i64, seq)?;
     Ok(Addition::Added { seq, rows })
+}
+
+fn insert_all(
+    db: &Connection,
+    place: Place,
+    items: &[ItemToAdd<'_>],
+    latest: u64,
+) -> rusqlite::Result<Vec<Row>> {
+    items.iter().zip(latest + 1..).map(|(new, seq)| insert(db, place, new, seq)).collect()
+}
+
+/// Puts items in the place of those of the same name, all or none. Nothing where one is not there, or where the
+/// owner's quota would be exceeded.
+pub(super) fn replace(
+    db: &Connection,
+    place: Place,
+    items: &[ItemToAdd<'_>],
+    most_bytes: u64,
+) -> rusqlite::Result<Option<Applied>> {
+    let mut before = Vec::with_capacity(items.len());
+    for new in items {
+        let Some(stored) = find(db, place, &new.item.item)? else { return Ok(None) };
+        before.push(stored);
+    }
+    let added: u64 = items.iter().map(|new| stored_bytes(new.item)).sum();
+    let gone: i64 = before.iter().map(|stored| stored.bytes).sum();
+    if (owner_bytes(db, place)? + added).saturating_sub(gone as u64) > most_bytes {
+        return Ok(None);
+    }
+    for stored in &before {
+        db.prepare_cached("DELETE FROM veiled WHERE row = ?1")?.execute([stored.row.0])?;
+        db.prepare_cached("DELETE FROM items WHERE row = ?1")?.execute([stored.row.0])?;
+    }
+    let latest = latest_seq(db, place)?;
+    let added_rows = insert_all(db, place, items, latest)?;
+    let seq = latest + items.len() as u64;
+    count(db, place, 0, added as i64 - gone, seq)?;
+    Ok(Some(Applied {
+        seq,
+        added: added_rows,
+        removed: before.iter().map(|stored| (stored.epoch, stored.row)).collect(),
+        blobs: before.iter().map(|stored| stored.blob).collect(),
+    }))
 }
 
 /// An addition whose answer was lost may be repeated: the same items with the same sealed bytes. Where only
@@ -61,8 +102,8 @@ fn already_there(
 fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusqlite::Result<Row> {
     let ItemToAdd { item, blob } = new;
     db.prepare_cached(
-        "INSERT INTO items (place, item, epoch, seq, blob, content_len, meta, embedding)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO items (place, item, epoch, seq, blob, content_len, meta, embedding, leaf)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         place.0,
@@ -72,7 +113,8 @@ fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusql
         blob.0,
         item.content.0.len() as i64,
         item.meta.0,
-        item.embedding.0
+        item.embedding.0,
+        leaf_digest(&item.item.0, item.epoch, &item.meta.0, &item.embedding.0)
     ])?;
     let row = db.last_insert_rowid();
     if let Some(veiled) = &item.veiled {
@@ -98,7 +140,7 @@ fn owner_bytes(db: &Connection, place: Place) -> rusqlite::Result<u64> {
     Ok(bytes as u64)
 }
 
-fn latest_seq(db: &Connection, place: Place) -> rusqlite::Result<u64> {
+pub(super) fn latest_seq(db: &Connection, place: Place) -> rusqlite::Result<u64> {
     let seq: i64 = db
         .prepare_cached("SELECT seq FROM collections WHERE place = ?1")?
         .query_row([place.0], |row| row.get(0))?;
@@ -268,4 +310,36 @@ pub(super) fn orphans(db: &Connection, blobs: &[BlobId]) -> rusqlite::Result<Vec
         }
     }
     Ok(orphans)
+}
+
+pub(super) fn leaves(
+    db: &Connection,
+    place: Place,
+    visit: &mut dyn FnMut(ItemId, Digest),
+) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("SELECT item, leaf FROM items WHERE place = ?1")?;
+    let mut rows = statement.query([place.0])?;
+    while let Some(row) = rows.next()? {
+        visit(ItemId(row.get(0)?), Digest(row.get(1)?));
+    }
+    Ok(())
+}
+
+pub(super) fn epochs_of(
+    db: &Connection,
+    place: Place,
+    items: &[ItemId],
+) -> rusqlite::Result<Vec<(ItemId, u32)>> {
+    let mut find = db.prepare_cached("SELECT epoch FROM items WHERE place = ?1 AND item = ?2")?;
+    let mut epochs = Vec::with_capacity(items.len());
+    for &item in items {
+        if let Some(epoch) = find.query_row(params![place.0, item.0], |row| row.get(0)).optional()? {
+            epochs.push((item, epoch));
+        }
+    }
+    Ok(epochs)
+}
+
+pub(super) fn epoch_in_use(db: &Connection, place: Place, epoch: u32) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM items WHERE place = ?1 AND epoch = ?2")?.exists(params![place.0, epoch])
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod collections;
+mod devices;
 mod items;
+mod log;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -10,13 +12,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pmirs_wire::collection::{CollectionRecord, NewCollection};
+use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord};
-use pmirs_wire::{AccountId, CollectionId, ItemId};
+use pmirs_wire::log::{LogPage, SignedEntry};
+use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, ItemId};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
-    Addition, BlobId, ContentRef, Creation, Deletion, ItemToAdd, Membership, NewAccount, Place, Registration,
-    Removal, Row, SealedParts, SecretHash, SessionRecord, StorageError, Store,
+    Addition, Appended, BlobId, ContentRef, Creation, Deletion, DeviceAddition, Effect, Farewell, ItemToAdd,
+    LogState, Membership, NewAccount, NewEntry, Place, Registration, Removal, Row, SealedParts, SecretHash,
+    SessionRecord, StorageError, Store,
 };
 
 /// The database within the data folder; SQLite adds `-wal` and `-shm` beside it.
@@ -25,7 +30,7 @@ pub(crate) const FILE: &str = "cloud.db";
 /// Readers kept open; a burst opens more and closes them again.
 const IDLE_READERS: usize = 16;
 /// Prepared statements that each connection keeps: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// The store in a file.
 pub(crate) struct Sqlite {
@@ -100,13 +105,8 @@ fn configure(connection: &Connection) -> Result<(), StorageError> {
 fn migrate(writer: &mut Connection) -> Result<(), StorageError> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let got: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match got {
-        0 => {
-            transaction.execute_batch(schema::TABLES)?;
-            transaction.pragma_update(None, "user_version", schema::VERSION)?;
-        }
-        schema::VERSION => {}
-        _ => return Err(StorageError::Schema { got, expected: schema::VERSION }),
+    if !schema::migrate(&transaction, got)? {
+        return Err(StorageError::Schema { got, expected: schema::VERSION });
     }
     transaction.commit()?;
     Ok(())
@@ -153,12 +153,51 @@ impl Store for Sqlite {
         self.read(|db| accounts::identity(db, account))
     }
 
+    fn is_admin(&self, account: &AccountId) -> Result<bool, StorageError> {
+        self.read(|db| accounts::is_admin(db, account))
+    }
+
+    fn person(&self, name: &str) -> Result<Option<(AccountId, Vec<u8>)>, StorageError> {
+        self.read(|db| accounts::person(db, name))
+    }
+
+    fn delete_account(&self, account: &AccountId) -> Result<Farewell, StorageError> {
+        self.write(|db| accounts::delete(db, account))
+    }
+
+    fn add_device(
+        &self,
+        account: &AccountId,
+        key: &[u8],
+        device: &Device,
+        most: u64,
+    ) -> Result<DeviceAddition, StorageError> {
+        self.write(|db| devices::add(db, account, key, device, most))
+    }
+
+    fn devices(&self, account: &AccountId) -> Result<Vec<Device>, StorageError> {
+        self.read(|db| devices::list(db, account))
+    }
+
+    fn device_key(&self, account: &AccountId, id: &DeviceId) -> Result<Option<[u8; 32]>, StorageError> {
+        self.read(|db| devices::key(db, account, id))
+    }
+
+    fn revoke_device(
+        &self,
+        account: &AccountId,
+        id: &DeviceId,
+        now_ms: u64,
+    ) -> Result<Option<Device>, StorageError> {
+        self.write(|db| devices::revoke(db, account, id, now_ms))
+    }
+
     fn add_session(
         &self,
         token: &SecretHash,
         session: &SessionRecord,
         now_ms: u64,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         self.write(|db| accounts::add_session(db, token, session, now_ms))
     }
 
@@ -176,8 +215,8 @@ impl Store for Sqlite {
         self.write(|db| collections::create(db, owner, collection, most, now_ms))
     }
 
-    fn collections(&self, member: &AccountId) -> Result<Vec<CollectionRecord>, StorageError> {
-        self.read(|db| collections::list(db, member))
+    fn collections(&self, member: &AccountId, accepted: bool) -> Result<Vec<CollectionRecord>, StorageError> {
+        self.read(|db| collections::list(db, member, accepted))
     }
 
     fn collection(
@@ -190,6 +229,44 @@ impl Store for Sqlite {
 
     fn membership(&self, member: &AccountId, id: &CollectionId) -> Result<Option<Membership>, StorageError> {
         self.read(|db| collections::membership(db, member, id))
+    }
+
+    fn log_state(&self, place: Place) -> Result<Option<LogState>, StorageError> {
+        self.read(|db| log::state(db, place))
+    }
+
+    fn log_head(&self, place: Place) -> Result<(Option<(SignedEntry, Digest)>, u64), StorageError> {
+        self.read(|db| log::head(db, place))
+    }
+
+    fn log_page(&self, place: Place, after: Option<u64>, most_bytes: usize) -> Result<LogPage, StorageError> {
+        self.read(|db| log::page(db, place, after, most_bytes))
+    }
+
+    fn append(
+        &self,
+        place: Place,
+        entry: &NewEntry<'_>,
+        effect: &Effect<'_>,
+        most_bytes: u64,
+    ) -> Result<Appended, StorageError> {
+        self.write(|db| log::append(db, place, entry, effect, most_bytes))
+    }
+
+    fn leaves(&self, place: Place, visit: &mut dyn FnMut(ItemId, Digest)) -> Result<(), StorageError> {
+        self.read(|db| items::leaves(db, place, visit))
+    }
+
+    fn epochs_of(&self, place: Place, items: &[ItemId]) -> Result<Vec<(ItemId, u32)>, StorageError> {
+        self.read(|db| items::epochs_of(db, place, items))
+    }
+
+    fn epoch_in_use(&self, place: Place, epoch: u32) -> Result<bool, StorageError> {
+        self.read(|db| items::epoch_in_use(db, place, epoch))
+    }
+
+    fn granted(&self, place: Place, member: &AccountId) -> Result<Vec<(u32, Vec<u8>)>, StorageError> {
+        self.read(|db| log::granted(db, place, member))
     }
 
     fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError> {

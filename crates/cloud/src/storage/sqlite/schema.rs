@@ -1,11 +1,101 @@
 //! The tables. `inspect` declares what each column may hold; a test compares the two.
 
-/// Kept in `user_version`.
-pub(super) const VERSION: i64 = 1;
+use pmirs_crypto::leaf_digest;
+use rusqlite::{Connection, params};
 
-/// Rows of `items` and `collections` are numbered for good (`AUTOINCREMENT`), so a number that a search has
+/// Kept in `user_version`.
+pub(super) const VERSION: i64 = 2;
+
+/// Brings a database of version `from` to [`VERSION`], step by step; an empty one is of version 0. Every
+/// database has gone through every step since its own version, so all of one version are alike.
+///
+/// Returns `false` for a version that this server does not know.
+pub(super) fn migrate(db: &Connection, from: i64) -> rusqlite::Result<bool> {
+    if !(0..=VERSION).contains(&from) {
+        return Ok(false);
+    }
+    if from < 1 {
+        db.execute_batch(TABLES)?;
+    }
+    if from < 2 {
+        db.execute_batch(MANY_USERS)?;
+        digest_items(db)?;
+    }
+    if from < VERSION {
+        db.pragma_update(None, "user_version", VERSION)?;
+    }
+    Ok(true)
+}
+
+/// Gives items of version 1 the digests that a log pins.
+fn digest_items(db: &Connection) -> rusqlite::Result<()> {
+    let mut find = db.prepare("SELECT row, item, epoch, meta, embedding FROM items")?;
+    let mut keep = db.prepare("UPDATE items SET leaf = ?2 WHERE row = ?1")?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let (meta, embedding) = (row.get_ref(3)?.as_blob()?, row.get_ref(4)?.as_blob()?);
+        let leaf = leaf_digest(&row.get(1)?, row.get(2)?, meta, embedding);
+        keep.execute(params![number, leaf])?;
+    }
+    Ok(())
+}
+
+/// Version 2: names, devices, members, logs. Whoever had a grant is a member by its role, the first account
+/// is the administrator.
+const MANY_USERS: &str = "
+ALTER TABLE accounts ADD COLUMN name TEXT;
+ALTER TABLE accounts ADD COLUMN admin INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1));
+CREATE UNIQUE INDEX accounts_by_name ON accounts (name) WHERE name IS NOT NULL;
+UPDATE accounts SET admin = 1 WHERE rowid = (SELECT min(rowid) FROM accounts);
+
+CREATE TABLE devices (
+    id          BLOB NOT NULL PRIMARY KEY,
+    account     BLOB NOT NULL REFERENCES accounts (id),
+    key         BLOB NOT NULL,
+    certificate BLOB NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    revoked_ms  INTEGER
+) STRICT;
+CREATE INDEX devices_by_account ON devices (account);
+
+ALTER TABLE sessions ADD COLUMN device BLOB REFERENCES devices (id);
+CREATE INDEX sessions_by_account ON sessions (account);
+CREATE INDEX sessions_by_device ON sessions (device) WHERE device IS NOT NULL;
+CREATE INDEX invites_by_account ON invites (spent_by) WHERE spent_by IS NOT NULL;
+
+ALTER TABLE collections ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+UPDATE collections
+    SET epoch = coalesce((SELECT max(epoch) FROM grants g WHERE g.place = collections.place), 0);
+
+CREATE TABLE members (
+    place        INTEGER NOT NULL REFERENCES collections (place),
+    member       BLOB NOT NULL REFERENCES accounts (id),
+    role         INTEGER NOT NULL CHECK (role IN (1, 2, 3)),
+    accepted     INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    since_number INTEGER NOT NULL,
+    PRIMARY KEY (place, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_member ON members (member, place);
+INSERT INTO members (place, member, role, accepted, since_number)
+    SELECT place, member, role, 1, 0 FROM grants g
+    WHERE epoch = (SELECT max(epoch) FROM grants WHERE place = g.place AND member = g.member);
+
+CREATE TABLE log (
+    place       INTEGER NOT NULL REFERENCES collections (place),
+    number      INTEGER NOT NULL,
+    entry       BLOB NOT NULL,
+    signature   BLOB NOT NULL,
+    hash        BLOB NOT NULL,
+    UNIQUE (place, number)
+) STRICT;
+
+ALTER TABLE items ADD COLUMN leaf BLOB NOT NULL DEFAULT x'';
+";
+
+/// Version 1. Rows of `items` and `collections` are numbered for good (`AUTOINCREMENT`), so a number that a search has
 /// just found can never mean another item.
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 CREATE TABLE accounts (
     id          BLOB NOT NULL PRIMARY KEY,
     identity    BLOB NOT NULL,
@@ -82,3 +172,106 @@ CREATE TABLE removed (
     UNIQUE (place, item)
 ) STRICT, WITHOUT ROWID;
 ";
+
+#[cfg(test)]
+mod tests {
+    use pmirs_wire::collection::{Protection, Role};
+    use pmirs_wire::{AccountId, CollectionId, Digest, ItemId};
+
+    use super::super::Sqlite;
+    use super::*;
+    use crate::storage::{Place, Store};
+
+    /// A database as version 1 left it: two accounts, a collection of two epochs, three items.
+    fn version_1(folder: &std::path::Path) {
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(TABLES).unwrap();
+        db.execute_batch(
+            "INSERT INTO accounts VALUES (zeroblob(32), x'aa', 5),
+                 (x'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff', x'bb', 6);
+             INSERT INTO invites VALUES (x'01', 5, zeroblob(32)), (x'02', 6, NULL);
+             INSERT INTO sessions VALUES (x'03', zeroblob(32), 9);
+             INSERT INTO collections VALUES (7, zeroblob(16), zeroblob(32), 'veiled', 2, x'cc', 5, 3, 90, 4);
+             INSERT INTO grants VALUES (7, zeroblob(32), 0, 1, x'aa', x'd0'),
+                                       (7, zeroblob(32), 1, 3, x'aa', x'd1');
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        for item in 1..=3_u8 {
+            db.execute(
+                "INSERT INTO items VALUES (?1, 7, ?2, 1, ?1, ?2, 30, ?3, ?4)",
+                params![i64::from(item), [item; 16], [item, 1], [item, 2]],
+            )
+            .unwrap();
+            db.execute("INSERT INTO veiled VALUES (7, 1, ?1, 0.5, x'0102')", [i64::from(item)]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_database_of_version_1_goes_on_with_all_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        version_1(folder.path());
+        for opened in ["migrated", "opened again"] {
+            let store = Sqlite::open(folder.path()).unwrap();
+            let (first, second) = (AccountId([0; 32]), AccountId([0xff; 32]));
+            assert_eq!(store.accounts().unwrap(), 2, "{opened}");
+            assert_eq!(store.identity(&first).unwrap().unwrap(), [0xaa]);
+            assert_eq!([first, second].map(|account| store.is_admin(&account).unwrap()), [true, false]);
+            let member = store.membership(&first, &CollectionId([0; 16])).unwrap().unwrap();
+            assert_eq!((member.place, member.role, member.accepted), (Place(7), Role::Owner, true));
+            assert_eq!(
+                (member.protection, member.epochs, member.logged),
+                (Protection::Veiled, vec![0, 1], false)
+            );
+            let state = store.log_state(Place(7)).unwrap().unwrap();
+            assert_eq!((state.epoch, state.head, state.members.len()), (1, None, 1));
+            let record = store.collection(&first, &CollectionId([0; 16])).unwrap().unwrap();
+            assert_eq!((record.items, record.bytes, record.seq), (3, 90, 4));
+            let mut leaves = Vec::new();
+            store.leaves(Place(7), &mut |item, digest| leaves.push((item, digest))).unwrap();
+            let expected = [1, 2, 3].map(|item: u8| {
+                (ItemId([item; 16]), Digest(leaf_digest(&[item; 16], 1, &[item, 1], &[item, 2])))
+            });
+            assert_eq!(leaves, expected);
+            assert_eq!(store.item(Place(7), &ItemId([2; 16])).unwrap().unwrap().meta.0, [2, 1]);
+        }
+    }
+
+    #[test]
+    fn a_database_of_a_later_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Sqlite::open(folder.path()).unwrap());
+        let db = Connection::open(folder.path().join(super::super::FILE)).unwrap();
+        db.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        let refused = Sqlite::open(folder.path());
+        assert!(matches!(refused, Err(crate::storage::StorageError::Schema { got: 3, expected: 2 })));
+    }
+
+    #[test]
+    fn a_long_log_comes_in_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        version_1(folder.path());
+        let store = Sqlite::open(folder.path()).unwrap();
+        let db = Connection::open(folder.path().join(super::super::FILE)).unwrap();
+        for number in 0..25_u8 {
+            db.execute(
+                "INSERT INTO log VALUES (7, ?1, ?2, x'05', zeroblob(32))",
+                params![i64::from(number), vec![number; 1000]],
+            )
+            .unwrap();
+        }
+        let (mut after, mut pages, mut seen) = (None, 0, Vec::new());
+        loop {
+            let page = store.log_page(Place(7), after, 5_000).unwrap();
+            assert!(!page.entries.is_empty() && page.entries.len() <= 5, "{}", page.entries.len());
+            seen.extend(page.entries.iter().map(|signed| signed.entry.0[0]));
+            after = seen.last().map(|&number| u64::from(number));
+            pages += 1;
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!((seen, pages), ((0..25).collect(), 5));
+        assert_eq!(store.log_head(Place(7)).unwrap().0.unwrap().0.entry.0[0], 24);
+    }
+}

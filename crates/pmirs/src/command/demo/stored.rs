@@ -74,6 +74,8 @@ fn class_name(class: Class) -> &'static str {
         Class::Identifier => "random id",
         Class::PublicKey => "public key",
         Class::Hash => "hash",
+        Class::Signed => "signed",
+        Class::ChosenName => "chosen name",
         Class::Sealed => "ciphertext",
         Class::Grant => "wrapped key",
         Class::Veiled => "veiled",
