@@ -108,12 +108,16 @@ pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
     }
     epoch("epoch", search.epoch, membership)?;
     veiled("query", &search.query, membership)?;
-    if search.count == 0 {
-        return Err(Refusal::bad("count is 0, expected at least 1"));
+    if !(1..=limits::CANDIDATES as u32).contains(&search.count) {
+        let (got, most) = (search.count, limits::CANDIDATES);
+        return Err(Refusal::bad(format!("count is {got}, expected 1 to {most}")));
     }
     let last = u64::from(search.skip) + u64::from(search.count);
-    if last > limits::CANDIDATES as u64 {
-        return Err(Refusal::bad(format!("skip + count is {last}, expected at most {}", limits::CANDIDATES)));
+    if last > limits::SEARCH_DEPTH as u64 {
+        return Err(Refusal::bad(format!(
+            "skip + count is {last}, expected at most {}",
+            limits::SEARCH_DEPTH
+        )));
     }
     Ok(())
 }

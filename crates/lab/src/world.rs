@@ -33,7 +33,7 @@ impl World {
         let (vault, _words) = Vault::create_with(&folder.path().join("home"), "passphrase", &cost)
             .map_err(WorldError::Vault)?;
         vault.use_encoder(encoder.clone());
-        let options = LoginOptions { invite: cloud.first_invite(), ca: None };
+        let options = LoginOptions { invite: cloud.first_invite(), ..LoginOptions::default() };
         vault.login(cloud.url(), &options).map_err(WorldError::Vault)?;
         Ok(Self { folder, vault, _cloud: cloud })
     }

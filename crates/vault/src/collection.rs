@@ -2,28 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pmirs_crypto::{CollectionKey, GrantContext, Kind, Place, grant};
 use pmirs_veil::VeilParams;
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
-use pmirs_wire::item::{Change, Changes, ItemRecord, RemoveItems};
+use pmirs_wire::item::{Change as ItemChange, Changes, ItemRecord, NewItem};
+use pmirs_wire::log::{Action, Entry, Payload};
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta};
-use pmirs_wire::{Bytes, CollectionId, ItemId, encode, limits};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, encode, limits};
 use rayon::prelude::*;
 
 use crate::add::{self, AddOptions, AddReport, Import};
-use crate::keys::{CollectionKeys, altered_item, open_header, veil_settings};
+use crate::history::{Change, History, State, digests};
+use crate::keys::{CollectionKeys, altered_collection, altered_item, open_header, veil_settings};
 use crate::local::LocalRecord;
 use crate::progress::Progress;
 use crate::remote::{Remote, Timing};
 use crate::search::{self, Answer, LocalIndex, Query, SearchOptions};
+use crate::share::{self, Offer};
 use crate::verify::{self, VerifyReport};
 use crate::{Vault, VaultError, fresh};
 
 /// The longest name of a collection, in characters.
 const MAX_NAME: usize = 200;
+/// How often history and items are asked for again because somebody changed them in between.
+const SYNC_ROUNDS: usize = 64;
 
 /// What a collection is and holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +49,10 @@ pub struct CollectionInfo {
     pub epoch: u32,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: u64,
+    /// What this person may do in it.
+    pub role: Role,
+    /// How many people have a part in it, those who have not accepted yet too.
+    pub members: usize,
 }
 
 /// Every collection of a person.
@@ -51,6 +60,8 @@ pub struct CollectionInfo {
 pub struct Collections {
     /// Those that open.
     pub readable: Vec<CollectionInfo>,
+    /// Those that somebody shared and that wait for an answer.
+    pub offered: Vec<Offer>,
     /// Those whose name, settings or keys the server did not keep.
     pub damaged: Vec<DamagedCollection>,
 }
@@ -79,7 +90,9 @@ pub struct Collection<'v> {
     pub(crate) remote: Arc<Remote>,
     pub(crate) record: CollectionRecord,
     pub(crate) header: CollectionHeader,
-    pub(crate) keys: CollectionKeys,
+    keys: RwLock<Arc<CollectionKeys>>,
+    /// The collection's log, as far as it was followed.
+    history: Mutex<History>,
     /// At `sealed`: the decrypted index, kept between searches.
     index: Mutex<Option<LocalIndex>>,
 }
@@ -87,6 +100,8 @@ pub struct Collection<'v> {
 impl Collection<'_> {
     /// What it is, as of when it was opened.
     pub fn info(&self) -> CollectionInfo {
+        let me = self.remote.account();
+        let members = self.history().state().map(|state| state.members.clone()).unwrap_or_default();
         CollectionInfo {
             id: self.record.id,
             name: self.header.name.clone(),
@@ -94,8 +109,10 @@ impl Collection<'_> {
             model: self.header.model.clone(),
             items: self.record.items,
             bytes: self.record.bytes,
-            epoch: self.keys.current_epoch(),
+            epoch: self.keys().current_epoch(),
             created_ms: self.header.created_ms,
+            role: members.get(&me).map_or(Role::Reader, |member| member.role),
+            members: members.len(),
         }
     }
 
@@ -139,9 +156,15 @@ impl Collection<'_> {
         if record.item != item {
             return Err(altered_item(item, "identifier", &"the server answers with another item"));
         }
-        let meta = self.keys.open_meta(item, record.epoch, &record.meta.0)?;
+        let mut history = self.history();
+        history.watch();
+        self.pinned(&mut history, item, Some(record_digest(&record)))?;
+        self.renew_keys(&history)?;
+        drop(history);
+        let keys = self.keys();
+        let meta = keys.open_meta(item, record.epoch, &record.meta.0)?;
         let sealed = self.remote.content(self.record.id, item)?;
-        let content = self.keys.open_content(item, record.epoch, &sealed)?;
+        let content = keys.open_content(item, record.epoch, &sealed)?;
         if pmirs_crypto::sha256(&content) != meta.content.0 {
             return Err(altered_item(item, "content", &"its digest is not the metadata's"));
         }
@@ -151,15 +174,73 @@ impl Collection<'_> {
     /// Removes items for good, and says how many there were.
     ///
     /// # Errors
-    /// When the cloud fails.
+    /// When the role does not allow it, or the cloud fails.
     pub fn remove(&self, items: &[ItemId]) -> Result<u64, VaultError> {
         let mut removed = 0;
         let items: Vec<ItemId> = items.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         for batch in items.chunks(limits::BATCH_ITEMS) {
-            let request = RemoveItems { items: batch.to_vec() };
-            removed += self.remote.remove_items(self.record.id, &request)?.items;
+            self.change(&mut |_, leaves| {
+                let items: Vec<ItemId> =
+                    batch.iter().copied().filter(|item| leaves.epoch(item).is_some()).collect();
+                Ok((!items.is_empty()).then_some((Action::Remove { items }, Payload::Nothing)))
+            })
+            .map(|entry| {
+                if let Some(Entry { action: Action::Remove { items }, .. }) = entry {
+                    removed += items.len() as u64;
+                }
+            })?;
         }
         Ok(removed)
+    }
+
+    /// Sealed items to the cloud, all or none.
+    pub(crate) fn publish(&self, items: Vec<NewItem>) -> Result<(), VaultError> {
+        let leaves = digests(&items);
+        self.change(&mut |state, _| {
+            latest_epoch(state, &items)?;
+            Ok(Some((Action::Add { items: leaves.clone() }, Payload::Items(items.clone()))))
+        })
+        .map(drop)
+    }
+
+    /// Puts sealed items in the place of those with their identifiers, as far as these are still there, and says
+    /// how many were.
+    pub(crate) fn replace(&self, items: Vec<NewItem>) -> Result<u64, VaultError> {
+        let mut there = items;
+        let entry = self.change(&mut |state, leaves| {
+            there.retain(|new| leaves.epoch(&new.item).is_some());
+            latest_epoch(state, &there)?;
+            let action = Action::Replace { items: digests(&there) };
+            Ok((!there.is_empty()).then(|| (action, Payload::Items(there.clone()))))
+        })?;
+        Ok(entry.map_or(0, |_| there.len() as u64))
+    }
+
+    /// Signs and sends a change of the collection.
+    pub(crate) fn change(&self, change: &mut Change<'_>) -> Result<Option<Entry>, VaultError> {
+        self.history().append(&self.vault.identity(), &self.remote, self.vault.local(), change)
+    }
+
+    /// The keys of all live epochs.
+    pub(crate) fn keys(&self) -> Arc<CollectionKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the keys of epochs that the history began or ended since the collection was opened.
+    pub(crate) fn renew_keys(&self, history: &History) -> Result<(), VaultError> {
+        let granted = history.state().into_iter().flat_map(|state| state.grants.keys().copied());
+        if granted.eq(self.keys().epochs()) {
+            return Ok(());
+        }
+        let record = self.remote.collection(self.record.id)?;
+        let (keys, _) = unwrap(self.vault, &record, history)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// The collection's log.
+    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every item with its metadata, ordered by name.
@@ -168,11 +249,12 @@ impl Collection<'_> {
     /// When the cloud fails, or a record is not what its author wrote.
     pub fn items(&self) -> Result<Vec<ItemSummary>, VaultError> {
         self.sync()?;
+        let keys = self.keys();
         let mut items = self
             .local_records()?
             .into_iter()
             .map(|record| {
-                let meta = self.keys.open_meta(record.item, record.epoch, &record.meta.0)?;
+                let meta = keys.open_meta(record.item, record.epoch, &record.meta.0)?;
                 Ok(ItemSummary { item: record.item, meta })
             })
             .collect::<Result<Vec<_>, VaultError>>()?;
@@ -206,40 +288,111 @@ impl Collection<'_> {
         self.vault.local().forget(self.record.id)
     }
 
-    /// Follows the collection's changes into the local store.
+    /// Follows the collection's history and its items into the local store: afterwards that holds every item
+    /// that the signed log has at the server's head, as its author wrote it, and no other.
     pub(crate) fn sync(&self) -> Result<Timing, VaultError> {
         let local = self.vault.local();
+        let id = self.record.id;
+        let mut history = self.history();
+        history.watch();
         let mut total = Timing::default();
-        let mut after = local.synced(self.record.id)?;
-        loop {
-            let (page, timing) = self.remote.changes(self.record.id, after)?;
-            total.seal += timing.seal;
-            total.network += timing.network;
-            total.open += timing.open;
-            if page.seq < after || (page.more && page.seq == after) {
-                let got = format!("change {} after change {after}", page.seq);
-                return Err(crate::keys::altered_collection(self.record.id, "history", &got));
+        for _ in 0..SYNC_ROUNDS {
+            let head = history.follow(&self.remote, local)?;
+            self.renew_keys(&history)?;
+            let mut after = local.synced(id)?;
+            loop {
+                let (page, timing) = self.remote.changes(id, after)?;
+                total.seal += timing.seal;
+                total.network += timing.network;
+                total.open += timing.open;
+                if page.seq < after || (page.more && page.seq == after) {
+                    let got = format!("change {} after change {after}", page.seq);
+                    return Err(altered_collection(id, "history", &got));
+                }
+                if page.seq > after {
+                    self.check(&page)?;
+                    self.check_pinned(&mut history, &page)?;
+                    local.apply(id, &page)?;
+                }
+                after = page.seq;
+                if !page.more {
+                    break;
+                }
             }
-            if page.seq > after {
-                self.check(&page)?;
-                local.apply(self.record.id, &page)?;
+            if after < head.seq {
+                let got = format!("changes end at {after}, the head speaks of {}", head.seq);
+                return Err(altered_collection(id, "history", &got));
             }
-            after = page.seq;
-            if !page.more {
-                return Ok(total);
+            // Where somebody changed it between the two questions, both are asked again.
+            if after == head.seq && history.state().is_some_and(|state| state.hash == head.hash) {
+                return self.whole(&history).map(|()| total);
             }
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// Every item that the log has must have come.
+    fn whole(&self, history: &History) -> Result<(), VaultError> {
+        let (local, id) = (self.vault.local(), self.record.id);
+        let expected = history.state().map_or(0, |state| state.items);
+        if local.record_count(id)? == expected {
+            return Ok(());
+        }
+        match local.leaf_without_record(id)? {
+            Some(item) => Err(altered_item(item, "record", &"the signed log has it, the server left it out")),
+            None => Err(altered_collection(id, "items", &"there are more than the signed log has")),
         }
     }
 
     /// Nothing enters the local store that its author did not write: one lie would stay there for good.
     fn check(&self, page: &Changes) -> Result<(), VaultError> {
+        let keys = self.keys();
         page.changes.par_iter().try_for_each(|change| match change {
-            Change::Added(ItemRecord { item, epoch, meta, embedding, .. }) => {
-                self.keys.open_meta(*item, *epoch, &meta.0)?;
-                self.keys.open_embedding(*item, *epoch, &embedding.0, self.header.dim).map(drop)
+            ItemChange::Added(ItemRecord { item, epoch, meta, embedding, .. }) => {
+                keys.open_meta(*item, *epoch, &meta.0)?;
+                keys.open_embedding(*item, *epoch, &embedding.0, self.header.dim).map(drop)
             }
-            Change::Removed(_) => Ok(()),
+            ItemChange::Removed(_) => Ok(()),
         })
+    }
+
+    /// Each change must be one that a member signed.
+    fn check_pinned(&self, history: &mut History, page: &Changes) -> Result<(), VaultError> {
+        for change in &page.changes {
+            let (item, digest) = match change {
+                ItemChange::Added(record) => (record.item, Some(record_digest(record))),
+                ItemChange::Removed(item) => (*item, None),
+            };
+            self.pinned(history, item, digest)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an item is, or was a moment ago, what the signed log says.
+    ///
+    /// # Errors
+    /// [`VaultError::Altered`] where it is not; the log is asked for again before that is said.
+    pub(crate) fn pinned(
+        &self,
+        history: &mut History,
+        item: ItemId,
+        digest: Option<Digest>,
+    ) -> Result<(), VaultError> {
+        let local = self.vault.local();
+        if history.fits(local, item, digest)? {
+            return Ok(());
+        }
+        history.follow(&self.remote, local)?;
+        if history.fits(local, item, digest)? {
+            return Ok(());
+        }
+        let there = !history.fits(local, item, None)?;
+        let reason = match (digest, there) {
+            (None, _) => "the server says that it was removed, the signed log has it",
+            (Some(_), true) => "it is not the one in the signed log",
+            (Some(_), false) => "no member added it: it is not in the signed log",
+        };
+        Err(altered_item(item, "record", &reason))
     }
 
     pub(crate) fn local_records(&self) -> Result<Vec<LocalRecord>, VaultError> {
@@ -271,21 +424,35 @@ pub(crate) fn list(vault: &Vault) -> Result<Collections, VaultError> {
             Err(error) => collections.damaged.push(DamagedCollection { id, reason: error.to_string() }),
         }
     }
+    for record in remote.shares()? {
+        let id = record.id;
+        match share::offer(vault, &remote, record) {
+            Ok(offer) => collections.offered.push(offer),
+            Err(error) => collections.damaged.push(DamagedCollection { id, reason: error.to_string() }),
+        }
+    }
     Ok(collections)
 }
 
 /// One damaged collection does not stand before the others; but where none has the name, it may be the one.
 pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, VaultError> {
     let remote = vault.remote()?;
-    let mut damaged = None;
+    let (mut found, mut damaged) = (None, None);
     for record in remote.collections()? {
+        let id = record.id;
         match open(vault, remote.clone(), record) {
-            Ok(collection) if collection.header.name == name => return Ok(collection),
+            Ok(collection) if id.to_string() == name => return Ok(collection),
+            Ok(collection) if collection.header.name == name => {
+                if found.is_some() {
+                    return Err(VaultError::Ambiguous(name.to_owned()));
+                }
+                found = Some(collection);
+            }
             Ok(_) => {}
             Err(error) => damaged = Some(error),
         }
     }
-    Err(damaged.unwrap_or_else(|| VaultError::NoCollection(name.to_owned())))
+    found.ok_or_else(|| damaged.unwrap_or_else(|| VaultError::NoCollection(name.to_owned())))
 }
 
 /// Deletes a collection that does not open any more, by its identifier.
@@ -340,10 +507,91 @@ pub(crate) fn create<'v>(
     open(vault, remote, record)
 }
 
-fn open(vault: &Vault, remote: Arc<Remote>, record: CollectionRecord) -> Result<Collection<'_>, VaultError> {
-    let keys = CollectionKeys::open(&vault.identity(), &record)?;
-    let header = open_header(&keys, &record)?;
-    Ok(Collection { vault, remote, record, header, keys, index: Mutex::new(None) })
+/// Opens a collection with what is known of its history, and follows that where it does not fit: others may
+/// have changed it since.
+pub(crate) fn open(
+    vault: &Vault,
+    remote: Arc<Remote>,
+    record: CollectionRecord,
+) -> Result<Collection<'_>, VaultError> {
+    let local = vault.local();
+    let mut history = History::open(local, remote.account(), record.id)?;
+    if history.state().is_none() {
+        history.follow(&remote, local)?;
+    }
+    if history.state().is_none() {
+        begin(&mut history, vault, &remote, &record)?;
+    }
+    let (record, keys, header) = match unwrap(vault, &record, &history) {
+        Ok((keys, header)) => (record, keys, header),
+        Err(_) => {
+            history.follow(&remote, local)?;
+            let record = remote.collection(record.id)?;
+            let (keys, header) = unwrap(vault, &record, &history)?;
+            (record, keys, header)
+        }
+    };
+    let (keys, index) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
+    Ok(Collection { vault, remote, record, header, keys, history: Mutex::new(history), index })
+}
+
+fn unwrap(
+    vault: &Vault,
+    record: &CollectionRecord,
+    history: &History,
+) -> Result<(CollectionKeys, CollectionHeader), VaultError> {
+    let state =
+        history.state().ok_or_else(|| altered_collection(record.id, "history", &"its log was not begun"))?;
+    if state.protection != record.protection {
+        return Err(altered_collection(record.id, "protection", &"the history has another"));
+    }
+    let keys = CollectionKeys::open(&vault.identity(), record, state)?;
+    let header = open_header(&keys, record, state)?;
+    Ok((keys, header))
+}
+
+/// The first entry of the log of a collection that this person just made, perhaps in a run that was cut short.
+/// Where anything is in it already, a server that hides its log could have it begun anew without those who were
+/// revoked, so nothing is signed.
+fn begin(
+    history: &mut History,
+    vault: &Vault,
+    remote: &Remote,
+    record: &CollectionRecord,
+) -> Result<(), VaultError> {
+    let identity = vault.identity();
+    let public = identity.public();
+    let first = record
+        .grants
+        .first()
+        .filter(|grant| grant.epoch == 0 && grant.granter.0 == public.to_bytes() && record.grants.len() == 1);
+    let fresh = record.owner == remote.account() && record.items == 0;
+    let Some(grant) = first.filter(|_| fresh) else {
+        return Err(altered_collection(record.id, "history", &"its log was not begun"));
+    };
+    let action = Action::Create {
+        protection: record.protection,
+        header: Digest(pmirs_crypto::sha256(&record.header.0)),
+        identity: Bytes(public.to_bytes()),
+        grant: Digest(pmirs_crypto::sha256(&grant.grant.0)),
+    };
+    history
+        .append(&identity, remote, vault.local(), &mut |state, _| {
+            Ok(state.is_none().then(|| (action.clone(), Payload::Nothing)))
+        })
+        .map(drop)
+}
+
+/// Items are sealed before they are sent; an epoch that began in between is one that they are not sealed for.
+fn latest_epoch(state: Option<&State>, items: &[NewItem]) -> Result<(), VaultError> {
+    let epoch = state.map_or(0, |state| state.epoch);
+    if items.iter().all(|item| item.epoch == epoch) { Ok(()) } else { Err(VaultError::NewEpoch) }
+}
+
+/// What the log pins of a record.
+pub(crate) fn record_digest(record: &ItemRecord) -> Digest {
+    let ItemRecord { item, epoch, meta, embedding, .. } = record;
+    Digest(pmirs_crypto::leaf_digest(&item.0, *epoch, &meta.0, &embedding.0))
 }
 
 fn no_item(item: ItemId, error: VaultError) -> VaultError {

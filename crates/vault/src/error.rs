@@ -33,6 +33,9 @@ pub enum VaultError {
     /// The server speaks of an unknown collection.
     #[error("there is no collection named '{0}'")]
     NoCollection(String),
+    /// Several collections have the name, by different people.
+    #[error("several collections are named '{0}'")]
+    Ambiguous(String),
     /// A name must lead to one collection.
     #[error("a collection named '{0}' exists already")]
     CollectionExists(String),
@@ -65,6 +68,66 @@ pub enum VaultError {
         /// What the check found.
         reason: String,
     },
+    /// The server shows this client another history than it showed before, or showed somebody else.
+    #[error("the history of collection {collection} forks at entry {number}: {reason}")]
+    Forked {
+        /// Which collection.
+        collection: String,
+        /// The first entry that is known to differ.
+        number: u64,
+        /// What the check found.
+        reason: String,
+    },
+    /// The rules of the collection's history forbid it.
+    #[error("'{action}' is not allowed here: {reason}")]
+    NotAllowed {
+        /// What was to be done.
+        action: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A new epoch began while items were sealed for the one before.
+    #[error("the collection went into a new epoch meanwhile")]
+    NewEpoch,
+    /// Others change the collection all the time.
+    #[error("others change the collection faster than this client can follow")]
+    Busy,
+    /// Nobody of this name is known here.
+    #[error("there is no contact named '{0}'")]
+    NoContact(String),
+    /// A name that no person can have.
+    #[error("'{0}' is not a person's name: it is made of a to z, 0 to 9, '.', '_' and '-'")]
+    PersonName(String),
+    /// Somebody else has the name at this cloud.
+    #[error("somebody at this cloud is named '{0}' already; the invite is not spent")]
+    NameTaken(String),
+    /// The server shows another key for a person than the pinned one.
+    #[error("the server shows another key for '{name}' than the pinned one: its words are '{got}'")]
+    ContactChanged {
+        /// Who.
+        name: String,
+        /// Safety words of the key that the server shows.
+        got: String,
+    },
+    /// A collection was shared by somebody who is no contact.
+    #[error("'{collection}' was shared by somebody who is not among your contacts: '{words}'")]
+    UnknownSharer {
+        /// The collection's name.
+        collection: String,
+        /// Safety words of whoever shared it.
+        words: String,
+    },
+    /// People of other clouds cannot be reached from here.
+    #[error("'{named}' is another cloud than this home's, {own}")]
+    OtherServer {
+        /// The cloud that was named.
+        named: String,
+        /// This home's.
+        own: String,
+    },
+    /// Nobody of this name has a part in the collection.
+    #[error("'{0}' is not a member of this collection")]
+    NotMember(String),
     /// A file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use pmirs_crypto::{EpochKeys, GrantContext, Identity, Kind, Place, PublicIdentity, grant};
+use pmirs_crypto::{CollectionKey, EpochKeys, GrantContext, Identity, Kind, Place, PublicIdentity, grant};
 use pmirs_veil::{Jitter, Veil, VeilParams};
 use pmirs_wire::collection::{CollectionRecord, EpochGrant};
 use pmirs_wire::sealed::{CollectionHeader, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::{Bytes, CollectionId, ItemId, Message, decode};
 
 use crate::VaultError;
+use crate::history::State;
 
 /// Keys of all live epochs that this member was granted.
 pub(crate) struct CollectionKeys {
@@ -18,23 +19,32 @@ pub(crate) struct CollectionKeys {
 }
 
 struct EpochState {
+    /// What grants hand on.
+    key: CollectionKey,
     keys: EpochKeys,
     /// Drawn on first use: it costs milliseconds that `get` and `status` need not pay.
     veil: OnceLock<Veil>,
 }
 
 impl CollectionKeys {
-    /// Opens a member's grants.
-    pub(crate) fn open(identity: &Identity, record: &CollectionRecord) -> Result<Self, VaultError> {
-        // Until collections are shared, whoever opens one made it.
-        if record.owner.0 != identity.public().fingerprint() {
-            return Err(altered_collection(record.id, "owner", &"it is somebody else"));
-        }
+    /// Opens a member's grants: those that the collection's history pins, all of them and no others.
+    pub(crate) fn open(
+        identity: &Identity,
+        record: &CollectionRecord,
+        state: &State,
+    ) -> Result<Self, VaultError> {
         let mut epochs = BTreeMap::new();
         for wrapped in &record.grants {
-            let key = open_grant(identity, record.id, wrapped)?;
+            let key = open_grant(identity, record.id, wrapped, state)?;
             let keys = key.epoch_keys(&record.id.0, wrapped.epoch);
-            epochs.insert(wrapped.epoch, EpochState { keys, veil: OnceLock::new() });
+            epochs.insert(wrapped.epoch, EpochState { key, keys, veil: OnceLock::new() });
+        }
+        if let Some(missing) = state.grants.keys().find(|epoch| !epochs.contains_key(epoch)) {
+            return Err(altered_collection(
+                record.id,
+                "grants",
+                &format_args!("the one for epoch {missing} is missing"),
+            ));
         }
         if epochs.is_empty() {
             return Err(altered_collection(record.id, "grants", &"there is none"));
@@ -50,6 +60,11 @@ impl CollectionKeys {
     /// All live epochs, oldest first.
     pub(crate) fn epochs(&self) -> impl Iterator<Item = u32> {
         self.epochs.keys().copied()
+    }
+
+    /// An epoch's key itself, to be granted to somebody else.
+    pub(crate) fn key(&self, epoch: u32) -> Result<&CollectionKey, VaultError> {
+        self.state(epoch).map(|state| &state.key)
     }
 
     pub(crate) fn epoch(&self, epoch: u32) -> Result<&EpochKeys, VaultError> {
@@ -133,28 +148,38 @@ impl CollectionKeys {
     }
 }
 
+/// Anybody can make a grant that opens, so only the one that a member with the right signed for counts.
 fn open_grant(
     identity: &Identity,
     collection: CollectionId,
     wrapped: &EpochGrant,
-) -> Result<pmirs_crypto::CollectionKey, VaultError> {
-    let altered = |error| altered_collection(collection, "grant", &error);
-    let granter = PublicIdentity::from_bytes(&wrapped.granter.0).map_err(altered)?;
-    // Until collections are shared, the only one who can have granted is this identity itself: anybody can
-    // make a grant that opens, so a stranger's must not.
-    if granter.fingerprint() != identity.public().fingerprint() {
-        return Err(altered_collection(collection, "grant", &"it was made by somebody else"));
+    state: &State,
+) -> Result<CollectionKey, VaultError> {
+    let altered = |error: &dyn std::fmt::Display| altered_collection(collection, "grant", error);
+    let epoch = wrapped.epoch;
+    let pinned = state
+        .grants
+        .get(&epoch)
+        .ok_or_else(|| altered(&format_args!("the history grants nothing for epoch {epoch}")))?;
+    let offered = (pmirs_crypto::sha256(&wrapped.grant.0), &wrapped.granter, wrapped.role);
+    if offered != (pinned.digest.0, &pinned.granter, pinned.role) {
+        return Err(altered(&format_args!("the one for epoch {epoch} is not what the history says")));
     }
-    let context = GrantContext { collection: collection.0, epoch: wrapped.epoch, role: wrapped.role as u8 };
-    grant::open(identity, &granter, &wrapped.grant.0, &context).map_err(altered)
+    let granter = PublicIdentity::from_bytes(&wrapped.granter.0).map_err(|error| altered(&error))?;
+    let context = GrantContext { collection: collection.0, epoch, role: wrapped.role as u8 };
+    grant::open(identity, &granter, &wrapped.grant.0, &context).map_err(|error| altered(&error))
 }
 
 /// Opens a collection's name and settings, and checks what the server says beside them.
 pub(crate) fn open_header(
     keys: &CollectionKeys,
     record: &CollectionRecord,
+    state: &State,
 ) -> Result<CollectionHeader, VaultError> {
     let altered = |error: &dyn std::fmt::Display| altered_collection(record.id, "header", error);
+    if pmirs_crypto::sha256(&record.header.0) != state.header.0 {
+        return Err(altered(&"it is not the one that the history begins with"));
+    }
     let place = Place { collection: record.id.0, item: [0; 16], epoch: 0, kind: Kind::CollectionHeader };
     let plain = keys.epoch(0)?.metadata.open(&place, &record.header.0).map_err(|error| altered(&error))?;
     let header: CollectionHeader = decode(&plain).map_err(|error| altered(&error))?;

@@ -31,27 +31,35 @@
 
 pub mod add;
 mod collection;
+mod contact;
 mod error;
 mod fresh;
+mod history;
 mod keys;
 mod local;
 mod login;
 mod progress;
+mod rekey;
 pub mod remote;
 pub mod search;
+mod share;
 mod vault;
 mod verify;
 
 pub use add::{AddOptions, AddReport, Import, Skipped};
 pub use collection::{Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary};
+pub use contact::{Contact, ContactWords};
 pub use error::VaultError;
+pub use history::{Event, Happening};
 pub use login::{AccountInfo, LoginOptions};
 pub use pmirs_crypto::{IdentitySeed, PublicIdentity};
 pub use pmirs_wire::account::Invite;
-pub use pmirs_wire::collection::Protection;
+pub use pmirs_wire::collection::{Protection, Role};
 pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
 pub use pmirs_wire::{AccountId, CollectionId, ItemId};
 pub use progress::{Progress, Quiet};
-pub use search::{Answer, Breakdown, Cutoff, Hit, Query, SearchOptions};
+pub use rekey::RekeyReport;
+pub use search::{Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
+pub use share::{MemberInfo, Offer};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
-pub use verify::{Fault, VerifyReport};
+pub use verify::{Fault, Head, VerifyReport};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pmirs_crypto::ServerPublicKey;
 use pmirs_wire::account::Invite;
+use pmirs_wire::people::is_name;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::{AccountId, Bytes, Digest};
 
@@ -16,6 +17,8 @@ use crate::{Vault, VaultError};
 pub struct LoginOptions {
     /// For a new account: it also pins the server's key.
     pub invite: Option<Invite>,
+    /// For a new account: what others find it by.
+    pub name: Option<String>,
     /// A PEM file of certificates to trust instead of the usual authorities.
     pub ca: Option<PathBuf>,
 }
@@ -51,7 +54,7 @@ pub(crate) fn login(vault: &Vault, url: &str, options: &LoginOptions) -> Result<
 
     let transport = Box::new(HttpTransport::new(connection, key));
     let remote = Remote::new(transport, server, vault.identity(), None);
-    let registered = register(&remote, options.invite.as_ref())?;
+    let registered = register(&remote, options)?;
     let session = remote.login()?;
     // Later commands may run from another folder.
     let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -75,10 +78,19 @@ fn pinned_server(vault: &Vault, url: &str, options: &LoginOptions) -> Result<Opt
 }
 
 /// Spends the invite; an account that exists already keeps it unspent.
-fn register(remote: &Remote, invite: Option<&Invite>) -> Result<bool, VaultError> {
-    let Some(Invite { code: Bytes(code), .. }) = invite else { return Ok(false) };
-    match remote.register(code) {
+fn register(remote: &Remote, options: &LoginOptions) -> Result<bool, VaultError> {
+    let Some(Invite { code: Bytes(code), .. }) = &options.invite else { return Ok(false) };
+    let name = options.name.as_deref();
+    if let Some(name) = name.filter(|name| !is_name(name)) {
+        return Err(VaultError::PersonName(name.to_owned()));
+    }
+    match remote.register(code, name) {
         Ok(()) => Ok(true),
+        Err(VaultError::Refused { problem, .. })
+            if problem.kind == ProblemKind::Conflict && problem.message.starts_with("name:") =>
+        {
+            Err(VaultError::NameTaken(name.unwrap_or_default().to_owned()))
+        }
         Err(error) if error.refusal() == Some(ProblemKind::Conflict) => Ok(false),
         Err(error) => Err(error),
     }

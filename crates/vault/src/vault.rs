@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use pmirs_crypto::{Argon2Params, Identity, IdentitySeed, LockedIdentity, PublicIdentity};
 use pmirs_encoder::Encoder;
+use pmirs_wire::account::Invite;
 use pmirs_wire::collection::Protection;
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use crate::collection::{self, Collection, Collections};
 use crate::local::Local;
 use crate::login::{self, AccountInfo, LoginOptions};
 use crate::remote::{Remote, Transport};
+use crate::share::{self, Offer};
 use crate::{VaultError, fresh};
 
 /// The identity's file in a home.
@@ -226,6 +228,31 @@ impl Vault {
     /// When there is none, or its record is not what its author wrote.
     pub fn collection(&self, name: &str) -> Result<Collection<'_>, VaultError> {
         collection::find(self, name)
+    }
+
+    /// Takes what a contact shared, by its name or identifier: from now on it is among the collections.
+    ///
+    /// # Errors
+    /// [`VaultError::UnknownSharer`] where whoever shared it is no contact; when there is no such offer, or its
+    /// history is not in order.
+    pub fn accept(&self, name: &str) -> Result<Offer, VaultError> {
+        share::accept(self, name)
+    }
+
+    /// Declines what somebody shared.
+    ///
+    /// # Errors
+    /// When there is no such offer.
+    pub fn decline(&self, name: &str) -> Result<Offer, VaultError> {
+        share::decline(self, name)
+    }
+
+    /// An invite for one more person; for administrators of the cloud.
+    ///
+    /// # Errors
+    /// When this account may not invite.
+    pub fn invite(&self) -> Result<Invite, VaultError> {
+        self.remote()?.invite()
     }
 
     /// Deletes a collection with everything in it, for good: by its name, or a damaged one by its identifier.

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
+use pmirs_crypto::head_words;
 use pmirs_wire::ItemId;
 use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
 
 use crate::VaultError;
-use crate::collection::Collection;
-use crate::keys::{altered_collection, veiled_digest};
+use crate::collection::{Collection, record_digest};
+use crate::history::{Event, State, Told, tell};
+use crate::keys::{CollectionKeys, altered_collection, veiled_digest};
 use crate::progress::Progress;
 
 /// Something that is not what its author wrote.
@@ -32,18 +34,75 @@ pub struct VerifyReport {
     pub items: u64,
     /// Sealed bytes that were read.
     pub bytes: u64,
+    /// Entries of the signed log that were checked.
+    pub entries: u64,
+    /// Where the log ends.
+    pub head: Option<Head>,
     /// What is wrong, item by item.
     pub faults: Vec<Fault>,
+}
+
+/// The end of a collection's history, for two people to compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the latest entry.
+    pub number: u64,
+    /// Twelve words that stand for it and everything before it.
+    pub words: String,
+}
+
+impl Collection<'_> {
+    /// Where the collection's history ends now.
+    ///
+    /// # Errors
+    /// When the cloud cannot be asked, or its history is not in order.
+    pub fn head(&self) -> Result<Head, VaultError> {
+        let mut history = self.history();
+        history.follow(&self.remote, self.vault.local())?;
+        let (number, hash) = history.state().map_or((0, [0; 32]), |state| (state.number, state.hash.0));
+        Ok(Head { number, words: head_words(&hash) })
+    }
+
+    /// Compares a head that another member read out with the history that the cloud shows here, and says which of
+    /// its entries it is.
+    ///
+    /// # Errors
+    /// [`VaultError::Forked`] where it is none of them: the cloud showed that member another history, or keeps back
+    /// here what it showed there.
+    pub fn compare_head(&self, words: &str) -> Result<u64, VaultError> {
+        let mut history = self.history();
+        history.follow(&self.remote, self.vault.local())?;
+        let words = words.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+        let known = self.vault.local().entry_hashes(self.record.id)?;
+        let same = known.iter().find(|(_, hash)| head_words(&hash.0) == words);
+        same.map(|&(number, _)| number).ok_or_else(|| {
+            let number = history.number().map_or(0, |number| number + 1);
+            history.forked(number, "the other head is no entry of the history that the cloud shows here")
+        })
+    }
+
+    /// The whole history, oldest first, every entry checked.
+    ///
+    /// # Errors
+    /// When the cloud cannot be asked, or an entry breaks the rules.
+    pub fn events(&self) -> Result<Vec<Event>, VaultError> {
+        let told = tell(&self.remote, self.remote.account(), self.record.id)?;
+        same_history(self, &told)?;
+        Ok(told.events)
+    }
 }
 
 pub(crate) fn verify(
     collection: &Collection<'_>,
     progress: &dyn Progress,
 ) -> Result<VerifyReport, VaultError> {
-    let history = follow(collection)?;
-    let History { listed, removed, .. } = &history;
+    // The whole log, from its first entry on; and that what this machine followed is part of it.
+    let told = tell(&collection.remote, collection.remote.account(), collection.record.id)?;
+    let known = same_history(collection, &told)?;
+    let changes = follow(collection)?;
+    let Changed { listed, removed, .. } = &changes;
     progress.start("verifying", Some(listed.len() as u64));
-    let mut verification = Verification { collection, report: VerifyReport::default() };
+    let mut verification = Verification { collection, told: &told, report: VerifyReport::default() };
     for record in listed {
         verification.item(record)?;
         progress.advance(1);
@@ -53,15 +112,33 @@ pub(crate) fn verify(
     let mut report = verification.report;
     // An item at fault explains a sum that is off.
     if report.faults.is_empty() {
-        adds_up(collection, &history)?;
+        adds_up(collection, &changes)?;
     }
     report.items = listed.len() as u64;
+    report.entries = told.events.len() as u64;
+    report.head = known.map(|state| Head { number: state.number, words: head_words(&state.hash.0) });
     Ok(report)
 }
 
-/// What the cloud's history says, from the first change on.
+/// The history that was read just now must go on from the one that was followed before.
+fn same_history(collection: &Collection<'_>, told: &Told) -> Result<Option<State>, VaultError> {
+    let local = collection.vault.local();
+    let mut history = collection.history();
+    history.follow(&collection.remote, local)?;
+    for (&number, hash) in &told.hashes {
+        let known = local.entry_hash(collection.record.id, number)?;
+        if known.is_some_and(|known| known != *hash) {
+            return Err(
+                history.forked(number, "it is another entry than the one that the server showed before")
+            );
+        }
+    }
+    Ok(history.state().cloned())
+}
+
+/// What the cloud says of the items, from the first change on.
 #[derive(Default)]
-struct History {
+struct Changed {
     /// Live records.
     listed: Vec<ItemRecord>,
     /// Items that were removed for good.
@@ -71,8 +148,8 @@ struct History {
 }
 
 /// Reads the whole history from the cloud, not from this machine's store.
-fn follow(collection: &Collection<'_>) -> Result<History, VaultError> {
-    let mut history = History::default();
+fn follow(collection: &Collection<'_>) -> Result<Changed, VaultError> {
+    let mut history = Changed::default();
     loop {
         let after = history.seq;
         let (page, _) = collection.remote.changes(collection.record.id, after)?;
@@ -93,13 +170,24 @@ fn follow(collection: &Collection<'_>) -> Result<History, VaultError> {
 }
 
 /// What the cloud says of the collection: what it said when it was opened, and what its history adds up to.
-fn adds_up(collection: &Collection<'_>, history: &History) -> Result<(), VaultError> {
+fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultError> {
     let opened = &collection.record;
     let altered = |field, reason: &dyn std::fmt::Display| Err(altered_collection(opened.id, field, reason));
     let now = collection.remote.collection(opened.id)?;
-    let same = CollectionRecord { items: now.items, bytes: now.bytes, seq: now.seq, ..opened.clone() };
+    let same = CollectionRecord {
+        items: now.items,
+        bytes: now.bytes,
+        seq: now.seq,
+        // Who counts as its owner, and this member's grants, change with the history, which pins the latter.
+        owner: now.owner,
+        grants: now.grants.clone(),
+        ..opened.clone()
+    };
     if now != same {
         return altered("record", &"it differs from the one that was opened");
+    }
+    if let Some(state) = collection.history().state() {
+        CollectionKeys::open(&collection.vault.identity(), &now, state)?;
     }
     let synced = collection.vault.local().synced(opened.id)?;
     if now.seq < synced.max(history.seq) {
@@ -130,17 +218,20 @@ fn adds_up(collection: &Collection<'_>, history: &History) -> Result<(), VaultEr
 
 struct Verification<'a, 'v> {
     collection: &'a Collection<'v>,
+    told: &'a Told,
     report: VerifyReport,
 }
 
 impl Verification<'_, '_> {
     fn item(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
-        let Collection { remote, record: collection, keys, header, .. } = self.collection;
+        let Collection { remote, record: collection, header, .. } = self.collection;
+        let keys = self.collection.keys();
         let item = listed.item;
         let meta = self.check(item, None, keys.open_meta(item, listed.epoch, &listed.meta.0))?;
         let name = meta.as_ref().map(|meta| meta.name.clone());
         let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, header.dim);
         self.check(item, name.as_deref(), embedding)?;
+        self.logged(listed, name.as_deref())?;
 
         match remote.item(collection.id, item) {
             Ok(record) => self.record(listed, &record, meta.as_ref()),
@@ -151,6 +242,17 @@ impl Verification<'_, '_> {
             Err(error) => self.unanswered(item, name.as_deref(), "content", error)?,
         }
         Ok(())
+    }
+
+    /// What the record is, the signed log must say.
+    fn logged(&mut self, listed: &ItemRecord, name: Option<&str>) -> Result<(), VaultError> {
+        let digest = record_digest(listed);
+        if self.told.leaves.digest(&listed.item) == Some(digest) {
+            return Ok(());
+        }
+        // Somebody may have changed it since the log was read.
+        let pinned = self.collection.pinned(&mut self.collection.history(), listed.item, Some(digest));
+        self.check(listed.item, name, pinned).map(drop)
     }
 
     /// The record alone must equal the one in the history, and its veiled vector the one that was signed for.
@@ -174,7 +276,7 @@ impl Verification<'_, '_> {
     ) -> Result<(), VaultError> {
         self.report.bytes += sealed.len() as u64;
         let name = meta.map(|meta| meta.name.as_str());
-        let opened = self.collection.keys.open_content(listed.item, listed.epoch, sealed);
+        let opened = self.collection.keys().open_content(listed.item, listed.epoch, sealed);
         let Some(content) = self.check(listed.item, name, opened)? else { return Ok(()) };
         if listed.content_len != sealed.len() as u64 {
             self.fault(listed.item, name, "content length", "it is not the content's");
@@ -185,16 +287,25 @@ impl Verification<'_, '_> {
         Ok(())
     }
 
-    /// Items that this machine once saw and the cloud has dropped without a removal in its history.
+    /// Items that the signed log has, or that this machine once saw, and that the cloud has dropped.
     fn missing(&mut self, listed: &[ItemRecord], removed: &HashSet<ItemId>) -> Result<(), VaultError> {
         let known: HashSet<ItemId> = listed.iter().map(|record| record.item).collect();
         let collection = self.collection;
         for record in collection.local_records()? {
             if !known.contains(&record.item) && !removed.contains(&record.item) {
-                let meta = collection.keys.open_meta(record.item, record.epoch, &record.meta.0).ok();
+                let meta = collection.keys().open_meta(record.item, record.epoch, &record.meta.0).ok();
                 let name = meta.as_ref().map(|meta| meta.name.as_str());
                 self.fault(record.item, name, "record", "the cloud has lost it");
             }
+        }
+        let told: HashSet<ItemId> = self.report.faults.iter().map(|fault| fault.item).collect();
+        let mut lost: Vec<ItemId> = self.told.leaves.items().map(|(item, _)| item).collect();
+        lost.retain(|item| !known.contains(item) && !told.contains(item));
+        for item in lost {
+            if collection.history().fits(collection.vault.local(), item, None)? {
+                continue;
+            }
+            self.fault(item, None, "record", "the signed log has it, the cloud has lost it");
         }
         Ok(())
     }

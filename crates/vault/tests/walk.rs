@@ -145,7 +145,7 @@ fn nothing_readable_is_stored_logged_or_sent() {
     let traffic = Tape::default();
     let url = tap(world.cloud.local_addr(), &traffic);
     let invite = Some(world.cloud.invite().unwrap());
-    world.vault.login(&url, &LoginOptions { invite, ca: None }).unwrap();
+    world.vault.login(&url, &LoginOptions { invite, ..LoginOptions::default() }).unwrap();
 
     let captions = world.folder.path().join("captions.tsv");
     fs::write(&captions, format!("image\tcaption\nblue.png\t{CAPTION}\n")).unwrap();

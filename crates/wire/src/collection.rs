@@ -60,6 +60,26 @@ pub enum Role {
     Owner = 3,
 }
 
+impl Role {
+    /// All roles, the least first.
+    pub const ALL: [Self; 3] = [Self::Reader, Self::Writer, Self::Owner];
+
+    /// The name on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// One epoch's collection key, wrapped for one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochGrant {

@@ -28,6 +28,8 @@ pub const DEVICES: usize = 256;
 pub const PERSON_NAME: usize = 64;
 /// Candidates in one answer to a search.
 pub const CANDIDATES: usize = 4096;
+/// How deep into its ranking a server looks, over all answers to a query.
+pub const SEARCH_DEPTH: usize = 1 << 20;
 /// Bytes of any request or answer inside its envelope.
 pub const BODY: usize = 80 << 20;
 /// Bytes of any request or answer as it travels, envelope included.

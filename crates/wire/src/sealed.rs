@@ -80,6 +80,12 @@ pub struct ItemMeta {
     pub content: Digest,
     /// When it was added, in milliseconds since 1970.
     pub added_ms: u64,
+    /// When what it shows was written or taken, in milliseconds since 1970, as far as its file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_ms: Option<u64>,
+    /// Words that people attached to it, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Width and height in pixels, for pictures.
     pub pixels: Option<(u32, u32)>,
     /// The model pack that embedded it.

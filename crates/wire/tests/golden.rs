@@ -281,6 +281,8 @@ fn sealed_records() {
         size: 12_345,
         content: Digest([2; 32]),
         added_ms: 1_700_000_000_000,
+        date_ms: None,
+        tags: Vec::new(),
         pixels: Some((640, 480)),
         model: "compact 0.1.0".into(),
         veiled: Some(Digest([3; 32])),

@@ -117,8 +117,9 @@ fn every_field_of_a_search_is_checked() {
     for (collection, field, bad) in [
         (ID, "epoch", Search { epoch: 1, ..good.clone() }),
         (ID, "count", Search { count: 0, ..good.clone() }),
-        (ID, "skip + count", Search { skip: 4090, ..good.clone() }),
-        (ID, "skip + count", Search { skip: u32::MAX, count: u32::MAX, ..good.clone() }),
+        (ID, "count", Search { count: 4097, ..good.clone() }),
+        (ID, "skip + count", Search { skip: (1 << 20) - 9, ..good.clone() }),
+        (ID, "skip + count", Search { skip: u32::MAX, ..good.clone() }),
         (ID, "query.scale", with_query(f32::NAN, DIM)),
         (ID, "query.scale", with_query(0.0, DIM)),
         (ID, "query.values", with_query(1.0, DIM - 1)),

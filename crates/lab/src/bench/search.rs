@@ -90,7 +90,7 @@ pub fn search(
         embedding,
     }))?;
 
-    let options = SearchOptions { k: K, cutoff: Cutoff::None };
+    let options = SearchOptions { k: K, cutoff: Cutoff::None, ..SearchOptions::default() };
     let queries: Vec<Query> = phrases().into_iter().map(Query::Text).collect();
     for query in queries.iter().cycle().take(WARM_UP) {
         collection.search(query, &options)?;

@@ -106,7 +106,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         None => Query::text(args.words.join(" ")),
     };
     let vault = session::open(global)?;
-    let options = SearchOptions { k: args.k.into(), cutoff: args.cutoff.into() };
+    let options = SearchOptions { k: args.k.into(), cutoff: args.cutoff.into(), ..SearchOptions::default() };
     let Found { hits, exact, warnings, breakdown, .. } =
         vault.collection(&args.collection)?.search(&query, &options)?;
     for warning in warnings {

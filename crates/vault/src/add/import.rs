@@ -1,7 +1,7 @@
 //! Adding items whose embeddings were made elsewhere.
 
-use pmirs_wire::Digest;
 use pmirs_wire::sealed::{ItemKind, ItemMeta};
+use pmirs_wire::{Digest, ItemId};
 
 use super::protect::seal;
 use super::upload::Batch;
@@ -43,11 +43,14 @@ pub(crate) fn import(
             size: content.len() as u64,
             content: Digest(pmirs_crypto::sha256(&content)),
             added_ms: fresh::now_ms(),
+            date_ms: None,
+            tags: Vec::new(),
             pixels: None,
             model: collection.header.model.clone(),
             veiled: None,
         };
-        batch.push(seal(collection, meta, &embedding, &content, &mut rng)?, content.len() as u64);
+        let item = ItemId(fresh::id(&mut rng));
+        batch.push(seal(collection, item, meta, &embedding, &content, &mut rng)?, content.len() as u64);
         if batch.is_full() {
             added += batch.send(collection)?.items;
         }

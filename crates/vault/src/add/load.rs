@@ -23,6 +23,7 @@ pub(super) struct Source {
     pub(super) file: File,
     pub(super) content: Vec<u8>,
     pub(super) digest: Digest,
+    pub(super) date_ms: Option<u64>,
     pub(super) captions: Vec<String>,
     /// Items of the same content and name with another caption, which this one takes the place of.
     pub(super) replaces: Vec<ItemId>,
@@ -80,7 +81,8 @@ impl Loader<'_> {
             Some(items) if items.is_empty() => return Ok(None),
             items => items.into_iter().flatten().map(|item| item.item).collect(),
         };
-        Ok(Some(Source { file: file.clone(), content, digest, captions, replaces, form }))
+        let date_ms = modified_ms(&file.path);
+        Ok(Some(Source { file: file.clone(), content, digest, date_ms, captions, replaces, form }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -106,6 +108,12 @@ fn read(file: &File) -> Result<Vec<u8>, String> {
         size if size > limit => Err(format!("the file is larger than {} MiB", limit >> 20)),
         _ => Ok(content),
     }
+}
+
+/// When the file was last written; nothing where the system does not say.
+fn modified_ms(path: &std::path::Path) -> Option<u64> {
+    let modified = path.metadata().and_then(|about| about.modified()).ok()?;
+    Some(modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis() as u64)
 }
 
 fn text(content: &[u8]) -> Result<Form, String> {

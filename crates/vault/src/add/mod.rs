@@ -15,8 +15,8 @@ mod encode;
 mod import;
 mod load;
 mod pipeline;
-mod protect;
-mod upload;
+pub(crate) mod protect;
+pub(crate) mod upload;
 mod walk;
 
 use std::collections::HashMap;

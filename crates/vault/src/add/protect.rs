@@ -28,6 +28,8 @@ pub(super) fn protect(
         size: source.content.len() as u64,
         content: source.digest,
         added_ms: fresh::now_ms(),
+        date_ms: source.date_ms,
+        tags: Vec::new(),
         pixels: match source.form {
             Form::Picture { pixels, .. } => Some(pixels),
             Form::Text { .. } => None,
@@ -35,26 +37,28 @@ pub(super) fn protect(
         model: collection.header.model.clone(),
         veiled: None,
     };
-    seal(collection, meta, &embedding, &source.content, rng)
+    let item = ItemId(fresh::id(rng));
+    seal(collection, item, meta, &embedding, &source.content, rng)
 }
 
-/// Veils and seals one item; `meta.veiled` is filled in here.
+/// Veils and seals one item under the latest epoch; `meta.veiled` is filled in here.
 pub(crate) fn seal(
     collection: &Collection<'_>,
+    item: ItemId,
     mut meta: ItemMeta,
     embedding: &[f32],
     content: &[u8],
     rng: &mut Prg,
 ) -> Result<NewItem, VaultError> {
-    let item = ItemId(fresh::id(rng));
-    let epoch = collection.keys.current_epoch();
-    let keys = collection.keys.epoch(epoch)?;
+    let all = collection.keys();
+    let epoch = all.current_epoch();
+    let keys = all.epoch(epoch)?;
     let veiled = collection
         .header
         .veil
         .is_some()
         .then(|| -> Result<VeiledVector, VaultError> {
-            let veil = collection.keys.veil(epoch, &collection.header)?;
+            let veil = all.veil(epoch, &collection.header)?;
             let row = quantise(&veil.document(embedding, rng)?)?;
             let values = row.values.iter().map(|&value| value as u8).collect();
             Ok(VeiledVector { scale: row.scale, values: Bytes(values) })
@@ -62,7 +66,7 @@ pub(crate) fn seal(
         .transpose()?;
     meta.veiled = veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
 
-    let place = |kind| collection.keys.place(item, epoch, kind);
+    let place = |kind| all.place(item, epoch, kind);
     let stored = encode(&StoredEmbedding::from_unit(embedding))?;
     Ok(NewItem {
         item,

@@ -1,13 +1,13 @@
 //! Sealed items to the cloud, in batches.
 
-use pmirs_wire::item::{NewItem, NewItems};
+use pmirs_wire::item::NewItem;
 
 use crate::VaultError;
 use crate::collection::Collection;
 
 /// A batch is sent when it holds this many items or bytes.
 pub(crate) const BATCH_ITEMS: usize = 64;
-const BATCH_BYTES: usize = 8 << 20;
+pub(crate) const BATCH_BYTES: usize = 8 << 20;
 
 /// Items on their way, with the plain size of each.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Batch {
             return Ok(Acknowledged::default());
         }
         let count = items.len() as u64;
-        collection.remote.add_items(collection.record.id, &NewItems { items })?;
+        collection.publish(items)?;
         Ok(Acknowledged { items: count, bytes: plain })
     }
 }

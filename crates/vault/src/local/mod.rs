@@ -4,6 +4,8 @@
 //! pinned key, the session), and collections' records exactly as the cloud holds them, sealed under the
 //! collection's own keys. Names of rows are not secret; a stolen disk shows how many items there are.
 
+mod contacts;
+mod history;
 mod records;
 mod settings;
 
@@ -15,13 +17,18 @@ use rusqlite::Connection;
 
 use crate::VaultError;
 
+pub(crate) use contacts::StoredContact;
+pub(crate) use history::Followed;
 pub(crate) use records::LocalRecord;
 pub(crate) use settings::Account;
 
-/// Written to the file's header; another number means another layout.
-const SCHEMA_VERSION: i32 = 1;
+/// Written to the file's header; another number means another layout. Layout n is made from n - 1 by
+/// `SCHEMAS[n - 1]`.
+const SCHEMA_VERSION: i32 = SCHEMAS.len() as i32;
 
-const SCHEMA: &str = "
+const SCHEMAS: [&str; 2] = [FIRST, SHARED];
+
+const FIRST: &str = "
     CREATE TABLE setting (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE synced (collection BLOB PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE record (
@@ -32,6 +39,29 @@ const SCHEMA: &str = "
         embedding BLOB NOT NULL,
         PRIMARY KEY (collection, item)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// What came with shared collections: logs as they were followed, and people.
+const SHARED: &str = "
+    CREATE TABLE history (
+        collection BLOB PRIMARY KEY,
+        number INTEGER NOT NULL,
+        state BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE entry (
+        collection BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (collection, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE leaf (
+        collection BLOB NOT NULL,
+        item BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (collection, item)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE contact (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// The local store: one SQLite file in the home.
@@ -70,17 +100,15 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    match transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))? {
-        0 => {
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
-        SCHEMA_VERSION => {}
-        other => {
-            let reason = format!("it has layout {other}, this program knows {SCHEMA_VERSION}");
-            return Err(rusqlite::Error::InvalidParameterName(reason));
-        }
+    let found = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))?;
+    let Some(missing) = usize::try_from(found).ok().and_then(|found| SCHEMAS.get(found..)) else {
+        let reason = format!("it has layout {found}, this program knows {SCHEMA_VERSION}");
+        return Err(rusqlite::Error::InvalidParameterName(reason));
+    };
+    for schema in missing {
+        transaction.execute_batch(schema)?;
     }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
     Ok(connection)
 }

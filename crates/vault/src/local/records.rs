@@ -63,14 +63,27 @@ impl Local {
         read().map_err(|error| self.damaged(&error))
     }
 
-    /// Forgets a collection.
-    pub(crate) fn forget(&self, collection: CollectionId) -> Result<(), VaultError> {
-        let connection = self.connection();
-        connection
-            .execute("DELETE FROM record WHERE collection = ?1", [collection.0])
-            .and_then(|_| connection.execute("DELETE FROM synced WHERE collection = ?1", [collection.0]))
-            .map(drop)
+    /// How many records of a collection there are.
+    pub(crate) fn record_count(&self, collection: CollectionId) -> Result<u64, VaultError> {
+        self.connection()
+            .query_row("SELECT COUNT(*) FROM record WHERE collection = ?1", [collection.0], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|count| count as u64)
             .map_err(|error| self.damaged(&error))
+    }
+
+    /// Forgets a collection: its records, and the history that was followed.
+    pub(crate) fn forget(&self, collection: CollectionId) -> Result<(), VaultError> {
+        let forget = || -> rusqlite::Result<()> {
+            let mut connection = self.connection();
+            let transaction = connection.transaction()?;
+            for table in ["record", "synced", "history", "entry", "leaf"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
+            }
+            transaction.commit()
+        };
+        forget().map_err(|error| self.damaged(&error))
     }
 }
 

@@ -4,13 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pmirs_crypto::{Context, Identity};
-use pmirs_wire::account::{Challenge, ChallengeRequest, Login, Register, Session};
+use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
+use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
-use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::item::{Changes, ItemRecord, Stored};
+use pmirs_wire::log::{Append, Head, LogPage};
+use pmirs_wire::people::Person;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::search::{Candidates, Search};
-use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, Message, decode, encode};
+use pmirs_wire::{AccountId, Bytes, CollectionId, DeviceId, Digest, ItemId, Message, decode, encode};
 
 use super::http::read_problem;
 use super::transport::{Exchange, Transport, TransportError};
@@ -56,11 +59,14 @@ impl Remote {
         AccountId(self.identity.public().fingerprint())
     }
 
-    /// Spends an invite on a new account.
-    pub(crate) fn register(&self, code: &[u8]) -> Result<(), VaultError> {
-        let signed = Register::signed_bytes(&self.server, code);
+    /// Spends an invite on a new account, which others find by `name` if it has one.
+    pub(crate) fn register(&self, code: &[u8], name: Option<&str>) -> Result<(), VaultError> {
+        let signed = match name {
+            Some(name) => Register::signed_bytes_named(&self.server, code, name),
+            None => Register::signed_bytes(&self.server, code),
+        };
         let register = Register {
-            name: None,
+            name: name.map(str::to_owned),
             code: Bytes(code.to_vec()),
             identity: Bytes(self.identity.public().to_bytes()),
             signature: Bytes(self.identity.sign(Context::Login, &signed).0.to_vec()),
@@ -103,14 +109,6 @@ impl Remote {
         self.authenticated(Method::Delete, &format!("/v1/collections/{id}"), Vec::new())
     }
 
-    pub(crate) fn add_items(&self, id: CollectionId, items: &NewItems) -> Result<Stored, VaultError> {
-        self.authenticated(Method::Post, &format!("/v1/collections/{id}/items"), encode(items)?)
-    }
-
-    pub(crate) fn remove_items(&self, id: CollectionId, items: &RemoveItems) -> Result<Stored, VaultError> {
-        self.authenticated(Method::Post, &format!("/v1/collections/{id}/remove"), encode(items)?)
-    }
-
     pub(crate) fn changes(&self, id: CollectionId, after: u64) -> Result<(Changes, Timing), VaultError> {
         self.timed(Method::Get, &format!("/v1/collections/{id}/changes?after={after}"), Vec::new())
     }
@@ -130,6 +128,56 @@ impl Remote {
         search: &Search,
     ) -> Result<(Candidates, Timing), VaultError> {
         self.timed(Method::Post, &format!("/v1/collections/{id}/search"), encode(search)?)
+    }
+
+    /// Where a collection's log ends.
+    pub(crate) fn head(&self, id: CollectionId) -> Result<Head, VaultError> {
+        self.authenticated(Method::Get, &format!("/v1/collections/{id}/head"), Vec::new())
+    }
+
+    /// Entries of a collection's log after a number, or from the first.
+    pub(crate) fn log_page(&self, id: CollectionId, after: Option<u64>) -> Result<LogPage, VaultError> {
+        let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
+        self.authenticated(Method::Get, &format!("/v1/collections/{id}/log{query}"), Vec::new())
+    }
+
+    pub(crate) fn append(&self, id: CollectionId, append: &Append) -> Result<Head, VaultError> {
+        self.authenticated(Method::Post, &format!("/v1/collections/{id}/log"), encode(append)?)
+    }
+
+    /// Collections that were shared with this account and wait for its answer.
+    pub(crate) fn shares(&self) -> Result<Vec<CollectionRecord>, VaultError> {
+        let list: CollectionList = self.authenticated(Method::Get, "/v1/shares", Vec::new())?;
+        Ok(list.collections)
+    }
+
+    /// Who has a name; the caller checks the identity against what is pinned.
+    pub(crate) fn person(&self, name: &str) -> Result<Person, VaultError> {
+        self.authenticated(Method::Get, &format!("/v1/people/{name}"), Vec::new())
+    }
+
+    /// A new invite for one more person; for administrators.
+    pub(crate) fn invite(&self) -> Result<Invite, VaultError> {
+        self.authenticated(Method::Post, "/v1/invites", Vec::new())
+    }
+
+    pub(crate) fn devices(&self) -> Result<Vec<Device>, VaultError> {
+        let list: DeviceList = self.authenticated(Method::Get, "/v1/devices", Vec::new())?;
+        Ok(list.devices)
+    }
+
+    pub(crate) fn add_device(&self, certificate: Vec<u8>) -> Result<Device, VaultError> {
+        let new = NewDevice { certificate: Bytes(certificate) };
+        self.authenticated(Method::Post, "/v1/devices", encode(&new)?)
+    }
+
+    pub(crate) fn revoke_device(&self, id: DeviceId) -> Result<Device, VaultError> {
+        self.authenticated(Method::Delete, &format!("/v1/devices/{id}"), Vec::new())
+    }
+
+    /// Forgets this account at the server, with everything that is its alone.
+    pub(crate) fn delete_account(&self) -> Result<(), VaultError> {
+        self.with_session(Method::Delete, "/v1/account", Vec::new()).map(drop)
     }
 
     fn authenticated<A: Message>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<A, VaultError> {

@@ -4,6 +4,8 @@
 //! here, and the cosine computed here decides the order. They differ in who finds the candidates: the cloud
 //! over veiled vectors, or this machine over its own index.
 
+mod audit;
+mod filter;
 mod sealed;
 mod veiled;
 
@@ -18,6 +20,8 @@ use pmirs_wire::{Bytes, ItemId};
 use crate::collection::Collection;
 use crate::{ItemMeta, VaultError};
 
+pub use audit::Audit;
+pub use filter::Filter;
 pub(crate) use sealed::LocalIndex;
 
 /// What to look for.
@@ -50,17 +54,21 @@ pub enum Cutoff {
 }
 
 /// How to search.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SearchOptions {
     /// How many items to return at most.
     pub k: usize,
     /// What is no match.
     pub cutoff: Cutoff,
+    /// What may be found at all.
+    pub filter: Filter,
+    /// How closely a server that finds the candidates is checked.
+    pub audit: Audit,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { k: 10, cutoff: Cutoff::None }
+        Self { k: 10, cutoff: Cutoff::None, filter: Filter::default(), audit: Audit::default() }
     }
 }
 
@@ -121,7 +129,7 @@ pub(crate) struct Scored {
 
 /// What either level hands back.
 pub(crate) struct Found {
-    /// Best first; all that the final order needs.
+    /// Best first; all that the final order needs, and nothing that the filter refuses.
     scored: Vec<Scored>,
     candidates: usize,
     exact: bool,
@@ -139,8 +147,8 @@ pub(crate) fn search(
     breakdown.encode = started.elapsed();
 
     let found = match collection.record.protection {
-        Protection::Veiled => veiled::find(collection, &vector, options.k, &mut breakdown)?,
-        Protection::Sealed => sealed::find(collection, &vector, options.k, &mut breakdown)?,
+        Protection::Veiled => veiled::find(collection, &vector, options, &mut breakdown)?,
+        Protection::Sealed => sealed::find(collection, &vector, options, &mut breakdown)?,
     };
 
     let finishing = Instant::now();
@@ -150,7 +158,7 @@ pub(crate) fn search(
     };
     let mut hits = Vec::with_capacity(options.k.min(found.scored.len()));
     for Scored { item, epoch, meta, cosine } in found.scored.iter().take(options.k) {
-        let meta = collection.keys.open_meta(*item, *epoch, &meta.0)?;
+        let meta = collection.keys().open_meta(*item, *epoch, &meta.0)?;
         let score = cosine.clamp(-1.0, 1.0);
         if cutoff(options.cutoff, &scores, query, meta.kind).is_none_or(|least| score >= least) {
             hits.push(Hit { item: *item, score, meta });

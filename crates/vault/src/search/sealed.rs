@@ -10,7 +10,7 @@ use pmirs_index::{Matrix, Quantised, quantise};
 use pmirs_wire::ItemId;
 use rayon::prelude::*;
 
-use super::{Breakdown, Found, Scored, dot, sort};
+use super::{Breakdown, Found, Scored, SearchOptions, dot, sort};
 use crate::VaultError;
 use crate::collection::Collection;
 
@@ -30,11 +30,11 @@ impl LocalIndex {
     pub(crate) fn build(collection: &Collection<'_>, seq: u64) -> Result<Self, VaultError> {
         let dim = collection.header.dim;
         let records = collection.local_records()?;
+        let keys = collection.keys();
         let rows: Vec<(ItemId, Quantised, Vec<i16>)> = records
             .par_iter()
             .map(|record| {
-                let vector =
-                    collection.keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
+                let vector = keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
                 Ok((record.item, quantise(&vector)?, to_fixed(&vector)))
             })
             .collect::<Result<_, VaultError>>()?;
@@ -104,7 +104,7 @@ fn to_fixed(vector: &[f32]) -> Vec<i16> {
 pub(super) fn find(
     collection: &Collection<'_>,
     vector: &[f32],
-    k: usize,
+    options: &SearchOptions,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
     let timing = collection.sync()?;
@@ -112,11 +112,30 @@ pub(super) fn find(
     breakdown.network += timing.network;
     breakdown.open += timing.open;
 
+    // Where a filter refuses some, more are looked at, until there are enough or no more.
+    let mut wanted = options.k;
+    loop {
+        let (scored, candidates) = nearest(collection, vector, wanted, options, breakdown)?;
+        if scored.len() >= options.k || candidates < wanted || options.filter.is_open() {
+            return Ok(Found { scored, candidates, exact: true, warnings: Vec::new() });
+        }
+        wanted = (4 * wanted).max(64);
+    }
+}
+
+/// Those of the nearest `count` items that the filter admits, and how many were looked at.
+fn nearest(
+    collection: &Collection<'_>,
+    vector: &[f32],
+    count: usize,
+    options: &SearchOptions,
+    breakdown: &mut Breakdown,
+) -> Result<(Vec<Scored>, usize), VaultError> {
     let opening = Instant::now();
     let (nearest, candidates) = collection.with_index(|index| {
         breakdown.open += opening.elapsed();
         let scoring = Instant::now();
-        let nearest = index.nearest(vector, k);
+        let nearest = index.nearest(vector, count);
         breakdown.score += scoring.elapsed();
         nearest
     })?;
@@ -124,14 +143,20 @@ pub(super) fn find(
     let opening = Instant::now();
     let items: Vec<ItemId> = nearest.iter().map(|&(item, _)| item).collect();
     let records = collection.vault.local().records_of(collection.record.id, &items)?;
+    let keys = collection.keys();
     let mut scored: Vec<Scored> = Vec::with_capacity(records.len());
     for record in records {
         let dim = collection.header.dim;
-        let truth = collection.keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
+        if !options.filter.is_open()
+            && !options.filter.admits(&keys.open_meta(record.item, record.epoch, &record.meta.0)?)
+        {
+            continue;
+        }
+        let truth = keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
         let cosine = dot(vector, &truth);
         scored.push(Scored { item: record.item, epoch: record.epoch, meta: record.meta, cosine });
     }
     sort(&mut scored);
     breakdown.open += opening.elapsed();
-    Ok(Found { scored, candidates, exact: true, warnings: Vec::new() })
+    Ok((scored, candidates))
 }

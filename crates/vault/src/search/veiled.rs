@@ -5,16 +5,21 @@
 //! allow, so once that is below the k-th true cosine the answer is exact; until then more is fetched.
 
 use std::collections::HashSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use pmirs_crypto::leaf_digest;
 use pmirs_index::{Quantised, quantise};
 use pmirs_veil::{ScoreErrorBound, Veil, VeiledQuery};
 use pmirs_wire::item::VeiledVector;
 use pmirs_wire::search::{Candidate, Search};
-use pmirs_wire::{Bytes, ItemId, limits};
+use pmirs_wire::{Bytes, Digest, ItemId, limits};
 
-use super::{Breakdown, Found, Scored, dot, sort};
+use super::audit::{Audited, Edge};
+use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
 use crate::collection::Collection;
+use crate::history::History;
+use crate::keys::{CollectionKeys, altered_item};
 use crate::{VaultError, fresh};
 
 /// Candidates of the first request, for k wanted items.
@@ -22,21 +27,117 @@ fn first_fetch(k: usize) -> usize {
     (4 * k).clamp(64, limits::CANDIDATES)
 }
 
+/// How often a search starts over because epochs began or ended meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// Asks the server, and holds its answer to the collection's signed history.
 pub(super) fn find(
     collection: &Collection<'_>,
     vector: &[f32],
-    k: usize,
+    options: &SearchOptions,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
-    let mut found = Found { scored: Vec::new(), candidates: 0, exact: true, warnings: Vec::new() };
-    for epoch in collection.keys.epochs() {
-        let started = Instant::now();
-        let veil = collection.keys.veil(epoch, &collection.header)?;
-        let query = EpochQuery::new(veil, epoch, vector)?;
-        breakdown.veil += started.elapsed();
-        query.ask(collection, vector, k, &mut found, breakdown)?;
+    let local = collection.vault.local();
+    for _ in 0..ATTEMPTS {
+        let known = {
+            let mut history = collection.history();
+            history.watch();
+            history.number()
+        };
+        let keys = collection.keys();
+        let mut answer = Answered::new(collection, &keys, vector, options);
+        // The head comes while the server scores, so that a search takes no longer for it.
+        let (asked, head) = thread::scope(|scope| {
+            let head = scope.spawn(|| collection.remote.head(collection.record.id));
+            (answer.ask(breakdown), head.join())
+        });
+        let head = head.map_err(|_| VaultError::Internal("asking for a head panicked".to_owned()))??;
+        let mut history = collection.history();
+        history.follow_to(&head, known, &collection.remote, local)?;
+        collection.renew_keys(&history)?;
+        if !collection.keys().epochs().eq(keys.epochs()) {
+            continue;
+        }
+        asked?;
+        answer.check(&mut history)?;
+        if options.audit == Audit::All {
+            drop(history);
+            collection.sync()?;
+            history = collection.history();
+        }
+        answer.audited().check(&mut history, options.audit)?;
+        return Ok(answer.found);
     }
-    Ok(found)
+    Err(VaultError::Busy)
+}
+
+/// What the server answered so far, in all epochs.
+struct Answered<'a> {
+    collection: &'a Collection<'a>,
+    keys: &'a CollectionKeys,
+    vector: &'a [f32],
+    options: &'a SearchOptions,
+    found: Found,
+    /// Every item that came, with what the log must pin of it.
+    digests: Vec<(ItemId, Digest)>,
+    items: HashSet<ItemId>,
+    edges: Vec<(u32, Edge)>,
+}
+
+impl<'a> Answered<'a> {
+    fn new(
+        collection: &'a Collection<'a>,
+        keys: &'a CollectionKeys,
+        vector: &'a [f32],
+        options: &'a SearchOptions,
+    ) -> Self {
+        let found = Found { scored: Vec::new(), candidates: 0, exact: true, warnings: Vec::new() };
+        let (digests, items, edges) = (Vec::new(), HashSet::new(), Vec::new());
+        Self { collection, keys, vector, options, found, digests, items, edges }
+    }
+
+    /// The oldest epoch first, so that an item that moves to a later one meanwhile is met in one of them.
+    fn ask(&mut self, breakdown: &mut Breakdown) -> Result<(), VaultError> {
+        let epochs: Vec<u32> = self.keys.epochs().collect();
+        for epoch in epochs {
+            let started = Instant::now();
+            let veil = self.keys.veil(epoch, &self.collection.header)?;
+            let query = EpochQuery::new(veil, epoch, self.vector)?;
+            breakdown.veil += started.elapsed();
+            let edge = query.ask(self, breakdown)?;
+            self.edges.push((epoch, edge));
+        }
+        Ok(())
+    }
+
+    /// Every item must be what its author signed for; and where the answer claims to be whole, it must be.
+    fn check(&self, history: &mut History) -> Result<(), VaultError> {
+        for &(item, digest) in &self.digests {
+            self.collection.pinned(history, item, Some(digest))?;
+        }
+        let whole = self.edges.iter().all(|(_, edge)| *edge == Edge::Whole);
+        let expected = history.state().map_or(0, |state| state.items);
+        if !whole || self.items.len() as u64 == expected {
+            return Ok(());
+        }
+        let leaves = history.leaves(self.collection.vault.local())?;
+        let missing: Vec<ItemId> =
+            leaves.items().map(|(item, _)| item).filter(|item| !self.items.contains(item)).collect();
+        match missing.into_iter().find(|&item| !history.changed(item)) {
+            Some(item) => Err(altered_item(item, "search answer", &"the server left the item out")),
+            None => Ok(()),
+        }
+    }
+
+    fn audited(&self) -> Audited<'_> {
+        Audited {
+            collection: self.collection,
+            vector: self.vector,
+            filter: &self.options.filter,
+            answered: &self.items,
+            edges: &self.edges,
+        }
+    }
 }
 
 /// A query under one epoch's veil.
@@ -55,39 +156,35 @@ impl EpochQuery {
         Ok(Self { epoch, query, quantised, bound })
     }
 
-    /// Fetches until the best k of this epoch and those found before are proven, or nothing is left.
-    fn ask(
-        &self,
-        collection: &Collection<'_>,
-        vector: &[f32],
-        k: usize,
-        found: &mut Found,
-        breakdown: &mut Breakdown,
-    ) -> Result<(), VaultError> {
+    /// Fetches until the best k of this epoch and those found before are proven, or nothing is left; says what
+    /// the answer claims of the items that it leaves out.
+    fn ask(&self, answer: &mut Answered<'_>, breakdown: &mut Breakdown) -> Result<Edge, VaultError> {
+        let k = answer.options.k;
         let mut fetched = 0;
         let mut count = first_fetch(k);
         loop {
-            let candidates = self.fetch(collection, fetched, count, breakdown)?;
+            let candidates = self.fetch(answer.collection, fetched, count, breakdown)?;
             let got = candidates.len();
             fetched += got;
             let last = candidates.last().map(|candidate| candidate.score / self.query.rho);
-            self.open(collection, vector, candidates, found, breakdown)?;
+            self.open(answer, candidates, breakdown)?;
 
             let started = Instant::now();
-            sort(&mut found.scored);
-            let enough = found.scored.get(k.saturating_sub(1)).map(|scored| scored.cosine);
+            sort(&mut answer.found.scored);
+            let enough = answer.found.scored.get(k.saturating_sub(1)).map(|scored| scored.cosine);
             breakdown.rerank += started.elapsed();
-            let nothing_left = got < count;
-            let proven =
-                last.zip(enough).is_some_and(|(last, enough)| self.bound.largest_cosine(last) < enough);
-            if nothing_left || proven || k == 0 {
-                return Ok(());
+            if got < count {
+                return Ok(Edge::Whole);
             }
-            // Doubling keeps the requests few; the cap keeps an answer within its limit.
-            count = fetched.min(limits::CANDIDATES - fetched);
+            let most = last.map_or(f32::INFINITY, |last| self.bound.largest_cosine(last));
+            if enough.is_some_and(|enough| most < enough) || k == 0 {
+                return Ok(Edge::Below(most));
+            }
+            // Doubling keeps the requests few; limits bound each answer, and all together.
+            count = fetched.min(limits::CANDIDATES).min(limits::SEARCH_DEPTH - fetched);
             if count == 0 {
-                found.exact = false;
-                return Ok(());
+                answer.found.exact = false;
+                return Ok(Edge::Below(most));
             }
         }
     }
@@ -122,30 +219,34 @@ impl EpochQuery {
     /// Opens the true embeddings, and notes a score that no honest server can have given.
     fn open(
         &self,
-        collection: &Collection<'_>,
-        vector: &[f32],
+        answer: &mut Answered<'_>,
         candidates: Vec<Candidate>,
-        found: &mut Found,
         breakdown: &mut Breakdown,
     ) -> Result<(), VaultError> {
         let started = Instant::now();
-        found.candidates += candidates.len();
-        let mut seen: HashSet<ItemId> = found.scored.iter().map(|scored| scored.item).collect();
+        answer.found.candidates += candidates.len();
+        let (keys, filter) = (answer.keys, &answer.options.filter);
         for Candidate { item, score, meta, embedding } in candidates {
-            if !seen.insert(item) {
-                let reason = format!("item {item} is in it twice");
-                return Err(VaultError::BadAnswer { request: "search".to_owned(), reason });
+            // An item that moved to a later epoch meanwhile is met twice, as is one that others pushed down to
+            // the next page.
+            if !answer.items.insert(item) {
+                continue;
             }
-            let dim = collection.header.dim;
-            let truth = collection.keys.open_embedding(item, self.epoch, &embedding.0, dim)?;
-            let cosine = dot(vector, &truth);
+            let digest = leaf_digest(&item.0, self.epoch, &meta.0, &embedding.0);
+            answer.digests.push((item, Digest(digest)));
+            let dim = answer.collection.header.dim;
+            let truth = keys.open_embedding(item, self.epoch, &embedding.0, dim)?;
+            let cosine = dot(answer.vector, &truth);
             if !self.bound.allows(score / self.query.rho, cosine) {
-                found.warnings.push(format!(
+                answer.found.warnings.push(format!(
                     "the server's score for item {item} is {:.4}, but its cosine is {cosine:.4}: run `pmirs verify`",
                     score / self.query.rho
                 ));
             }
-            found.scored.push(Scored { item, epoch: self.epoch, meta, cosine });
+            if !filter.is_open() && !filter.admits(&keys.open_meta(item, self.epoch, &meta.0)?) {
+                continue;
+            }
+            answer.found.scored.push(Scored { item, epoch: self.epoch, meta, cosine });
         }
         breakdown.open += started.elapsed();
         Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::world::{PASSPHRASE, World, plain};
-use crate::{add, home};
+use crate::{add, copy, home};
 use pmirs_cloud::{Config, Embedded};
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
@@ -28,7 +28,9 @@ fn a_picture_finds_itself_and_words_find_a_note() {
         assert_eq!(answer.hits.len(), 6);
 
         let words = Query::text("A brown dog runs along the beach in the evening.");
-        let answer = collection.search(&words, &SearchOptions { k: 1, cutoff: Cutoff::None }).unwrap();
+        let answer = collection
+            .search(&words, &SearchOptions { k: 1, cutoff: Cutoff::None, ..SearchOptions::default() })
+            .unwrap();
         assert_eq!(answer.hits[0].meta.name, "notes/dog.txt");
         assert_eq!(answer.hits[0].meta.kind, ItemKind::Text);
 
@@ -163,7 +165,7 @@ fn another_server_under_the_same_address_is_refused() {
     let world = World::new();
     let other = World::new();
     let invite = other.cloud.invite().unwrap();
-    let options = LoginOptions { invite: Some(invite), ca: None };
+    let options = LoginOptions { invite: Some(invite), ..LoginOptions::default() };
     let refused = world.vault.login(world.cloud.url(), &options);
     assert!(matches!(refused, Err(VaultError::ServerKeyChanged { .. })), "{refused:?}");
     for url in ["ftp://127.0.0.1", "http://192.0.2.1:80", "nonsense"] {
@@ -219,11 +221,10 @@ fn one_damaged_collection_does_not_hide_the_others() {
 }
 
 #[test]
-fn a_cloud_that_forgets_is_noticed_and_can_be_taken_as_it_is() {
+fn a_cloud_that_loses_items_is_named() {
     let world = World::new();
-    let folder = world.pictures();
     let collection = world.vault.create_collection("album", Protection::Sealed).unwrap();
-    add(&collection, &folder);
+    add(&collection, &world.pictures());
     let database = database(&world);
     database.execute("DELETE FROM items", []).unwrap();
     database.execute("UPDATE collections SET items = 0, bytes = 0, seq = 0", []).unwrap();
@@ -232,8 +233,31 @@ fn a_cloud_that_forgets_is_noticed_and_can_be_taken_as_it_is() {
     let faults = world.vault.collection("album").unwrap().verify(&Quiet).unwrap().faults;
     assert_eq!(faults.len(), 6);
     assert!(faults.iter().any(|fault| fault.name.as_deref() == Some("red.png")), "{faults:?}");
+    // Even a machine that remembers nothing sees it: the signed log has them.
     world.vault.collection("album").unwrap().forget().unwrap();
+    assert!(matches!(search(), Err(VaultError::Altered { field: "record", .. })));
+    assert_eq!(world.vault.collection("album").unwrap().verify(&Quiet).unwrap().faults.len(), 6);
+}
+
+#[test]
+fn a_cloud_from_a_backup_is_noticed_and_can_be_taken_as_it_is() {
+    let world = World::new();
+    let pictures = world.pictures();
+    world.vault.create_collection("album", Protection::Sealed).unwrap();
+    let World { folder, cloud, vault, .. } = world;
+    let (data, backup) = (folder.path().join("cloud"), folder.path().join("backup"));
+    let listen = cloud.local_addr();
+    cloud.stop().unwrap();
+    copy(&data, &backup);
+    let again = Embedded::start(Config { listen, ..Config::loopback(data) }).unwrap();
+    add(&vault.collection("album").unwrap(), &pictures);
+    again.stop().unwrap();
+    let restored = Embedded::start(Config { listen, ..Config::loopback(backup) }).unwrap();
+    let search = || vault.collection("album")?.search(&Query::text("red"), &SearchOptions::default());
+    assert!(matches!(search(), Err(VaultError::Altered { field: "history", .. })));
+    vault.collection("album").unwrap().forget().unwrap();
     assert!(search().unwrap().hits.is_empty());
+    drop(restored);
 }
 
 #[test]

@@ -30,8 +30,22 @@ impl World {
         let home = folder.path().join("home");
         let (vault, words) = Vault::create_with(&home, PASSPHRASE, &Argon2Params::insecure_fast()).unwrap();
         let invite = cloud.first_invite();
-        vault.login(cloud.url(), &LoginOptions { invite, ca: None }).unwrap();
+        let name = Some("owner".to_owned());
+        vault.login(cloud.url(), &LoginOptions { invite, name, ..LoginOptions::default() }).unwrap();
         Self { words: words.as_str().to_owned(), folder, cloud, vault }
+    }
+
+    /// One more person, with a name and a home of their own, logged in to the same cloud.
+    pub fn person(&self, name: &str) -> Vault {
+        let home = self.folder.path().join(name);
+        let (vault, _) = Vault::create_with(&home, PASSPHRASE, &Argon2Params::insecure_fast()).unwrap();
+        let options = LoginOptions {
+            invite: Some(self.cloud.invite().unwrap()),
+            name: Some(name.to_owned()),
+            ..LoginOptions::default()
+        };
+        vault.login(self.cloud.url(), &options).unwrap();
+        vault
     }
 
     /// A folder with four plain pictures and two notes.

@@ -125,7 +125,7 @@ impl Embedded {
 }
 
 fn search(collection: &Collection<'_>, picture: &[f32], k: usize) -> Result<Ranked, EvalError> {
-    let options = SearchOptions { k, cutoff: Cutoff::None };
+    let options = SearchOptions { k, cutoff: Cutoff::None, ..SearchOptions::default() };
     let answer = collection.search(&Wanted::Embedding(picture.to_vec()), &options)?;
     if let Some(warning) = answer.warnings.into_iter().next() {
         return Err(VaultError::BadAnswer { request: "search".to_owned(), reason: warning }.into());

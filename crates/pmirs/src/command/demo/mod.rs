@@ -181,7 +181,7 @@ fn search(
     queries: &[String],
     output: Output,
 ) -> Result<Vec<SearchRow>, Failure> {
-    let options = SearchOptions { k: K, cutoff: Cutoff::None };
+    let options = SearchOptions { k: K, cutoff: Cutoff::None, ..SearchOptions::default() };
     for collection in collections {
         collection.search(&Query::text("warming up"), &options)?;
     }

@@ -44,7 +44,8 @@ impl Stage {
         }
         let cloud = Embedded::start(Config::loopback(root.join("cloud")))?;
         let vault = identity(&root, keep.is_some())?;
-        vault.login(cloud.url(), &LoginOptions { invite: cloud.first_invite(), ca: None })?;
+        vault
+            .login(cloud.url(), &LoginOptions { invite: cloud.first_invite(), ..LoginOptions::default() })?;
         Ok(Self { root, temporary, cloud, vault })
     }
 

@@ -1,0 +1,126 @@
+//! Whether a server left something out of its answer.
+//!
+//! Every item that could still belong to an answer has a veiled score above a bound that the answer itself states
+//! (its last candidate), so an item left out whose true cosine lies above that bound was left out on purpose or by
+//! a fault; and one that the signed log has and the server does not give is lost. A search looks at a few items at
+//! random: of a server that leaves out a fraction f of the items that belong to an answer, or has lost it, s of
+//! them show nothing with probability (1 - f)^s. `--verify` looks at all.
+
+use std::collections::HashSet;
+
+use pmirs_wire::ItemId;
+use pmirs_wire::problem::ProblemKind;
+
+use super::{Filter, dot};
+use crate::collection::{Collection, record_digest};
+use crate::history::History;
+use crate::keys::altered_item;
+use crate::{VaultError, fresh};
+
+/// How many items are looked at beyond those that a server answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// So many, at random, after each search.
+    Some(usize),
+    /// Every item of the collection.
+    All,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self::Some(2)
+    }
+}
+
+/// How often an item is drawn for each that is to be looked at: some are in the answer already.
+const DRAWS: usize = 16;
+
+/// What an answer says of the items that it leaves out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Edge {
+    /// There is none.
+    Whole,
+    /// Their cosines are at most so large.
+    Below(f32),
+}
+
+/// An answer to be audited.
+pub(super) struct Audited<'a> {
+    pub(super) collection: &'a Collection<'a>,
+    pub(super) vector: &'a [f32],
+    pub(super) filter: &'a Filter,
+    /// Items that were in it, those that the filter took away again too.
+    pub(super) answered: &'a HashSet<ItemId>,
+    /// What it says of each epoch's others.
+    pub(super) edges: &'a [(u32, Edge)],
+}
+
+impl Audited<'_> {
+    pub(super) fn check(&self, history: &mut History, audit: Audit) -> Result<(), VaultError> {
+        match audit {
+            Audit::Some(count) => self.some(history, count),
+            Audit::All => self.all(history),
+        }
+    }
+
+    fn some(&self, history: &mut History, count: usize) -> Result<(), VaultError> {
+        let local = self.collection.vault.local();
+        let id = self.collection.record.id;
+        let mut rng = fresh::rng()?;
+        let mut left = count;
+        for _ in 0..count * DRAWS {
+            let Some(item) = local.leaf_from(id, ItemId(fresh::id(&mut rng)))? else { return Ok(()) };
+            // What changed while the server answered may or may not be in its answer.
+            if self.answered.contains(&item) || history.changed(item) {
+                continue;
+            }
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            let record = match self.collection.remote.item(id, item) {
+                Ok(record) => record,
+                Err(error) if error.refusal() == Some(ProblemKind::NotFound) => {
+                    self.collection.pinned(history, item, None)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if record.item != item {
+                return Err(altered_item(item, "identifier", &"the server answers with another item"));
+            }
+            self.collection.pinned(history, item, Some(record_digest(&record)))?;
+            self.left_out(item, record.epoch, &record.meta.0, &record.embedding.0)?;
+        }
+        Ok(())
+    }
+
+    /// The caller has brought the local store to the server's head.
+    fn all(&self, history: &History) -> Result<(), VaultError> {
+        for record in self.collection.local_records()? {
+            if !self.answered.contains(&record.item) && !history.changed(record.item) {
+                self.left_out(record.item, record.epoch, &record.meta.0, &record.embedding.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this item, which is not in the answer, should be.
+    fn left_out(&self, item: ItemId, epoch: u32, meta: &[u8], embedding: &[u8]) -> Result<(), VaultError> {
+        let Some((_, edge)) = self.edges.iter().find(|(of, _)| *of == epoch) else { return Ok(()) };
+        let keys = self.collection.keys();
+        if !self.filter.admits(&keys.open_meta(item, epoch, meta)?) {
+            return Ok(());
+        }
+        let embedding = keys.open_embedding(item, epoch, embedding, self.collection.header.dim)?;
+        let cosine = dot(self.vector, &embedding);
+        match edge {
+            Edge::Below(most) if cosine <= *most => Ok(()),
+            _ => Err(altered_item(
+                item,
+                "search answer",
+                &format_args!("the server left the item out, whose cosine is {cosine:.4}"),
+            )),
+        }
+    }
+}

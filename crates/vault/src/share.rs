@@ -1,0 +1,259 @@
+//! Sharing: who has a part in a collection, and how that changes.
+//!
+//! A grant hands on a collection's key, sealed to one member's pinned key; the log pins its digest, so that the
+//! server can neither make one nor keep one back. Whoever is revoked keeps what they saw: from then on the
+//! collection goes on under a key that they were never given.
+
+use std::sync::Arc;
+
+use pmirs_crypto::{CollectionKey, GrantContext, PublicIdentity, grant, sha256};
+use pmirs_wire::collection::{CollectionRecord, Protection, Role};
+use pmirs_wire::log::{Action, Payload};
+use pmirs_wire::{AccountId, Bytes, CollectionId, Digest};
+
+use crate::collection::{self, Collection};
+use crate::history::{Member, State};
+use crate::remote::Remote;
+use crate::{Vault, VaultError, fresh};
+
+/// A collection that somebody shared and that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its identifier.
+    pub id: CollectionId,
+    /// Its name.
+    pub name: String,
+    /// Its protection level.
+    pub protection: Protection,
+    /// Items it holds.
+    pub items: u64,
+    /// What this person may do once they accept.
+    pub role: Role,
+    /// The contact who shared it; nothing where whoever did is not among the contacts.
+    pub from: Option<String>,
+    /// Safety words of whoever shared it.
+    pub from_words: String,
+}
+
+/// Somebody with a part in a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// Their account.
+    pub account: AccountId,
+    /// Their name among this person's contacts.
+    pub name: Option<String>,
+    /// The words that name their key.
+    pub safety_words: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they accepted.
+    pub accepted: bool,
+    /// Whether it is this person.
+    pub me: bool,
+}
+
+impl Collection<'_> {
+    /// Everybody with a part in the collection, as its history says.
+    ///
+    /// # Errors
+    /// When the cloud cannot be asked, or its history is not in order.
+    pub fn members(&self) -> Result<Vec<MemberInfo>, VaultError> {
+        let mut history = self.history();
+        history.follow(&self.remote, self.vault.local())?;
+        let members = history.state().map(|state| state.members.clone()).unwrap_or_default();
+        drop(history);
+        members.into_iter().map(|(account, member)| self.member_info(account, &member)).collect()
+    }
+
+    /// Gives a contact a role, or another one, with the keys of all live epochs.
+    ///
+    /// # Errors
+    /// [`VaultError::ContactChanged`] where the server shows another key than the pinned one; when this person
+    /// is no owner, or the cloud fails.
+    pub fn share(&self, contact: &str, role: Role) -> Result<MemberInfo, VaultError> {
+        let identity = self.vault.contact_identity(contact)?;
+        let account = AccountId(identity.fingerprint());
+        let mut rng = fresh::rng()?;
+        let keys = self.keys();
+        self.change(&mut |state, _| {
+            let state = begun(state)?;
+            let mut grants = Vec::with_capacity(state.live.len());
+            let mut wrapped = Vec::with_capacity(state.live.len());
+            for &epoch in &state.live {
+                let key = keys.key(epoch).map_err(|_| VaultError::NewEpoch)?;
+                let sealed = self.wrap(&mut rng, &identity, key, epoch, role);
+                grants.push((epoch, Digest(sha256(&sealed.0))));
+                wrapped.push(sealed);
+            }
+            let encoded = Bytes(identity.to_bytes());
+            let action = Action::Share { member: account, identity: encoded, role, grants };
+            Ok(Some((action, Payload::Grants(wrapped))))
+        })?;
+        let member = Member { identity: Bytes(identity.to_bytes()), role, accepted: false };
+        let known = self.history().state().and_then(|state| state.members.get(&account).cloned());
+        self.member_info(account, &known.unwrap_or(member))
+    }
+
+    /// Ends somebody's membership and starts an epoch that they have no key for. `who` is a contact's name or the
+    /// beginning of an account's identifier.
+    ///
+    /// # Errors
+    /// [`VaultError::NotMember`] where nobody of this name has a part; when this person is no owner, or the cloud
+    /// fails.
+    pub fn revoke(&self, who: &str) -> Result<MemberInfo, VaultError> {
+        let gone = self.member(who)?;
+        self.start_epoch(Some(gone.account))?;
+        Ok(gone)
+    }
+
+    /// Starts an epoch for the same members: what is added from now on is under a fresh key.
+    ///
+    /// # Errors
+    /// When this person is no owner, or the cloud fails.
+    pub fn rotate(&self) -> Result<u32, VaultError> {
+        self.start_epoch(None)
+    }
+
+    /// Gives up the membership. The last owner must make somebody else one, or delete the collection.
+    ///
+    /// # Errors
+    /// When this person is the last owner, or the cloud fails.
+    pub fn leave(self) -> Result<(), VaultError> {
+        leave(self.vault, &self.remote, self.record.id)
+    }
+
+    fn start_epoch(&self, gone: Option<AccountId>) -> Result<u32, VaultError> {
+        let mut rng = fresh::rng()?;
+        let entry = self.change(&mut |state, _| {
+            let state = begun(state)?;
+            let epoch = state.epoch + 1;
+            let key = CollectionKey::generate(&mut rng);
+            let mut grants = Vec::with_capacity(state.members.len());
+            let mut wrapped = Vec::with_capacity(state.members.len());
+            for (&account, member) in state.members.iter().filter(|(account, _)| Some(**account) != gone) {
+                // The log was checked, so each of its identities is one.
+                let identity = PublicIdentity::from_bytes(&member.identity.0)
+                    .map_err(|error| VaultError::Internal(error.to_string()))?;
+                let sealed = self.wrap(&mut rng, &identity, &key, epoch, member.role);
+                grants.push((account, Digest(sha256(&sealed.0))));
+                wrapped.push(sealed);
+            }
+            let action = match gone {
+                Some(member) => Action::Revoke { member, grants },
+                None => Action::Rotate { grants },
+            };
+            Ok(Some((action, Payload::Grants(wrapped))))
+        })?;
+        let history = self.history();
+        self.renew_keys(&history)?;
+        Ok(entry.map_or_else(|| self.keys().current_epoch(), |entry| entry.epoch))
+    }
+
+    fn wrap(
+        &self,
+        rng: &mut pmirs_crypto::Prg,
+        member: &PublicIdentity,
+        key: &CollectionKey,
+        epoch: u32,
+        role: Role,
+    ) -> Bytes {
+        let context = GrantContext { collection: self.record.id.0, epoch, role: role as u8 };
+        Bytes(grant::seal(rng, &self.vault.identity(), member, key, &context))
+    }
+
+    fn member(&self, who: &str) -> Result<MemberInfo, VaultError> {
+        let name = who.split_once('@').map_or(who, |(name, _)| name);
+        let mut named = self.members()?.into_iter().filter(|member| {
+            member.name.as_deref() == Some(name)
+                || (who.len() >= 8 && member.account.to_string().starts_with(who))
+        });
+        match (named.next(), named.next()) {
+            (Some(member), None) => Ok(member),
+            _ => Err(VaultError::NotMember(who.to_owned())),
+        }
+    }
+
+    fn member_info(&self, account: AccountId, member: &Member) -> Result<MemberInfo, VaultError> {
+        let name = self.vault.contact_of(account)?.map(|contact| contact.name);
+        let me = account == self.remote.account();
+        let safety_words = words(member);
+        Ok(MemberInfo { account, name, safety_words, role: member.role, accepted: member.accepted, me })
+    }
+}
+
+/// An offer, opened. Nothing in it is taken before its history is in order.
+pub(crate) fn offer(
+    vault: &Vault,
+    remote: &Arc<Remote>,
+    record: CollectionRecord,
+) -> Result<Offer, VaultError> {
+    let opened = collection::open(vault, remote.clone(), record)?;
+    let history = opened.history();
+    let state = begun(history.state())?;
+    let sharer = state.sharer.and_then(|sharer| state.members.get(&sharer).map(|member| (sharer, member)));
+    let role = state.members.get(&remote.account()).map_or(Role::Reader, |member| member.role);
+    let from = match sharer {
+        Some((account, _)) => vault.contact_of(account)?.map(|contact| contact.name),
+        None => None,
+    };
+    Ok(Offer {
+        id: opened.record.id,
+        name: opened.header.name.clone(),
+        protection: opened.record.protection,
+        items: state.items,
+        role,
+        from,
+        from_words: sharer.map(|(_, member)| words(member)).unwrap_or_default(),
+    })
+}
+
+/// Accepts what a contact shared, by its name or identifier.
+pub(crate) fn accept(vault: &Vault, name: &str) -> Result<Offer, VaultError> {
+    let remote = vault.remote()?;
+    let offer = find(vault, &remote, name)?;
+    if offer.from.is_none() {
+        return Err(VaultError::UnknownSharer { collection: offer.name, words: offer.from_words });
+    }
+    let collection = collection::open(vault, remote.clone(), remote.collection(offer.id)?)?;
+    collection.change(&mut |_, _| Ok(Some((Action::Accept, Payload::Nothing))))?;
+    Ok(offer)
+}
+
+/// Declines what somebody shared.
+pub(crate) fn decline(vault: &Vault, name: &str) -> Result<Offer, VaultError> {
+    let remote = vault.remote()?;
+    let offer = find(vault, &remote, name)?;
+    leave(vault, &remote, offer.id)?;
+    Ok(offer)
+}
+
+fn find(vault: &Vault, remote: &Arc<Remote>, name: &str) -> Result<Offer, VaultError> {
+    let mut named = Vec::new();
+    let mut failed = None;
+    for record in remote.shares()? {
+        match offer(vault, remote, record) {
+            Ok(offer) if offer.name == name || offer.id.to_string() == name => named.push(offer),
+            Ok(_) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    match (named.pop(), named.is_empty()) {
+        (Some(offer), true) => Ok(offer),
+        (Some(_), false) => Err(VaultError::Ambiguous(name.to_owned())),
+        (None, _) => Err(failed.unwrap_or_else(|| VaultError::NoCollection(name.to_owned()))),
+    }
+}
+
+fn leave(vault: &Vault, remote: &Arc<Remote>, id: CollectionId) -> Result<(), VaultError> {
+    let collection = collection::open(vault, remote.clone(), remote.collection(id)?)?;
+    collection.change(&mut |_, _| Ok(Some((Action::Leave, Payload::Nothing))))?;
+    vault.local().forget(id)
+}
+
+fn begun(state: Option<&State>) -> Result<&State, VaultError> {
+    state.ok_or_else(|| VaultError::Internal("a collection without a history was opened".to_owned()))
+}
+
+fn words(member: &Member) -> String {
+    PublicIdentity::from_bytes(&member.identity.0).map(|it| it.safety_words()).unwrap_or_default()
+}
