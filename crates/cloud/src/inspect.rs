@@ -32,6 +32,8 @@ pub enum Class {
     Grant,
     /// Part of an obfuscated embedding.
     Veiled,
+    /// Keyed tags of exact fields: which items share a value shows, the value does not.
+    Token,
     /// A secret of the server itself, which opens nothing of any user's.
     ServerSecret,
 }
@@ -172,6 +174,7 @@ const TABLES: &[(&str, Columns)] = &[
             ("row", Class::Public),
             ("scale", Class::Veiled),
             ("dims", Class::Veiled),
+            ("tokens", Class::Token),
         ],
     ),
     ("removed", &[("place", Class::Public), ("seq", Class::Public), ("item", Class::Identifier)]),

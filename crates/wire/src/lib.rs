@@ -35,4 +35,4 @@ pub mod sealed;
 pub mod search;
 
 pub use codec::{DecodeError, EncodeError, Message, decode, encode};
-pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, IdError, ItemId};
+pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, FilterToken, IdError, ItemId};

@@ -26,6 +26,8 @@ pub const MEMBERS: usize = 1024;
 pub const DEVICES: usize = 256;
 /// Characters of a person's name.
 pub const PERSON_NAME: usize = 64;
+/// Filter tokens of one item, and of one search.
+pub const TOKENS: usize = 64;
 /// Candidates in one answer to a search.
 pub const CANDIDATES: usize = 4096;
 /// Bytes of any request or answer inside its envelope.

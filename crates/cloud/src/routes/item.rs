@@ -137,10 +137,7 @@ impl App {
         }
         let addition = self.store.add_items(place, items, self.limits.account_bytes)?;
         if let Addition::Added { rows, .. } = &addition {
-            let veiled = items.iter().zip(rows).filter_map(|(new, &row)| {
-                new.item.veiled.as_ref().map(|veiled| (new.item.epoch, row, veiled))
-            });
-            self.rankings.add(place, veiled);
+            self.rankings.add(place, items, rows);
         }
         Ok(Some(addition))
     }

@@ -13,7 +13,7 @@ use pmirs_wire::collection::{CollectionRecord, NewCollection, Protection, Role};
 use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord, NewItem};
 use pmirs_wire::log::{LogPage, SignedEntry};
-use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, ItemId};
+use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, FilterToken, ItemId};
 
 pub(crate) use blobs::{FileBlobs, Prefix};
 pub(crate) use sqlite::{FILE as DATABASE_FILE, Sqlite};
@@ -285,6 +285,13 @@ pub(crate) struct ContentRef {
     pub(crate) len: u64,
 }
 
+/// What an item is ranked and filtered by.
+pub(crate) struct VeiledRow<'a> {
+    pub(crate) scale: f32,
+    pub(crate) values: &'a [u8],
+    pub(crate) tokens: Vec<FilterToken>,
+}
+
 /// The parts of an item that answer a search.
 pub(crate) struct SealedParts {
     pub(crate) item: ItemId,
@@ -436,12 +443,12 @@ pub(crate) trait Store: Send + Sync {
     /// What changed after a number, oldest first, at most `most` changes.
     fn changes(&self, place: Place, after: u64, most: usize) -> Result<Changes, StorageError>;
 
-    /// Visits every veiled vector of an epoch: row, scale, values.
+    /// Visits every veiled vector of an epoch.
     fn veiled_rows(
         &self,
         place: Place,
         epoch: u32,
-        visit: &mut dyn FnMut(Row, f32, &[u8]),
+        visit: &mut dyn FnMut(Row, VeiledRow<'_>),
     ) -> Result<(), StorageError>;
 
     /// The sealed parts of items, in order; nothing for those that were removed meanwhile.

@@ -250,7 +250,7 @@ impl User {
     }
 
     pub fn search(&self, id: CollectionId, query: &VeiledVector, skip: u32, count: u32) -> Candidates {
-        let search = Search { epoch: 0, query: query.clone(), skip, count };
+        let search = Search { epoch: 0, query: query.clone(), skip, count, filter: Vec::new() };
         let path = format!("/v1/collections/{id}/search");
         self.ask(Method::Post, &path, &encode(&search).unwrap()).message()
     }
@@ -281,6 +281,7 @@ pub fn item(rng: &mut impl Rng, protection: Protection) -> NewItem {
         embedding: Bytes(random(rng, 300)),
         veiled: (protection == Protection::Veiled).then(|| vector(rng)),
         content: Bytes(random(rng, content)),
+        tokens: Vec::new(),
     }
 }
 

@@ -227,7 +227,8 @@ impl Callers {
             "/v1/collections/{id}/items" => encode(&NewItems { items: vec![fresh()] }).unwrap(),
             "/v1/collections/{id}/remove" => encode(&RemoveItems { items: vec![self.item] }).unwrap(),
             "/v1/collections/{id}/search" => {
-                encode(&Search { epoch: 0, query: vector(&mut rng(next)), skip: 0, count: 5 }).unwrap()
+                let query = vector(&mut rng(next));
+                encode(&Search { epoch: 0, query, skip: 0, count: 5, filter: Vec::new() }).unwrap()
             }
             "/v1/collections/{id}/log" => {
                 let mut chain = Chain::unbegun(ID);

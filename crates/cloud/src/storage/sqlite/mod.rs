@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::{
     Addition, Appended, BlobId, ContentRef, Creation, Deletion, DeviceAddition, Effect, Farewell, ItemToAdd,
     LogState, Membership, NewAccount, NewEntry, Place, Registration, Removal, Row, SealedParts, SecretHash,
-    SessionRecord, StorageError, Store,
+    SessionRecord, StorageError, Store, VeiledRow,
 };
 
 /// The database within the data folder; SQLite adds `-wal` and `-shm` beside it.
@@ -302,7 +302,7 @@ impl Store for Sqlite {
         &self,
         place: Place,
         epoch: u32,
-        visit: &mut dyn FnMut(Row, f32, &[u8]),
+        visit: &mut dyn FnMut(Row, VeiledRow<'_>),
     ) -> Result<(), StorageError> {
         self.read(|db| items::veiled_rows(db, place, epoch, visit))
     }
