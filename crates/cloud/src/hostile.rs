@@ -244,6 +244,7 @@ async fn no_envelope_is_the_servers_fault() {
             path: path.clone(),
             token: Some(Bytes(world.token.expose_secret().to_vec())),
             body: Bytes(damage(&mut rng, &body)),
+            signature: None,
         };
         let plain = encode(&request).unwrap();
         // Damage on the outside, in the request, and in the body that it carries.

@@ -118,6 +118,7 @@ const TABLES: &[(&str, Columns)] = &[
             ("bytes", Class::Public),
             ("seq", Class::Public),
             ("epoch", Class::Public),
+            ("accesses", Class::Public),
         ],
     ),
     (
@@ -138,6 +139,18 @@ const TABLES: &[(&str, Columns)] = &[
             ("entry", Class::Signed),
             ("signature", Class::Signed),
             ("hash", Class::Hash),
+        ],
+    ),
+    (
+        "accesses",
+        &[
+            ("place", Class::Public),
+            ("number", Class::Public),
+            ("at_ms", Class::Public),
+            ("account", Class::Identifier),
+            ("item", Class::Identifier),
+            ("sent_ms", Class::Public),
+            ("signature", Class::Signed),
         ],
     ),
     (

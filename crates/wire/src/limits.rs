@@ -28,6 +28,8 @@ pub const DEVICES: usize = 256;
 pub const PERSON_NAME: usize = 64;
 /// Filter tokens of one item, and of one search.
 pub const TOKENS: usize = 64;
+/// Accesses in one page of a collection's record of them.
+pub const ACCESS_PAGE: usize = 1000;
 /// Candidates in one answer to a search.
 pub const CANDIDATES: usize = 4096;
 /// Bytes of any request or answer inside its envelope.

@@ -11,6 +11,7 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use pmirs_wire::access::{Access, AccessPage, EMPTY_BODY, SignedRequest, must_be_signed};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
@@ -277,10 +278,48 @@ fn envelope_messages() {
         path: "/v1/collections".into(),
         token: Some(bytes("token")),
         body: bytes("body"),
+        signature: None,
     };
     check("inner_request.hex", &request);
+    let signature = Some(bytes("signature"));
+    check("inner_request_signed.hex", &InnerRequest { signature, ..request });
     check("inner_response.hex", &InnerResponse { status: 404, body: bytes("body") });
     check("problem.hex", &Problem { kind: ProblemKind::NotFound, message: "no such collection".into() });
+}
+
+#[test]
+fn accesses() {
+    let access = Access {
+        number: 7,
+        at_ms: 1_700_000_000_001,
+        account: AccountId([7; 32]),
+        item: ItemId([9; 16]),
+        sent_ms: 1_700_000_000_000,
+        signature: bytes("signature"),
+    };
+    let full = Access {
+        number: u64::MAX,
+        at_ms: u64::MAX,
+        sent_ms: u64::MAX,
+        signature: Bytes(vec![255; 64]),
+        ..access.clone()
+    };
+    let most = pmirs_wire::limits::ACCESS_PAGE;
+    encode(&AccessPage { accesses: vec![full; most], more: true, latest: u64::MAX }).unwrap();
+
+    let (server, collection) = (Digest([1; 32]), CollectionId([8; 16]));
+    let path = format!("/v1/collections/{collection}/items/{}/content", access.item);
+    assert!(must_be_signed(Method::Get, &path) && !must_be_signed(Method::Get, "/v1/collections"));
+    let (sent_ms, method) = (access.sent_ms, Method::Get);
+    let request = SignedRequest { server, sent_ms, method, path: &path, body: EMPTY_BODY };
+    assert_eq!(access.signed_bytes(server, &collection), request.to_bytes());
+    let signed = HEXLOWER.encode(&request.to_bytes());
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/signed_request.bytes");
+    if std::env::var_os("PMIRS_BLESS").is_some() {
+        std::fs::write(&golden, signed.clone() + "\n").unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&golden).unwrap().trim(), signed);
+    check("access_page.hex", &AccessPage { accesses: vec![access], more: true, latest: 9 });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod sqlite;
 
 use std::path::PathBuf;
 
+use pmirs_wire::access::AccessPage;
 use pmirs_wire::collection::{CollectionRecord, NewCollection, Protection, Role};
 use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord, NewItem};
@@ -270,6 +271,15 @@ pub(crate) struct Applied {
     pub(crate) blobs: Vec<BlobId>,
 }
 
+/// That an account opened an item, as its signature proves.
+pub(crate) struct NewAccess {
+    pub(crate) at_ms: u64,
+    pub(crate) account: AccountId,
+    pub(crate) item: ItemId,
+    pub(crate) sent_ms: u64,
+    pub(crate) signature: [u8; 64],
+}
+
 /// What became of an account that was to be deleted.
 pub(crate) enum Farewell {
     /// It is gone, with its collections and their blobs.
@@ -419,6 +429,12 @@ pub(crate) trait Store: Send + Sync {
 
     /// The encoded grants that a member has, by epoch.
     fn granted(&self, place: Place, member: &AccountId) -> Result<Vec<(u32, Vec<u8>)>, StorageError>;
+
+    /// Keeps an access, and of those before it the latest, `most` in all. `false` where the collection is gone.
+    fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError>;
+
+    /// Accesses after a number, oldest first, at most `most`.
+    fn accesses(&self, place: Place, after: u64, most: usize) -> Result<AccessPage, StorageError>;
 
     /// Removes a collection with all that is in it.
     fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError>;

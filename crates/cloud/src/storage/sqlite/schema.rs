@@ -4,7 +4,7 @@ use pmirs_crypto::leaf_digest;
 use rusqlite::{Connection, params};
 
 /// Kept in `user_version`.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// Brings a database of version `from` to [`VERSION`], step by step; an empty one is of version 0. Every
 /// database has gone through every step since its own version, so all of one version are alike.
@@ -23,6 +23,9 @@ pub(super) fn migrate(db: &Connection, from: i64) -> rusqlite::Result<bool> {
     }
     if from < 3 {
         db.execute_batch(FILTERS)?;
+    }
+    if from < 4 {
+        db.execute_batch(ACCESSES)?;
     }
     if from < VERSION {
         db.pragma_update(None, "user_version", VERSION)?;
@@ -43,6 +46,24 @@ fn digest_items(db: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Version 4: who opened what. Numbers are counted in the collection, since the latest access may be forgotten with
+/// its account.
+const ACCESSES: &str = "
+ALTER TABLE collections ADD COLUMN accesses INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE accesses (
+    place     INTEGER NOT NULL REFERENCES collections (place),
+    number    INTEGER NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    account   BLOB NOT NULL REFERENCES accounts (id),
+    item      BLOB NOT NULL,
+    sent_ms   INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (place, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX accesses_by_account ON accesses (account);
+";
 
 /// Version 3: filter tokens, each 32 bytes, one after the other. They lie with the vector that they filter, so that
 /// a matrix is read in one pass and both go at once.
@@ -225,9 +246,17 @@ mod tests {
         db.pragma_update(None, "user_version", 2).unwrap();
     }
 
+    /// The same once version 3 had opened it.
+    fn version_3(folder: &std::path::Path) {
+        version_2(folder);
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(FILTERS).unwrap();
+        db.pragma_update(None, "user_version", 3).unwrap();
+    }
+
     #[test]
     fn a_database_of_an_earlier_version_goes_on_with_all_it_had() {
-        for earlier in [version_1, version_2] {
+        for earlier in [version_1, version_2, version_3] {
             let folder = tempfile::tempdir().unwrap();
             earlier(folder.path());
             goes_on(folder.path());
