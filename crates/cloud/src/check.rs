@@ -6,7 +6,7 @@ use pmirs_crypto::PublicIdentity;
 use pmirs_wire::collection::{NewCollection, Protection, Role};
 use pmirs_wire::item::{NewItem, RemoveItems, VeiledVector};
 use pmirs_wire::search::Search;
-use pmirs_wire::{CollectionId, DeviceId, ItemId, limits};
+use pmirs_wire::{CollectionId, DeviceId, FilterToken, ItemId, limits};
 
 use crate::refusal::Refusal;
 use crate::storage::Membership;
@@ -85,6 +85,10 @@ fn new_item(at: &str, item: &NewItem, membership: &Membership) -> Checked {
     sealed(&format!("{at}.embedding"), &item.embedding.0, limits::SEALED_EMBEDDING)?;
     sealed(&format!("{at}.content"), &item.content.0, limits::SEALED_CONTENT)?;
     epoch(&format!("{at}.epoch"), item.epoch, membership)?;
+    tokens(&format!("{at}.tokens"), &item.tokens)?;
+    if membership.protection == Protection::Sealed && !item.tokens.is_empty() {
+        return Err(Refusal::bad(format!("{at}.tokens have no place in a sealed collection")));
+    }
     let field = format!("{at}.veiled");
     match (&item.veiled, membership.protection) {
         (Some(vector), Protection::Veiled) => veiled(&field, vector, membership),
@@ -108,6 +112,7 @@ pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
     }
     epoch("epoch", search.epoch, membership)?;
     veiled("query", &search.query, membership)?;
+    tokens("filter", &search.filter)?;
     if !(1..=limits::CANDIDATES as u32).contains(&search.count) {
         let (got, most) = (search.count, limits::CANDIDATES);
         return Err(Refusal::bad(format!("count is {got}, expected 1 to {most}")));
@@ -118,6 +123,18 @@ pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
             "skip + count is {last}, expected at most {}",
             limits::SEARCH_DEPTH
         )));
+    }
+    Ok(())
+}
+
+/// Each once and in one order, so that equal sets have equal encodings.
+fn tokens(field: &str, tokens: &[FilterToken]) -> Checked {
+    let (got, most) = (tokens.len(), limits::TOKENS);
+    if got > most {
+        return Err(Refusal::too_large(format!("{field} has {got} tokens, the limit is {most}")));
+    }
+    if !tokens.is_sorted_by(|a, b| a < b) {
+        return Err(Refusal::bad(format!("{field} is not in ascending order, each token once")));
     }
     Ok(())
 }

@@ -64,6 +64,8 @@ pub struct Limits {
     pub clock_skew: Duration,
     /// Enveloped requests remembered against replay; when full, requests are turned away.
     pub remembered_requests: usize,
+    /// Accesses to items of one collection that are remembered for its owners; the oldest go first.
+    pub accesses: u64,
     /// Challenges waiting for a login.
     pub open_challenges: usize,
     /// Threads that score one search.
@@ -88,6 +90,7 @@ impl Default for Limits {
             session_time: Duration::from_hours(1),
             clock_skew: Duration::from_mins(5),
             remembered_requests: 1 << 21,
+            accesses: 100_000,
             open_challenges: 10_000,
             search_threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain_time: Duration::from_secs(10),

@@ -94,10 +94,7 @@ impl App {
         let refusal = match self.store.append(place, &entry, &effect, self.limits.account_bytes) {
             Ok(Appended::Done(applied)) => {
                 self.rankings.remove(place, &applied.removed);
-                let veiled = items.iter().zip(&applied.added).filter_map(|(new, &row)| {
-                    new.item.veiled.as_ref().map(|veiled| (new.item.epoch, row, veiled))
-                });
-                self.rankings.add(place, veiled);
+                self.rankings.add(place, items, &applied.added);
                 return Ok(Ok(applied));
             }
             Ok(Appended::QuotaReached) => Refusal::too_large("the owner's quota of bytes is used up"),

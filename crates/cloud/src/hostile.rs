@@ -12,7 +12,9 @@ use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
 use pmirs_wire::log::{Action, Append, Entry, Leaf, Payload, SignedEntry};
 use pmirs_wire::problem::Problem;
 use pmirs_wire::search::Search;
-use pmirs_wire::{AccountId, Bytes, CollectionId, DeviceId, Digest, ItemId, Message, decode, encode};
+use pmirs_wire::{
+    AccountId, Bytes, CollectionId, DeviceId, Digest, FilterToken, ItemId, Message, decode, encode,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tower::ServiceExt;
@@ -88,6 +90,10 @@ fn vector() -> VeiledVector {
     VeiledVector { scale: 0.5, values: Bytes(vec![3; DIM]) }
 }
 
+fn search() -> Search {
+    Search { epoch: 0, query: vector(), skip: 0, count: 5, filter: vec![FilterToken([1; 32])] }
+}
+
 /// Every route that reads a body, with one that it understands.
 fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     fn door<M: Message>(path: &'static str, message: &M) -> (&'static str, Vec<u8>, Vec<u8>) {
@@ -101,6 +107,7 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         embedding: Bytes(vec![2; 20]),
         veiled: Some(vector()),
         content: Bytes(vec![3; 20]),
+        tokens: vec![FilterToken([1; 32]), FilterToken([2; 32])],
     };
     let (code, signature) = (Bytes(vec![1; 32]), Bytes(vec![2; 64]));
     let key = DeviceKey::generate(&mut rng(3)).public();
@@ -130,10 +137,7 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
             "/v1/collections/05050505050505050505050505050505/remove",
             &RemoveItems { items: vec![ItemId([3; 16])] },
         ),
-        door(
-            "/v1/collections/05050505050505050505050505050505/search",
-            &Search { epoch: 0, query: vector(), skip: 0, count: 5 },
-        ),
+        door("/v1/collections/05050505050505050505050505050505/search", &search()),
     ]
 }
 
@@ -232,7 +236,7 @@ async fn no_envelope_is_the_servers_fault() {
     let mut rng = rng(SEED);
     let key = world.server.app().key.public();
     let path = "/v1/collections/05050505050505050505050505050505/search".to_owned();
-    let body = encode(&Search { epoch: 0, query: vector(), skip: 0, count: 5 }).unwrap();
+    let body = encode(&search()).unwrap();
     for round in 0..ROUNDS {
         let request = InnerRequest {
             sent_ms: now_ms(),
@@ -240,6 +244,7 @@ async fn no_envelope_is_the_servers_fault() {
             path: path.clone(),
             token: Some(Bytes(world.token.expose_secret().to_vec())),
             body: Bytes(damage(&mut rng, &body)),
+            signature: None,
         };
         let plain = encode(&request).unwrap();
         // Damage on the outside, in the request, and in the body that it carries.

@@ -32,6 +32,8 @@ pub enum Class {
     Grant,
     /// Part of an obfuscated embedding.
     Veiled,
+    /// Keyed tags of exact fields: which items share a value shows, the value does not.
+    Token,
     /// A secret of the server itself, which opens nothing of any user's.
     ServerSecret,
 }
@@ -116,6 +118,7 @@ const TABLES: &[(&str, Columns)] = &[
             ("bytes", Class::Public),
             ("seq", Class::Public),
             ("epoch", Class::Public),
+            ("accesses", Class::Public),
         ],
     ),
     (
@@ -136,6 +139,18 @@ const TABLES: &[(&str, Columns)] = &[
             ("entry", Class::Signed),
             ("signature", Class::Signed),
             ("hash", Class::Hash),
+        ],
+    ),
+    (
+        "accesses",
+        &[
+            ("place", Class::Public),
+            ("number", Class::Public),
+            ("at_ms", Class::Public),
+            ("account", Class::Identifier),
+            ("item", Class::Identifier),
+            ("sent_ms", Class::Public),
+            ("signature", Class::Signed),
         ],
     ),
     (
@@ -172,6 +187,7 @@ const TABLES: &[(&str, Columns)] = &[
             ("row", Class::Public),
             ("scale", Class::Veiled),
             ("dims", Class::Veiled),
+            ("tokens", Class::Token),
         ],
     ),
     ("removed", &[("place", Class::Public), ("seq", Class::Public), ("item", Class::Identifier)]),

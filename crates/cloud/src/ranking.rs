@@ -4,14 +4,21 @@
 //! collection are committed and applied under one lock ([`Rankings::in_order`]), so the matrix sees them in
 //! the order of the store. A load may see a change that is applied again right after it; applying a change
 //! twice changes nothing, because rows are never used twice.
+//!
+//! Beside each matrix lie the filter tokens of its rows. A filtered search scores the rows that have all of the
+//! filter's tokens and no others ([`filter`]).
+
+mod filter;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pmirs_index::{IndexError, Matrix, Quantised};
-use pmirs_wire::item::VeiledVector;
+use pmirs_wire::FilterToken;
+use pmirs_wire::item::{NewItem, VeiledVector};
 
-use crate::storage::{Place, Row, StorageError, Store};
+use self::filter::Tokens;
+use crate::storage::{ItemToAdd, Place, Row, StorageError, Store, VeiledRow};
 
 /// Enough that two collections rarely share one.
 const LOCKS: usize = 64;
@@ -20,6 +27,16 @@ const LOCKS: usize = 64;
 pub(crate) struct Rankings {
     loaded: RwLock<HashMap<(Place, u32), Arc<Ranking>>>,
     locks: [Mutex<()>; LOCKS],
+}
+
+/// What a search looks for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) query: Quantised,
+    pub(crate) filter: &'a [FilterToken],
+    /// How many of the best to leave out.
+    pub(crate) skip: usize,
+    /// How many to find after those.
+    pub(crate) count: usize,
 }
 
 /// The best rows of an epoch.
@@ -51,20 +68,19 @@ impl Rankings {
         lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The best `count` rows after the best `skip`.
+    /// The best `count` rows after the best `skip`, of those that have all tokens of the filter.
     pub(crate) fn top(
         &self,
         store: &dyn Store,
         (place, epoch, dim): (Place, u32, usize),
-        query: &Quantised,
-        (skip, count): (usize, usize),
+        wanted: &Wanted<'_>,
         threads: usize,
     ) -> Result<Ranked, RankingError> {
         let ranking = self.ranking(place, epoch);
         loop {
             let state = ranking.state.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(loaded) = state.as_ref() {
-                return Ok(loaded.top(query, skip, count, threads)?);
+                return Ok(loaded.top(wanted, threads)?);
             }
             drop(state);
             let mut state = ranking.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +90,12 @@ impl Rankings {
         }
     }
 
-    /// Follows committed additions.
-    pub(crate) fn add<'a>(
-        &self,
-        place: Place,
-        added: impl IntoIterator<Item = (u32, Row, &'a VeiledVector)>,
-    ) {
-        for (epoch, row, veiled) in added {
-            self.follow(place, epoch, |loaded| loaded.add(row, &quantised(veiled)));
+    /// Follows committed additions, each with its row.
+    pub(crate) fn add(&self, place: Place, added: &[ItemToAdd<'_>], rows: &[Row]) {
+        for (ItemToAdd { item: NewItem { epoch, veiled, tokens, .. }, .. }, &row) in added.iter().zip(rows) {
+            if let Some(veiled) = veiled {
+                self.follow(place, *epoch, |loaded| loaded.add(row, &quantised(veiled), tokens));
+            }
         }
     }
 
@@ -134,33 +148,37 @@ struct Loaded {
     rows: Vec<Row>,
     /// And back.
     places: HashMap<Row, u32>,
+    tokens: Tokens,
 }
 
 impl Loaded {
     fn read(store: &dyn Store, place: Place, epoch: u32, dim: usize) -> Result<Self, RankingError> {
-        let mut loaded = Self { matrix: Matrix::new(dim)?, rows: Vec::new(), places: HashMap::new() };
+        let matrix = Matrix::new(dim)?;
+        let mut loaded = Self { matrix, rows: Vec::new(), places: HashMap::new(), tokens: Tokens::default() };
         let mut outcome = Ok(());
         let damaged = |row: Row, error: &IndexError| StorageError::Damaged {
             what: format!("veiled vector {}", row.0),
             detail: error.to_string(),
         };
-        store.veiled_rows(place, epoch, &mut |row, scale, values| {
+        store.veiled_rows(place, epoch, &mut |row, VeiledRow { scale, values, tokens }| {
             if outcome.is_ok() {
                 let values = values.iter().map(|&value| value as i8).collect();
-                outcome = loaded.add(row, &Quantised { scale, values }).map_err(|error| damaged(row, &error));
+                let added = loaded.add(row, &Quantised { scale, values }, &tokens);
+                outcome = added.map_err(|error| damaged(row, &error));
             }
         })?;
         outcome?;
         Ok(loaded)
     }
 
-    fn add(&mut self, row: Row, vector: &Quantised) -> Result<(), IndexError> {
+    fn add(&mut self, row: Row, vector: &Quantised, tokens: &[FilterToken]) -> Result<(), IndexError> {
         if self.places.contains_key(&row) {
             return Ok(());
         }
         let place = self.matrix.push(vector)?;
         self.rows.push(row);
         self.places.insert(row, place);
+        self.tokens.push(tokens);
         Ok(())
     }
 
@@ -168,26 +186,27 @@ impl Loaded {
         let Some(place) = self.places.remove(&row) else { return Ok(()) };
         self.matrix.swap_remove(place)?;
         self.rows.swap_remove(place as usize);
+        self.tokens.swap_remove(place);
         if let Some(&moved) = self.rows.get(place as usize) {
             self.places.insert(moved, place);
         }
         Ok(())
     }
 
-    fn top(
-        &self,
-        query: &Quantised,
-        skip: usize,
-        count: usize,
-        threads: usize,
-    ) -> Result<Ranked, IndexError> {
-        let hits = self.matrix.top_k(query, skip + count, threads)?;
+    fn top(&self, wanted: &Wanted<'_>, threads: usize) -> Result<Ranked, IndexError> {
+        let Wanted { ref query, filter, skip, count } = *wanted;
+        let (hits, scored) = if filter.is_empty() {
+            (self.matrix.top_k(query, skip + count, threads)?, self.matrix.len())
+        } else {
+            let among = self.tokens.matching(filter);
+            (self.matrix.top_k_among(query, skip + count, &among, threads)?, among.len())
+        };
         let rows = hits
             .iter()
             .skip(skip)
             .filter_map(|hit| self.rows.get(hit.row as usize).map(|&row| (row, hit.score)))
             .collect();
-        Ok(Ranked { rows, scored: self.matrix.len() as u64 })
+        Ok(Ranked { rows, scored: scored as u64 })
     }
 }
 

@@ -122,6 +122,24 @@ impl std::fmt::Debug for PublicIdentity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature(pub [u8; 64]);
 
+impl Signature {
+    /// 86 characters of base64url without padding (RFC 4648 section 5).
+    pub fn to_text(&self) -> String {
+        data_encoding::BASE64URL_NOPAD.encode(&self.0)
+    }
+
+    /// Reads what [`to_text`](Self::to_text) wrote.
+    pub fn from_text(text: &str) -> Result<Self, Error> {
+        const WHAT: &str = "signature";
+        const LENGTH: usize = 86;
+        if text.len() != LENGTH {
+            return Err(Error::Length { what: WHAT, expected: LENGTH, got: text.len() });
+        }
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(Error::Malformed { what: WHAT })
+    }
+}
+
 /// What a signature is for. A signature made for one purpose is none for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Context {
@@ -139,6 +157,8 @@ pub enum Context {
     Certificate,
     /// Whatever a device signs with its own key.
     Device,
+    /// A request to a server, so that others can see who made it.
+    Request,
 }
 
 impl Context {
@@ -152,6 +172,7 @@ impl Context {
             Self::Change => "change",
             Self::Certificate => "certificate",
             Self::Device => "device",
+            Self::Request => "request",
         }
     }
 

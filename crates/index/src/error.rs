@@ -40,6 +40,9 @@ pub enum IndexError {
         /// How many rows there are.
         len: usize,
     },
+    /// Row numbers that do not ascend where they must.
+    #[error("row numbers must ascend, each once")]
+    NotAscending,
     /// Rows are numbered in 32 bits, and all numbers are taken.
     #[error("the matrix is full: rows are numbered in 32 bits")]
     Full,

@@ -137,6 +137,14 @@ impl Matrix {
         self.rows(first_row, rows)
     }
 
+    /// As many of these rows as lie beside each other from the first on, at most a block of them.
+    pub(crate) fn run(&self, rows: &[u32]) -> Option<Block<'_>> {
+        let first = *rows.first()?;
+        let room = BLOCK_ROWS.min(SEGMENT_ROWS - first as usize % SEGMENT_ROWS);
+        let count = rows.iter().zip(first..).take(room).take_while(|&(&row, next)| row == next).count();
+        self.rows(first as usize, count)
+    }
+
     fn one_row(&self, row: u32) -> Option<Block<'_>> {
         self.rows(row as usize, 1)
     }

@@ -58,6 +58,49 @@ impl Matrix {
         Ok(by_query(kept, queries.len()).into_iter().map(|kept| Best::merge(k, kept)).collect())
     }
 
+    /// [`Matrix::top_k`] over these rows alone, with the same scores to the bit. Rows that lie beside each other cost
+    /// what they cost a whole search, others a call of the kernel each.
+    ///
+    /// # Errors
+    ///
+    /// A query of another dimension or with a scale out of range, rows that do not ascend, or one that does not
+    /// exist.
+    pub fn top_k_among(
+        &self,
+        query: &Quantised,
+        k: usize,
+        rows: &[u32],
+        threads: usize,
+    ) -> Result<Vec<Hit>, IndexError> {
+        query.check_dim(self.dim())?;
+        if !rows.is_sorted_by(|a, b| a < b) {
+            return Err(IndexError::NotAscending);
+        }
+        if let Some(&row) = rows.last().filter(|&&row| row as usize >= self.len()) {
+            return Err(IndexError::NoSuchRow { row, len: self.len() });
+        }
+        if k == 0 {
+            return Ok(Vec::new());
+        }
+        let scorer = prepare(&query.values);
+        let groups: Vec<&[u32]> = rows.chunks(BLOCK_ROWS).collect();
+        let bytes = rows.len() * self.bytes() / self.len().max(1);
+        let kept = take_turns(threads, bytes, &Best::new(k, rows.len()), |best, turn| {
+            let Some(&group) = groups.get(turn) else { return false };
+            let mut rest = group;
+            let mut dots = [0; BLOCK_ROWS];
+            while let Some(block) = self.run(rest) {
+                let count = block.scales.len();
+                let dots = dots.get_mut(..count).unwrap_or_default();
+                scorer.dots(block.lines, block.sums, dots);
+                best.offer(block.first_row, query.scale, block.scales, dots);
+                rest = rest.get(count..).unwrap_or_default();
+            }
+            true
+        });
+        Ok(Best::merge(k, kept))
+    }
+
     /// Reads every row once with the widest loads of the machine and the threads that a search would use, and
     /// returns the exclusive or of all 64-bit words. It does nothing else, so timing it gives the memory
     /// bandwidth that a search is measured against.
@@ -76,18 +119,33 @@ impl Matrix {
         start: &S,
         work: impl Fn(&mut S, &Block) + Sync,
     ) -> Vec<S> {
-        let next = AtomicUsize::new(0);
-        let run = || {
-            let mut state = start.clone();
-            while let Some(block) = self.block(next.fetch_add(1, Ordering::Relaxed)) {
-                work(&mut state, &block);
+        take_turns(threads, self.bytes(), start, |state, turn| match self.block(turn) {
+            Some(block) => {
+                work(state, &block);
+                true
             }
-            state
-        };
-        match threads.min(self.bytes().div_ceil(BYTES_PER_WORKER)) {
-            0 | 1 => vec![run()],
-            workers => (0..workers).into_par_iter().with_max_len(1).map(|_| run()).collect(),
-        }
+            None => false,
+        })
+    }
+}
+
+/// Has up to `threads` workers take turns, counted from 0, until one finds nothing left to do; each goes through
+/// its own in ascending order, with a state of its own. `bytes` is what all of them will read.
+fn take_turns<S: Clone + Send + Sync>(
+    threads: usize,
+    bytes: usize,
+    start: &S,
+    work: impl Fn(&mut S, usize) -> bool + Sync,
+) -> Vec<S> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut state = start.clone();
+        while work(&mut state, next.fetch_add(1, Ordering::Relaxed)) {}
+        state
+    };
+    match threads.min(bytes.div_ceil(BYTES_PER_WORKER)) {
+        0 | 1 => vec![run()],
+        workers => (0..workers).into_par_iter().with_max_len(1).map(|_| run()).collect(),
     }
 }
 

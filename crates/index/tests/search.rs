@@ -51,6 +51,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn top_k_among_rows_is_the_head_of_their_sorted_list(
+        seed: u64, rows in 1_usize..9000, dim in 1_usize..130, k in 0_usize..300, threads in 0_usize..5, share in 0_u32..101
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let matrix = drawn(rows, dim, &mut rng);
+        let query = drawn_query(dim, &mut rng);
+        let among: Vec<u32> = (0..rows as u32).filter(|_| rng.random_range(0..100) < share).collect();
+        let mut expected = sorted(&matrix, &query);
+        expected.retain(|hit| among.binary_search(&hit.row).is_ok());
+        let hits = matrix.top_k_among(&query, k, &among, threads).unwrap();
+        prop_assert_eq!(&hits[..], &expected[..k.min(among.len())]);
+    }
+}
+
+#[test]
+fn rows_to_search_among_must_ascend_and_exist() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let (matrix, query) = (drawn(10, 8, &mut rng), drawn_query(8, &mut rng));
+    for rows in [&[3, 2][..], &[2, 2]] {
+        assert_eq!(matrix.top_k_among(&query, 5, rows, 1), Err(IndexError::NotAscending));
+    }
+    let absent = Err(IndexError::NoSuchRow { row: 10, len: 10 });
+    assert_eq!(matrix.top_k_among(&query, 5, &[9, 10], 1), absent);
+    assert_eq!(matrix.top_k_among(&query, 5, &[], 1), Ok(Vec::new()));
+}
+
 #[test]
 fn an_answer_does_not_depend_on_the_number_of_threads() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);

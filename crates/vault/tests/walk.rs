@@ -206,6 +206,7 @@ fn each_field_is_what_it_is_declared_to_be(world: &World) {
                 let scale = text.parse::<f32>().is_ok_and(|scale| scale > 0.0);
                 assert!(scale || field.bytes.len() == 320, "{what}: {} bytes", field.bytes.len());
             }
+            Class::Token => assert_eq!(field.bytes.len() % 32, 0, "{what}"),
             Class::Signed | Class::ChosenName | Class::ServerSecret => {
                 assert!(!field.bytes.is_empty(), "{what}");
             }

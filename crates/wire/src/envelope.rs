@@ -18,6 +18,17 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    /// As HTTP spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// A request inside its envelope.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct InnerRequest {
@@ -31,6 +42,9 @@ pub struct InnerRequest {
     pub token: Option<Bytes>,
     /// The encoded message; empty for reads.
     pub body: Bytes,
+    /// The sender's, over a [`SignedRequest`](crate::access::SignedRequest); present where the route wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Bytes>,
 }
 
 /// Method and path, and nothing that a log must not hold.

@@ -88,6 +88,12 @@ identifier!(
     Digest, 32
 );
 
+identifier!(
+    /// A keyed tag of one exact field of an item, by `TokenKey` of `pmirs-crypto`: equal values have equal tokens
+    /// within an epoch, and the server learns nothing else of them.
+    FilterToken, 32
+);
+
 /// A byte string: bytes in CBOR, base64url without padding in JSON.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Bytes(pub Vec<u8>);

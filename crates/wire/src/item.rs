@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, ItemId, Message, limits};
+use crate::{Bytes, FilterToken, ItemId, Message, limits};
 
 /// A veiled embedding: signed bytes with one scale, so that coordinate i is `scale * values[i]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct NewItem {
     pub veiled: Option<VeiledVector>,
     /// Sealed content.
     pub content: Bytes,
+    /// What filters find it by, in ascending order, each once, at most [`limits::TOKENS`]; only in `veiled`
+    /// collections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<FilterToken>,
 }
 
 /// A batch of additions, stored all or none: `POST /v1/collections/{id}/items`.
@@ -83,11 +87,14 @@ pub struct ItemRecord {
     pub veiled: Option<VeiledVector>,
     /// Sealed bytes of content.
     pub content_len: u64,
+    /// What the server filters by, so that a member can compare it with the sealed metadata.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<FilterToken>,
 }
 
 impl Message for ItemRecord {
     const NAME: &'static str = "item record";
-    const MAX_BYTES: usize = limits::SEALED_META + limits::SEALED_EMBEDDING + limits::VEILED_DIM + (4 << 10);
+    const MAX_BYTES: usize = limits::SEALED_META + limits::SEALED_EMBEDDING + limits::VEILED_DIM + (8 << 10);
 }
 
 /// What happened to an item.

@@ -7,7 +7,7 @@
 //! Two kinds of message live here, and the difference matters:
 //!
 //! - what the cloud reads: [`account`], [`device`], [`people`], [`collection`], [`log`], [`item`],
-//!   [`search`], [`envelope`];
+//!   [`search`], [`access`], [`envelope`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
 //! ```
@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod access;
 pub mod account;
 mod codec;
 pub mod collection;
@@ -35,4 +36,4 @@ pub mod sealed;
 pub mod search;
 
 pub use codec::{DecodeError, EncodeError, Message, decode, encode};
-pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, IdError, ItemId};
+pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, FilterToken, IdError, ItemId};

@@ -26,6 +26,10 @@ pub const MEMBERS: usize = 1024;
 pub const DEVICES: usize = 256;
 /// Characters of a person's name.
 pub const PERSON_NAME: usize = 64;
+/// Filter tokens of one item, and of one search.
+pub const TOKENS: usize = 64;
+/// Accesses in one page of a collection's record of them.
+pub const ACCESS_PAGE: usize = 1000;
 /// Candidates in one answer to a search.
 pub const CANDIDATES: usize = 4096;
 /// How deep into its ranking a server looks, over all answers to a query.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::item::VeiledVector;
-use crate::{Bytes, ItemId, Message, limits};
+use crate::{Bytes, FilterToken, ItemId, Message, limits};
 
 /// A veiled query: `POST /v1/collections/{id}/search`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,13 +14,17 @@ pub struct Search {
     pub query: VeiledVector,
     /// How many of the best to leave out, because an earlier answer held them.
     pub skip: u32,
-    /// How many candidates to return; `skip + count` is at most [`limits::CANDIDATES`].
+    /// How many candidates to return, at most [`limits::CANDIDATES`]; `skip + count` is at most
+    /// [`limits::SEARCH_DEPTH`].
     pub count: u32,
+    /// Only items that have all of these are ranked. In ascending order, each once, at most [`limits::TOKENS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filter: Vec<FilterToken>,
 }
 
 impl Message for Search {
     const NAME: &'static str = "search";
-    const MAX_BYTES: usize = limits::VEILED_DIM + (1 << 10);
+    const MAX_BYTES: usize = limits::VEILED_DIM + (4 << 10);
 }
 
 /// One candidate, for the client to open and judge.
@@ -41,7 +45,7 @@ pub struct Candidate {
 pub struct Candidates {
     /// Fewer than asked for only when the epoch has no more.
     pub candidates: Vec<Candidate>,
-    /// Rows that were scored.
+    /// Rows that were scored: all of the epoch, or those that the filter left.
     pub rows: u64,
     /// Microseconds that scoring took.
     pub score_us: u64,

@@ -14,6 +14,7 @@ fn decode_all(bytes: &[u8]) {
             assert!(pmirs_wire::encode(&message).is_ok(), "{} decodes but does not encode", M::NAME);
         }
     }
+    one::<pmirs_wire::access::AccessPage>(bytes);
     one::<pmirs_wire::account::ServerInfo>(bytes);
     one::<pmirs_wire::account::Invite>(bytes);
     one::<pmirs_wire::account::Register>(bytes);

@@ -11,6 +11,7 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use pmirs_wire::access::{Access, AccessPage, EMPTY_BODY, SignedRequest, must_be_signed};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
@@ -22,7 +23,8 @@ use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::search::{Candidate, Candidates, Search};
 use pmirs_wire::{
-    AccountId, Bytes, CollectionId, DecodeError, DeviceId, Digest, ItemId, Message, decode, encode,
+    AccountId, Bytes, CollectionId, DecodeError, DeviceId, Digest, FilterToken, ItemId, Message, decode,
+    encode,
 };
 
 /// Compares with the golden file, then checks what must fail: every prefix, a byte more, another version.
@@ -72,6 +74,7 @@ fn record() -> ItemRecord {
         embedding: bytes("embedding"),
         veiled: Some(veiled()),
         content_len: 70_000,
+        tokens: Vec::new(),
     }
 }
 
@@ -192,6 +195,7 @@ fn log_messages() {
         embedding: bytes("embedding"),
         veiled: None,
         content: bytes("content"),
+        tokens: Vec::new(),
     };
     for (file, payload) in [
         ("append_nothing.hex", Payload::Nothing),
@@ -203,6 +207,26 @@ fn log_messages() {
     check("head.hex", &Head { latest: Some(signed.clone()), hash: digest, seq: 12 });
     check("head_empty.hex", &Head { latest: None, hash: Digest([0; 32]), seq: 0 });
     check("log_page.hex", &LogPage { entries: vec![signed.clone(), signed], more: true });
+}
+
+/// The largest record and the largest search that the limits allow fit within the limits on their bytes.
+#[test]
+fn full_items_and_searches_fit() {
+    let full = |len| Bytes(vec![0xff; len]);
+    let veiled = VeiledVector { scale: 0.1, values: full(pmirs_wire::limits::VEILED_DIM) };
+    let tokens = vec![FilterToken([0xff; 32]); pmirs_wire::limits::TOKENS];
+    let record = ItemRecord {
+        item: ItemId([0xff; 16]),
+        epoch: u32::MAX,
+        meta: full(pmirs_wire::limits::SEALED_META),
+        embedding: full(pmirs_wire::limits::SEALED_EMBEDDING),
+        veiled: Some(veiled.clone()),
+        content_len: u64::MAX,
+        tokens: tokens.clone(),
+    };
+    encode(&record).unwrap();
+    let (skip, count) = (u32::MAX, u32::MAX);
+    encode(&Search { epoch: u32::MAX, query: veiled, skip, count, filter: tokens }).unwrap();
 }
 
 /// The largest entries that the limits allow fit within the limit on their bytes.
@@ -227,14 +251,20 @@ fn item_messages() {
         embedding: bytes("embedding"),
         veiled: Some(veiled()),
         content: bytes("content"),
+        tokens: Vec::new(),
     };
-    check("new_items.hex", &NewItems { items: vec![item.clone(), NewItem { veiled: None, ..item }] });
+    check("new_items.hex", &NewItems { items: vec![item.clone(), NewItem { veiled: None, ..item.clone() }] });
+    let tokens = vec![FilterToken([1; 32]), FilterToken([2; 32])];
+    check("new_items_tokens.hex", &NewItems { items: vec![NewItem { tokens: tokens.clone(), ..item }] });
     check("stored.hex", &Stored { seq: 5, items: 2 });
     check("remove_items.hex", &RemoveItems { items: vec![ItemId([9; 16])] });
     check("item_record.hex", &record());
+    check("item_record_tokens.hex", &ItemRecord { tokens: tokens.clone(), ..record() });
     let changes = vec![Change::Added(record()), Change::Removed(ItemId([6; 16]))];
     check("changes.hex", &Changes { changes, seq: 5, more: true });
-    check("search.hex", &Search { epoch: 3, query: veiled(), skip: 64, count: 64 });
+    let search = Search { epoch: 3, query: veiled(), skip: 64, count: 64, filter: Vec::new() };
+    check("search.hex", &search);
+    check("search_filter.hex", &Search { filter: tokens, ..search });
     let candidate =
         Candidate { item: ItemId([9; 16]), score: 0.5, meta: bytes("meta"), embedding: bytes("embedding") };
     check("candidates.hex", &Candidates { candidates: vec![candidate], rows: 10_000, score_us: 300 });
@@ -248,10 +278,48 @@ fn envelope_messages() {
         path: "/v1/collections".into(),
         token: Some(bytes("token")),
         body: bytes("body"),
+        signature: None,
     };
     check("inner_request.hex", &request);
+    let signature = Some(bytes("signature"));
+    check("inner_request_signed.hex", &InnerRequest { signature, ..request });
     check("inner_response.hex", &InnerResponse { status: 404, body: bytes("body") });
     check("problem.hex", &Problem { kind: ProblemKind::NotFound, message: "no such collection".into() });
+}
+
+#[test]
+fn accesses() {
+    let access = Access {
+        number: 7,
+        at_ms: 1_700_000_000_001,
+        account: AccountId([7; 32]),
+        item: ItemId([9; 16]),
+        sent_ms: 1_700_000_000_000,
+        signature: bytes("signature"),
+    };
+    let full = Access {
+        number: u64::MAX,
+        at_ms: u64::MAX,
+        sent_ms: u64::MAX,
+        signature: Bytes(vec![255; 64]),
+        ..access.clone()
+    };
+    let most = pmirs_wire::limits::ACCESS_PAGE;
+    encode(&AccessPage { accesses: vec![full; most], more: true, latest: u64::MAX }).unwrap();
+
+    let (server, collection) = (Digest([1; 32]), CollectionId([8; 16]));
+    let path = format!("/v1/collections/{collection}/items/{}/content", access.item);
+    assert!(must_be_signed(Method::Get, &path) && !must_be_signed(Method::Get, "/v1/collections"));
+    let (sent_ms, method) = (access.sent_ms, Method::Get);
+    let request = SignedRequest { server, sent_ms, method, path: &path, body: EMPTY_BODY };
+    assert_eq!(access.signed_bytes(server, &collection), request.to_bytes());
+    let signed = HEXLOWER.encode(&request.to_bytes());
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/signed_request.bytes");
+    if std::env::var_os("PMIRS_BLESS").is_some() {
+        std::fs::write(&golden, signed.clone() + "\n").unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&golden).unwrap().trim(), signed);
+    check("access_page.hex", &AccessPage { accesses: vec![access], more: true, latest: 9 });
 }
 
 #[test]

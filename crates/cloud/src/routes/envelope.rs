@@ -18,6 +18,7 @@ use pmirs_wire::{Message, decode, encode, limits};
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::auth::set_signature;
 use crate::clock::{now_ms, system_rng};
 use crate::refusal::Refusal;
 use crate::replay::Stale;
@@ -125,6 +126,9 @@ fn to_http(request: InnerRequest) -> Result<Request, Refusal> {
         let mut value = HeaderValue::try_from(text).map_err(|error| Refusal::internal(&error))?;
         value.set_sensitive(true);
         http.headers_mut().insert(AUTHORIZATION, value);
+    }
+    if let Some(signature) = &request.signature {
+        set_signature(http.headers_mut(), request.sent_ms, &signature.0)?;
     }
     Ok(http)
 }

@@ -7,11 +7,11 @@ use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
-use pmirs_wire::{collection::Role, limits};
+use pmirs_wire::{ItemId, collection::Role, limits};
 
 use super::{CollectionPath, ItemPath};
 use crate::app::App;
-use crate::auth::Bearer;
+use crate::auth::{Bearer, Signed};
 use crate::check;
 use crate::clock::system_rng;
 use crate::refusal::Refusal;
@@ -59,21 +59,18 @@ pub(super) async fn content(
     State(app): State<Arc<App>>,
     bearer: Bearer,
     ItemPath(id, item): ItemPath,
+    signed: Signed,
 ) -> Result<Response, Refusal> {
     let content = app.run(move |app| {
-        let membership = app.member(bearer, &id, Role::Reader)?;
-        let absent = || Refusal::not_found("item");
-        let content = app.store.content(membership.place, &item)?.ok_or_else(absent)?;
-        match app.blobs.get(content.blob) {
-            Ok(bytes) if bytes.len() as u64 == content.len => Ok(bytes),
-            Ok(bytes) => Err(Refusal::from(StorageError::Damaged {
-                what: format!("content {}", content.blob),
-                detail: format!("{} bytes instead of {}", bytes.len(), content.len),
-            })),
-            // Removed while we looked.
-            Err(_) if app.store.content(membership.place, &item)?.is_none() => Err(absent()),
-            Err(error) => Err(error.into()),
+        let (account, membership) = app.invited(bearer, &id)?;
+        check::role(membership.role, membership.accepted, Role::Reader)?;
+        let access = app.access(account, &id, item, &signed)?;
+        let content = app.read_content(membership.place, &item)?;
+        // Nobody opens what the record does not say.
+        if !app.store.add_access(membership.place, &access, app.limits.accesses)? {
+            return Err(Refusal::not_found("collection"));
         }
+        Ok(content)
     });
     Ok(([(CONTENT_TYPE, "application/octet-stream")], content.await?).into_response())
 }
@@ -81,9 +78,9 @@ pub(super) async fn content(
 /// Where to go on.
 #[derive(serde::Deserialize)]
 pub(super) struct After {
-    /// The number of the last change that is known; all changes if it is left out.
+    /// The number of the last change or access that is known; all of them if it is left out.
     #[serde(default)]
-    after: u64,
+    pub(super) after: u64,
 }
 
 pub(super) async fn changes(
@@ -101,6 +98,21 @@ pub(super) async fn changes(
 }
 
 impl App {
+    fn read_content(&self, place: Place, item: &ItemId) -> Result<Vec<u8>, Refusal> {
+        let absent = || Refusal::not_found("item");
+        let content = self.store.content(place, item)?.ok_or_else(absent)?;
+        match self.blobs.get(content.blob) {
+            Ok(bytes) if bytes.len() as u64 == content.len => Ok(bytes),
+            Ok(bytes) => Err(Refusal::from(StorageError::Damaged {
+                what: format!("content {}", content.blob),
+                detail: format!("{} bytes instead of {}", bytes.len(), content.len),
+            })),
+            // Removed while we looked.
+            Err(_) if self.store.content(place, item)?.is_none() => Err(absent()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Blobs first, then the records that name them: a crash between the two leaves orphans, never holes.
     fn add_items(&self, membership: &Membership, new: &NewItems) -> Result<Stored, Refusal> {
         self.refuse_logged(membership)?;
@@ -137,10 +149,7 @@ impl App {
         }
         let addition = self.store.add_items(place, items, self.limits.account_bytes)?;
         if let Addition::Added { rows, .. } = &addition {
-            let veiled = items.iter().zip(rows).filter_map(|(new, &row)| {
-                new.item.veiled.as_ref().map(|veiled| (new.item.epoch, row, veiled))
-            });
-            self.rankings.add(place, veiled);
+            self.rankings.add(place, items, rows);
         }
         Ok(Some(addition))
     }

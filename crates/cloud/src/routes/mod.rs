@@ -22,7 +22,8 @@
 //! | `POST /v1/collections/{id}/items` | a writer | `NewItems` | `Stored` |
 //! | `POST /v1/collections/{id}/remove` | a writer | `RemoveItems` | `Stored` |
 //! | `GET /v1/collections/{id}/items/{item}` | a reader | | `ItemRecord` |
-//! | `GET /v1/collections/{id}/items/{item}/content` | a reader | | sealed bytes |
+//! | `GET /v1/collections/{id}/items/{item}/content` | a reader, signed | | sealed bytes |
+//! | `GET /v1/collections/{id}/accesses?after=N` | an owner | | `AccessPage` |
 //! | `GET /v1/collections/{id}/changes?after=SEQ` | a reader | | `Changes` |
 //! | `GET /v1/collections/{id}/head` | a member, accepted or not | | `Head` |
 //! | `GET /v1/collections/{id}/log?after=N` | a member, accepted or not | | `LogPage` |
@@ -30,6 +31,7 @@
 //! | `POST /v1/collections/{id}/search` | a reader | `Search` | `Candidates` |
 //! | `GET /healthz`, `/readyz`, `/metrics` | anyone | | text |
 
+mod access;
 mod account;
 mod collection;
 mod device;
@@ -117,6 +119,7 @@ const ROUTES: &[Route] = routes![
     POST "/v1/collections/{id}/remove" => item::remove,
     GET "/v1/collections/{id}/items/{item}" => item::show,
     GET "/v1/collections/{id}/items/{item}/content" => item::content,
+    GET "/v1/collections/{id}/accesses" => access::page,
     GET "/v1/collections/{id}/changes" => item::changes,
     GET "/v1/collections/{id}/head" => log::head,
     GET "/v1/collections/{id}/log" => log::page,

@@ -12,7 +12,7 @@ use super::CollectionPath;
 use crate::app::App;
 use crate::auth::Bearer;
 use crate::check;
-use crate::ranking::{RankingError, quantised};
+use crate::ranking::{RankingError, Wanted, quantised};
 use crate::refusal::Refusal;
 use crate::speech::{Answer, Incoming};
 use crate::storage::{Membership, Row};
@@ -50,14 +50,14 @@ impl App {
     fn search_once(&self, membership: &Membership, search: &Search) -> Result<Attempt, Refusal> {
         let started = Instant::now();
         let epoch = (membership.place, search.epoch, membership.veiled_dim as usize);
-        let page = (search.skip as usize, search.count as usize);
-        let query = quantised(&search.query);
-        let ranked = self
-            .rankings
-            .top(&*self.store, epoch, &query, page, self.limits.search_threads)
-            .map_err(|error| match error {
-                RankingError::Storage(error) => error.into(),
-                RankingError::Index(error) => Refusal::internal(&error),
+        let (skip, count) = (search.skip as usize, search.count as usize);
+        let wanted = Wanted { query: quantised(&search.query), filter: &search.filter, skip, count };
+        let ranked =
+            self.rankings.top(&*self.store, epoch, &wanted, self.limits.search_threads).map_err(|error| {
+                match error {
+                    RankingError::Storage(error) => error.into(),
+                    RankingError::Index(error) => Refusal::internal(&error),
+                }
             })?;
         let score_us = started.elapsed().as_micros() as u64;
         self.metrics.scored(ranked.scored);

@@ -9,11 +9,12 @@ mod sqlite;
 
 use std::path::PathBuf;
 
+use pmirs_wire::access::AccessPage;
 use pmirs_wire::collection::{CollectionRecord, NewCollection, Protection, Role};
 use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord, NewItem};
 use pmirs_wire::log::{LogPage, SignedEntry};
-use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, ItemId};
+use pmirs_wire::{AccountId, CollectionId, DeviceId, Digest, FilterToken, ItemId};
 
 pub(crate) use blobs::{FileBlobs, Prefix};
 pub(crate) use sqlite::{FILE as DATABASE_FILE, Sqlite};
@@ -270,6 +271,15 @@ pub(crate) struct Applied {
     pub(crate) blobs: Vec<BlobId>,
 }
 
+/// That an account opened an item, as its signature proves.
+pub(crate) struct NewAccess {
+    pub(crate) at_ms: u64,
+    pub(crate) account: AccountId,
+    pub(crate) item: ItemId,
+    pub(crate) sent_ms: u64,
+    pub(crate) signature: [u8; 64],
+}
+
 /// What became of an account that was to be deleted.
 pub(crate) enum Farewell {
     /// It is gone, with its collections and their blobs.
@@ -283,6 +293,13 @@ pub(crate) enum Farewell {
 pub(crate) struct ContentRef {
     pub(crate) blob: BlobId,
     pub(crate) len: u64,
+}
+
+/// What an item is ranked and filtered by.
+pub(crate) struct VeiledRow<'a> {
+    pub(crate) scale: f32,
+    pub(crate) values: &'a [u8],
+    pub(crate) tokens: Vec<FilterToken>,
 }
 
 /// The parts of an item that answer a search.
@@ -413,6 +430,12 @@ pub(crate) trait Store: Send + Sync {
     /// The encoded grants that a member has, by epoch.
     fn granted(&self, place: Place, member: &AccountId) -> Result<Vec<(u32, Vec<u8>)>, StorageError>;
 
+    /// Keeps an access, and of those before it the latest, `most` in all. `false` where the collection is gone.
+    fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError>;
+
+    /// Accesses after a number, oldest first, at most `most`.
+    fn accesses(&self, place: Place, after: u64, most: usize) -> Result<AccessPage, StorageError>;
+
     /// Removes a collection with all that is in it.
     fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError>;
 
@@ -436,12 +459,12 @@ pub(crate) trait Store: Send + Sync {
     /// What changed after a number, oldest first, at most `most` changes.
     fn changes(&self, place: Place, after: u64, most: usize) -> Result<Changes, StorageError>;
 
-    /// Visits every veiled vector of an epoch: row, scale, values.
+    /// Visits every veiled vector of an epoch.
     fn veiled_rows(
         &self,
         place: Place,
         epoch: u32,
-        visit: &mut dyn FnMut(Row, f32, &[u8]),
+        visit: &mut dyn FnMut(Row, VeiledRow<'_>),
     ) -> Result<(), StorageError>;
 
     /// The sealed parts of items, in order; nothing for those that were removed meanwhile.

@@ -1,7 +1,8 @@
 //! A small client for tests: every request over HTTP, in the clear or in an envelope.
 
 use pmirs_cloud::Invite;
-use pmirs_crypto::{Context, Identity, IdentitySeed, ServerPublicKey};
+use pmirs_crypto::{Context, Identity, IdentitySeed, ServerPublicKey, Signature};
+use pmirs_wire::access::{EMPTY_BODY, SENT_HEADER, SIGNATURE_HEADER, SignedRequest, must_be_signed};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
@@ -75,11 +76,7 @@ impl Http {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Reply, ureq::Error> {
-        let method = match method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Delete => "DELETE",
-        };
+        let method = method.name();
         let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -179,15 +176,22 @@ impl User {
     }
 
     pub fn try_ask(&self, method: Method, path: &str, body: &[u8]) -> Result<Reply, ureq::Error> {
+        let sent_ms = now_ms();
+        let signature = must_be_signed(method, path).then(|| self.sign(method, path, sent_ms));
         if !self.enveloped {
-            return self.http.try_send(method, path, &[("authorization", &self.bearer())], body);
+            let (bearer, sent) = (self.bearer(), sent_ms.to_string());
+            let text = signature.map(|signature| signature.to_text()).unwrap_or_default();
+            let headers =
+                [("authorization", bearer.as_str()), (SENT_HEADER, &sent), (SIGNATURE_HEADER, &text)];
+            return self.http.try_send(method, path, &headers, body);
         }
         let request = InnerRequest {
-            sent_ms: now_ms(),
+            sent_ms,
             method,
             path: path.to_owned(),
             token: Some(self.session.token.clone()),
             body: Bytes(body.to_vec()),
+            signature: signature.map(|signature| Bytes(signature.0.to_vec())),
         };
         let (sealed, opener) = self.key.seal_request(&mut rng(rand_seed()), &encode(&request).unwrap());
         let reply = self.http.try_send(Method::Post, "/v1/envelope", &[], &sealed)?;
@@ -196,6 +200,13 @@ impl User {
         }
         let answer: InnerResponse = decode(&opener.open(&reply.body).unwrap()).unwrap();
         Ok(Reply { status: answer.status, body: answer.body.0 })
+    }
+
+    /// Signs a request without a body.
+    pub fn sign(&self, method: Method, path: &str, sent_ms: u64) -> Signature {
+        let server = pmirs_wire::Digest(self.key.fingerprint());
+        let request = SignedRequest { server, sent_ms, method, path, body: EMPTY_BODY };
+        self.identity.sign(Context::Request, &request.to_bytes())
     }
 
     pub fn create(&self, id: CollectionId, protection: Protection) -> CollectionRecord {
@@ -250,7 +261,7 @@ impl User {
     }
 
     pub fn search(&self, id: CollectionId, query: &VeiledVector, skip: u32, count: u32) -> Candidates {
-        let search = Search { epoch: 0, query: query.clone(), skip, count };
+        let search = Search { epoch: 0, query: query.clone(), skip, count, filter: Vec::new() };
         let path = format!("/v1/collections/{id}/search");
         self.ask(Method::Post, &path, &encode(&search).unwrap()).message()
     }
@@ -281,6 +292,7 @@ pub fn item(rng: &mut impl Rng, protection: Protection) -> NewItem {
         embedding: Bytes(random(rng, 300)),
         veiled: (protection == Protection::Veiled).then(|| vector(rng)),
         content: Bytes(random(rng, content)),
+        tokens: Vec::new(),
     }
 }
 

@@ -18,6 +18,7 @@ fn inner(world: &World, path: &str) -> InnerRequest {
         path: path.to_owned(),
         token,
         body: Bytes::default(),
+        signature: None,
     }
 }
 

@@ -4,7 +4,7 @@ use pmirs_wire::collection::Protection;
 use pmirs_wire::envelope::Method;
 use pmirs_wire::item::{Change, ItemRecord, NewItem, VeiledVector};
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::{Bytes, CollectionId, ItemId};
+use pmirs_wire::{Bytes, CollectionId, FilterToken, ItemId};
 use rand_chacha::rand_core::Rng;
 
 use crate::World;
@@ -20,6 +20,7 @@ fn record_of(new: &NewItem) -> ItemRecord {
         embedding: new.embedding.clone(),
         veiled: new.veiled.clone(),
         content_len: new.content.0.len() as u64,
+        tokens: new.tokens.clone(),
     }
 }
 
@@ -148,6 +149,10 @@ fn many_changes_come_in_pages() {
     assert_eq!(world.user.all_changes(ID, 0), (expected, 1500));
 }
 
+fn tag(number: u8) -> FilterToken {
+    FilterToken([number; 32])
+}
+
 #[test]
 fn every_field_of_a_new_item_is_checked() {
     let world = World::new();
@@ -167,6 +172,10 @@ fn every_field_of_a_new_item_is_checked() {
         (veiled, "content", NewItem { content: Bytes(vec![0; (65 << 20) + 1]), ..good.clone() }),
         (veiled, "epoch", NewItem { epoch: 1, ..good.clone() }),
         (veiled, "veiled", NewItem { veiled: None, ..good.clone() }),
+        (veiled, "tokens has 65", NewItem { tokens: (0..65).map(tag).collect(), ..good.clone() }),
+        (veiled, "tokens is not in ascending", NewItem { tokens: vec![tag(2), tag(1)], ..good.clone() }),
+        (veiled, "tokens is not in ascending", NewItem { tokens: vec![tag(1), tag(1)], ..good.clone() }),
+        (sealed, "tokens have no place", NewItem { veiled: None, tokens: vec![tag(1)], ..good.clone() }),
         (sealed, "veiled", good.clone()),
         (veiled, "veiled.values", with_veil(1.0, DIM - 1)),
         (veiled, "veiled.values", with_veil(1.0, DIM + 1)),

@@ -7,6 +7,7 @@
     reason = "a test may panic"
 )]
 
+mod accesses;
 mod accounts;
 mod bounds;
 mod chain;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use pmirs_cloud::{Embedded, Limits, Rate, route_list};
 use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Token};
+use pmirs_wire::access::{SENT_HEADER, SIGNATURE_HEADER};
 use pmirs_wire::account::{ChallengeRequest, Login, Register, Session};
 use pmirs_wire::collection::{Protection, Role};
 use pmirs_wire::device::{DeviceLogin, NewDevice};
@@ -164,7 +165,6 @@ impl Callers {
             let token = Token::from_secret(session.token.0.as_slice().try_into().unwrap());
             format!("Bearer {}", *token.to_text())
         });
-        let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
         let body = if method == "POST" { self.body(user, path, id) } else { Vec::new() };
         let path = path
             .replace("{id}", &id.to_string())
@@ -176,6 +176,10 @@ impl Callers {
             "POST" => Method::Post,
             _ => Method::Delete,
         };
+        let sent_ms = now_ms();
+        let (sent, signature) = (sent_ms.to_string(), user.sign(method, &path, sent_ms).to_text());
+        let mut headers = vec![(SENT_HEADER, sent.as_str()), (SIGNATURE_HEADER, &signature)];
+        headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
         user.http.send(method, &path, &headers, &body)
     }
 
@@ -189,7 +193,8 @@ impl Callers {
             "/v1/envelope" => {
                 let (method, path) = (Method::Get, "/v1/server".to_owned());
                 let body = Bytes::default();
-                let request = InnerRequest { sent_ms: now_ms(), method, path, token: None, body };
+                let (token, signature) = (None, None);
+                let request = InnerRequest { sent_ms: now_ms(), method, path, token, body, signature };
                 user.key.seal_request(&mut rng(next), &encode(&request).unwrap()).0
             }
             "/v1/accounts" => {
@@ -227,7 +232,8 @@ impl Callers {
             "/v1/collections/{id}/items" => encode(&NewItems { items: vec![fresh()] }).unwrap(),
             "/v1/collections/{id}/remove" => encode(&RemoveItems { items: vec![self.item] }).unwrap(),
             "/v1/collections/{id}/search" => {
-                encode(&Search { epoch: 0, query: vector(&mut rng(next)), skip: 0, count: 5 }).unwrap()
+                let query = vector(&mut rng(next));
+                encode(&Search { epoch: 0, query, skip: 0, count: 5, filter: Vec::new() }).unwrap()
             }
             "/v1/collections/{id}/log" => {
                 let mut chain = Chain::unbegun(ID);

@@ -2,13 +2,15 @@ use std::collections::HashMap;
 
 use pmirs_wire::collection::Protection;
 use pmirs_wire::envelope::Method;
-use pmirs_wire::item::{NewItem, VeiledVector};
+use pmirs_wire::item::{ItemRecord, NewItem, VeiledVector};
+use pmirs_wire::log::{Action, Payload};
 use pmirs_wire::search::{Candidates, Search};
-use pmirs_wire::{Bytes, CollectionId, ItemId, encode};
+use pmirs_wire::{Bytes, CollectionId, FilterToken, ItemId, encode};
 use rand_chacha::rand_core::Rng;
 
 use crate::World;
-use crate::client::{DIM, item, rng, stored, vector};
+use crate::chain::{Chain, leaves};
+use crate::client::{DIM, User, item, rng, stored, vector};
 
 const ID: CollectionId = CollectionId([5; 16]);
 
@@ -66,6 +68,78 @@ fn candidates_are_the_best_before_and_after_changes_and_restarts() {
     }
 }
 
+/// Filters leave what has all of their tokens, in the order of its scores, whatever came, changed or went.
+#[test]
+fn a_filter_leaves_what_has_all_of_its_tokens() {
+    let mut world = World::new();
+    let mut chain = Chain::begin(&world.user, ID, Protection::Veiled);
+    let mut rng = rng(5);
+    let mut live: HashMap<ItemId, NewItem> = HashMap::new();
+    let mut found = 0;
+    for round in 0..4 {
+        let items: Vec<_> = (0..100).map(|_| tagged(&mut rng)).collect();
+        live.extend(items.iter().map(|new| (new.item, new.clone())));
+        chain.add(&world.user, items);
+        let some: Vec<ItemId> = live.keys().copied().take(60).collect();
+        let (gone, again) = some.split_at(30);
+        live.retain(|id, _| !gone.contains(id));
+        chain.done(&world.user, Action::Remove { items: gone.to_vec() }, Payload::Nothing);
+        let again: Vec<_> = again.iter().map(|&item| NewItem { item, ..tagged(&mut rng) }).collect();
+        live.extend(again.iter().map(|new| (new.item, new.clone())));
+        chain.done(&world.user, Action::Replace { items: leaves(&again) }, Payload::Items(again));
+        if round == 2 {
+            world.restart();
+        }
+        for filter in [vec![tag(0)], vec![tag(0), tag(1)], vec![tag(2), tag(3), tag(4)], vec![tag(0), tag(9)]]
+        {
+            let left: HashMap<_, _> = live
+                .iter()
+                .filter(|(_, new)| filter.iter().all(|token| new.tokens.contains(token)))
+                .map(|(id, new)| (*id, new.clone()))
+                .collect();
+            if filter.contains(&tag(9)) {
+                assert!(left.is_empty());
+            }
+            found += left.len();
+            for (skip, count) in [(0, 5), (left.len().min(5), 64), (left.len(), 1), (0, 4096)] {
+                let query = vector(&mut rng);
+                let answer = filtered(&world.user, &query, &filter, skip, count);
+                assert_eq!(answer.candidates.len(), count.min(left.len() - skip));
+                assert_eq!(answer.rows, left.len() as u64);
+                check(&answer, &left, &query, skip);
+            }
+        }
+    }
+    assert!(found > 400, "the filters left {found}");
+    let (some, new) = live.iter().find(|(_, new)| !new.tokens.is_empty()).unwrap();
+    let path = format!("/v1/collections/{ID}/items/{some}");
+    let record: ItemRecord = world.user.ask(Method::Get, &path, &[]).message();
+    assert_eq!(record.tokens, new.tokens, "a member can compare them with the metadata");
+}
+
+fn tag(number: u8) -> FilterToken {
+    FilterToken([number; 32])
+}
+
+/// Low numbers are frequent, and one is on no item.
+fn tagged(rng: &mut impl Rng) -> NewItem {
+    let tokens =
+        (0..8).filter(|&number| rng.next_u32().is_multiple_of(2 + u32::from(number) / 2)).map(tag).collect();
+    NewItem { tokens, ..item(rng, Protection::Veiled) }
+}
+
+fn filtered(
+    user: &User,
+    query: &VeiledVector,
+    filter: &[FilterToken],
+    skip: usize,
+    count: usize,
+) -> Candidates {
+    let (skip, count) = (skip as u32, count as u32);
+    let search = Search { epoch: 0, query: query.clone(), skip, count, filter: filter.to_vec() };
+    user.ask(Method::Post, &format!("/v1/collections/{ID}/search"), &encode(&search).unwrap()).message()
+}
+
 #[test]
 fn searches_and_changes_do_not_disturb_each_other() {
     let world = World::new();
@@ -109,7 +183,7 @@ fn every_field_of_a_search_is_checked() {
     let sealed = CollectionId([6; 16]);
     world.user.create(ID, Protection::Veiled);
     world.user.create(sealed, Protection::Sealed);
-    let good = Search { epoch: 0, query: vector(&mut rng(4)), skip: 0, count: 10 };
+    let good = Search { epoch: 0, query: vector(&mut rng(4)), skip: 0, count: 10, filter: Vec::new() };
     let with_query = |scale: f32, dim: usize| Search {
         query: VeiledVector { scale, values: Bytes(vec![1; dim]) },
         ..good.clone()
@@ -123,6 +197,8 @@ fn every_field_of_a_search_is_checked() {
         (ID, "query.scale", with_query(f32::NAN, DIM)),
         (ID, "query.scale", with_query(0.0, DIM)),
         (ID, "query.values", with_query(1.0, DIM - 1)),
+        (ID, "filter is not in ascending order", Search { filter: vec![tag(2), tag(1)], ..good.clone() }),
+        (ID, "filter is not in ascending order", Search { filter: vec![tag(1), tag(1)], ..good.clone() }),
         (sealed, "the server can search veiled", good.clone()),
     ] {
         let path = format!("/v1/collections/{collection}/search");
@@ -131,5 +207,8 @@ fn every_field_of_a_search_is_checked() {
         let problem = reply.problem();
         assert!(problem.message.starts_with(field), "{field}: {problem}");
     }
+    let long = Search { filter: (0..65).map(tag).collect(), ..good.clone() };
+    let path = format!("/v1/collections/{ID}/search");
+    assert_eq!(world.user.ask(Method::Post, &path, &encode(&long).unwrap()).status, 413);
     assert!(world.user.search(ID, &good.query, 0, 10).candidates.is_empty());
 }

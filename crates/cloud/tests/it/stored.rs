@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use pmirs_cloud::{Class, Config, Embedded, Error, inspect};
-use pmirs_wire::CollectionId;
 use pmirs_wire::collection::Protection;
+use pmirs_wire::{CollectionId, FilterToken};
 
 use crate::World;
 use crate::client::{item, rng, stored};
@@ -14,7 +14,9 @@ fn every_stored_field_is_declared_and_holds_what_was_sent() {
     let world = World::new();
     world.user.create(ID, Protection::Veiled);
     let mut rng = rng(1);
-    let items: Vec<_> = (0..4).map(|_| item(&mut rng, Protection::Veiled)).collect();
+    let mut items: Vec<_> = (0..4).map(|_| item(&mut rng, Protection::Veiled)).collect();
+    items[0].tokens = vec![FilterToken([1; 32]), FilterToken([2; 32])];
+    items[3].tokens = vec![FilterToken([3; 32])];
     stored(&world.user.add(ID, items.clone()));
     stored(&world.user.remove(ID, vec![items[3].item]));
 
@@ -36,6 +38,8 @@ fn every_stored_field_is_declared_and_holds_what_was_sent() {
     expect("items", "embedding", Class::Sealed, of(|new| new.embedding.0.clone()));
     expect("files", "content", Class::Sealed, of(|new| new.content.0.clone()));
     expect("veiled", "dims", Class::Veiled, of(|new| new.veiled.as_ref().unwrap().values.0.clone()));
+    let joined = |new: &pmirs_wire::item::NewItem| new.tokens.iter().flat_map(|token| token.0).collect();
+    expect("veiled", "tokens", Class::Token, of(joined));
     expect("removed", "item", Class::Identifier, vec![items[3].item.0.to_vec()]);
     expect("collections", "header", Class::Sealed, vec![vec![7; 90]]);
     expect("grants", "wrapped_key", Class::Grant, vec![vec![9; 1300]]);

@@ -75,5 +75,6 @@ pub(crate) fn seal(
         embedding: Bytes(keys.metadata.seal(rng, &place(Kind::ItemEmbedding), &stored)),
         veiled,
         content: Bytes(keys.content.seal(rng, &place(Kind::ItemContent), content)),
+        tokens: Vec::new(),
     })
 }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pmirs_crypto::{Context, Identity};
+use pmirs_crypto::{Context, Identity, sha256};
+use pmirs_wire::access::{AccessPage, SignedRequest, must_be_signed};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
-use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
+use pmirs_wire::device::{Device, DeviceList, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
 use pmirs_wire::item::{Changes, ItemRecord, Stored};
 use pmirs_wire::log::{Append, Head, LogPage};
@@ -145,6 +146,12 @@ impl Remote {
         self.authenticated(Method::Post, &format!("/v1/collections/{id}/log"), encode(append)?)
     }
 
+    /// Who opened what, after a number; for owners.
+    pub(crate) fn accesses(&self, id: CollectionId, after: u64) -> Result<AccessPage, VaultError> {
+        let path = format!("/v1/collections/{id}/accesses?after={after}");
+        self.authenticated(Method::Get, &path, Vec::new())
+    }
+
     /// Collections that were shared with this account and wait for its answer.
     pub(crate) fn shares(&self) -> Result<Vec<CollectionRecord>, VaultError> {
         let list: CollectionList = self.authenticated(Method::Get, "/v1/shares", Vec::new())?;
@@ -228,12 +235,15 @@ impl Remote {
         body: Vec<u8>,
     ) -> Result<(Vec<u8>, Timing), VaultError> {
         let sent_ms = fresh::now_ms();
-        let mut request = InnerRequest { sent_ms, method, path: path.to_owned(), token, body: Bytes(body) };
+        let signature = self.signature(method, path, sent_ms, &body);
+        let mut request =
+            InnerRequest { sent_ms, method, path: path.to_owned(), token, body: Bytes(body), signature };
         let answer = match self.transport.exchange(&request) {
             // A server that has just started refuses what was sealed before, since it cannot know what was
             // sent then already; the same request, sealed now, passes.
             Err(TransportError::Refused(problem)) if problem.kind == ProblemKind::Unavailable => {
                 request.sent_ms = fresh::now_ms();
+                request.signature = self.signature(method, path, request.sent_ms, &request.body.0);
                 self.transport.exchange(&request)
             }
             answer => answer,
@@ -256,6 +266,15 @@ impl Remote {
         }
         let problem = read_problem(response.status, &response.body.0);
         Err(VaultError::Refused { request: describe(method, path), problem })
+    }
+
+    /// Signs what the server records: that this person opens an item.
+    fn signature(&self, method: Method, path: &str, sent_ms: u64, body: &[u8]) -> Option<Bytes> {
+        must_be_signed(method, path).then(|| {
+            let body = Digest(sha256(body));
+            let request = SignedRequest { server: self.server, sent_ms, method, path, body };
+            Bytes(self.identity.sign(Context::Request, &request.to_bytes()).0.to_vec())
+        })
     }
 }
 

@@ -202,6 +202,7 @@ impl EpochQuery {
             query: VeiledVector { scale: self.quantised.scale, values: Bytes(values) },
             skip: skip as u32,
             count: count as u32,
+            filter: Vec::new(),
         };
         let (answer, timing) = collection.remote.search(collection.record.id, &search)?;
         let score = Duration::from_micros(answer.score_us).min(timing.network);

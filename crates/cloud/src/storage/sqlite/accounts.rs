@@ -126,9 +126,13 @@ pub(super) fn delete(db: &Connection, account: &AccountId) -> rusqlite::Result<F
         blobs.extend(collections::delete(db, place)?.blobs);
         places.push(place);
     }
-    for (table, column) in
-        [("sessions", "account"), ("devices", "account"), ("invites", "spent_by"), ("accounts", "id")]
-    {
+    for (table, column) in [
+        ("accesses", "account"),
+        ("sessions", "account"),
+        ("devices", "account"),
+        ("invites", "spent_by"),
+        ("accounts", "id"),
+    ] {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))?.execute([account.0])?;
     }
     Ok(Farewell::Gone { places, blobs })

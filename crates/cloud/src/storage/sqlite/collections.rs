@@ -164,7 +164,7 @@ pub(super) fn delete(db: &Connection, place: Place) -> rusqlite::Result<Deletion
         .prepare_cached("SELECT blob FROM items WHERE place = ?1")?
         .query_map([place.0], |row| row.get(0).map(BlobId))?
         .collect::<Result<_, _>>()?;
-    for table in ["veiled", "items", "removed", "grants", "members", "log", "collections"] {
+    for table in ["veiled", "items", "removed", "grants", "members", "log", "accesses", "collections"] {
         db.prepare_cached(&format!("DELETE FROM {table} WHERE place = ?1"))?.execute([place.0])?;
     }
     Ok(Deletion { seq: seq.unwrap_or_default() as u64, items: blobs.len() as u64, blobs })

@@ -5,10 +5,12 @@
 
 use pmirs_crypto::leaf_digest;
 use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, VeiledVector};
-use pmirs_wire::{Bytes, Digest, ItemId};
+use pmirs_wire::{Bytes, Digest, FilterToken, ItemId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::storage::{Addition, Applied, BlobId, ContentRef, ItemToAdd, Place, Removal, Row, SealedParts};
+use crate::storage::{
+    Addition, Applied, BlobId, ContentRef, ItemToAdd, Place, Removal, Row, SealedParts, VeiledRow,
+};
 
 pub(super) fn add(
     db: &Connection,
@@ -118,8 +120,17 @@ fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusql
     ])?;
     let row = db.last_insert_rowid();
     if let Some(veiled) = &item.veiled {
-        db.prepare_cached("INSERT INTO veiled (place, epoch, row, scale, dims) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![place.0, item.epoch, row, f64::from(veiled.scale), veiled.values.0])?;
+        db.prepare_cached(
+            "INSERT INTO veiled (place, epoch, row, scale, dims, tokens) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            place.0,
+            item.epoch,
+            row,
+            f64::from(veiled.scale),
+            veiled.values.0,
+            joined(&item.tokens)
+        ])?;
     }
     Ok(Row(row))
 }
@@ -127,7 +138,19 @@ fn insert(db: &Connection, place: Place, new: &ItemToAdd<'_>, seq: u64) -> rusql
 /// What an item counts against the quota.
 fn stored_bytes(item: &NewItem) -> u64 {
     let veiled = item.veiled.as_ref().map_or(0, |veiled| veiled.values.0.len());
-    (item.meta.0.len() + item.embedding.0.len() + item.content.0.len() + veiled) as u64
+    let tokens = item.tokens.len() * TOKEN;
+    (item.meta.0.len() + item.embedding.0.len() + item.content.0.len() + veiled + tokens) as u64
+}
+
+/// Bytes of a token; a row holds its tokens one after the other.
+const TOKEN: usize = 32;
+
+fn joined(tokens: &[FilterToken]) -> Vec<u8> {
+    tokens.iter().flat_map(|token| token.0).collect()
+}
+
+fn split(bytes: &[u8]) -> Vec<FilterToken> {
+    bytes.as_chunks::<TOKEN>().0.iter().map(|&token| FilterToken(token)).collect()
 }
 
 fn owner_bytes(db: &Connection, place: Place) -> rusqlite::Result<u64> {
@@ -180,7 +203,8 @@ struct Stored {
 fn find(db: &Connection, place: Place, item: &ItemId) -> rusqlite::Result<Option<Stored>> {
     db.prepare_cached(
         "SELECT i.row, i.epoch, i.blob,
-                i.content_len + length(i.meta) + length(i.embedding) + coalesce(length(v.dims), 0)
+                i.content_len + length(i.meta) + length(i.embedding)
+                    + coalesce(length(v.dims) + length(v.tokens), 0)
          FROM items i LEFT JOIN veiled v ON v.place = i.place AND v.epoch = i.epoch AND v.row = i.row
          WHERE i.place = ?1 AND i.item = ?2",
     )?
@@ -228,7 +252,7 @@ pub(super) fn changes(db: &Connection, place: Place, after: u64, most: usize) ->
             "SELECT {RECORD} WHERE i.place = ?1 AND i.seq > ?2 ORDER BY i.seq LIMIT ?3"
         ))?
         .query_map(params![place.0, after, limit], |row| {
-            let seq: i64 = row.get(7)?;
+            let seq: i64 = row.get(8)?;
             Ok((seq as u64, Change::Added(record(row)?)))
         })?
         .collect::<Result<_, _>>()?;
@@ -253,12 +277,12 @@ pub(super) fn changes(db: &Connection, place: Place, after: u64, most: usize) ->
 }
 
 /// The columns that [`record`] reads, and the item's number.
-const RECORD: &str = "i.item, i.epoch, i.meta, i.embedding, i.content_len, v.scale, v.dims, i.seq
+const RECORD: &str = "i.item, i.epoch, i.meta, i.embedding, i.content_len, v.scale, v.dims, v.tokens, i.seq
      FROM items i LEFT JOIN veiled v ON v.place = i.place AND v.epoch = i.epoch AND v.row = i.row";
 
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<ItemRecord> {
     let scale: Option<f64> = row.get(5)?;
-    let values: Option<Vec<u8>> = row.get(6)?;
+    let (values, tokens): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(6)?, row.get(7)?);
     let content_len: i64 = row.get(4)?;
     Ok(ItemRecord {
         item: ItemId(row.get(0)?),
@@ -270,6 +294,7 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<ItemRecord> {
             .zip(values)
             .map(|(scale, values)| VeiledVector { scale: scale as f32, values: Bytes(values) }),
         content_len: content_len as u64,
+        tokens: tokens.as_deref().map(split).unwrap_or_default(),
     })
 }
 
@@ -277,14 +302,16 @@ pub(super) fn veiled_rows(
     db: &Connection,
     place: Place,
     epoch: u32,
-    visit: &mut dyn FnMut(Row, f32, &[u8]),
+    visit: &mut dyn FnMut(Row, VeiledRow<'_>),
 ) -> rusqlite::Result<()> {
-    let mut statement = db
-        .prepare_cached("SELECT row, scale, dims FROM veiled WHERE place = ?1 AND epoch = ?2 ORDER BY row")?;
+    let mut statement = db.prepare_cached(
+        "SELECT row, scale, dims, tokens FROM veiled WHERE place = ?1 AND epoch = ?2 ORDER BY row",
+    )?;
     let mut rows = statement.query(params![place.0, epoch])?;
     while let Some(row) = rows.next()? {
         let scale: f64 = row.get(1)?;
-        visit(Row(row.get(0)?), scale as f32, row.get_ref(2)?.as_blob()?);
+        let (values, tokens) = (row.get_ref(2)?.as_blob()?, split(row.get_ref(3)?.as_blob()?));
+        visit(Row(row.get(0)?), VeiledRow { scale: scale as f32, values, tokens });
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Records in one SQLite file: a write-ahead log synced at every commit, one writer, many readers.
 
+mod accesses;
 mod accounts;
 mod collections;
 mod devices;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pmirs_wire::access::AccessPage;
 use pmirs_wire::collection::{CollectionRecord, NewCollection};
 use pmirs_wire::device::Device;
 use pmirs_wire::item::{Changes, ItemRecord};
@@ -20,8 +22,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{
     Addition, Appended, BlobId, ContentRef, Creation, Deletion, DeviceAddition, Effect, Farewell, ItemToAdd,
-    LogState, Membership, NewAccount, NewEntry, Place, Registration, Removal, Row, SealedParts, SecretHash,
-    SessionRecord, StorageError, Store,
+    LogState, Membership, NewAccess, NewAccount, NewEntry, Place, Registration, Removal, Row, SealedParts,
+    SecretHash, SessionRecord, StorageError, Store, VeiledRow,
 };
 
 /// The database within the data folder; SQLite adds `-wal` and `-shm` beside it.
@@ -269,6 +271,14 @@ impl Store for Sqlite {
         self.read(|db| log::granted(db, place, member))
     }
 
+    fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError> {
+        self.write(|db| accesses::add(db, place, access, most))
+    }
+
+    fn accesses(&self, place: Place, after: u64, most: usize) -> Result<AccessPage, StorageError> {
+        self.read(|db| accesses::page(db, place, after, most))
+    }
+
     fn delete_collection(&self, place: Place) -> Result<Deletion, StorageError> {
         self.write(|db| collections::delete(db, place))
     }
@@ -302,7 +312,7 @@ impl Store for Sqlite {
         &self,
         place: Place,
         epoch: u32,
-        visit: &mut dyn FnMut(Row, f32, &[u8]),
+        visit: &mut dyn FnMut(Row, VeiledRow<'_>),
     ) -> Result<(), StorageError> {
         self.read(|db| items::veiled_rows(db, place, epoch, visit))
     }

@@ -4,7 +4,7 @@ use pmirs_crypto::leaf_digest;
 use rusqlite::{Connection, params};
 
 /// Kept in `user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 4;
 
 /// Brings a database of version `from` to [`VERSION`], step by step; an empty one is of version 0. Every
 /// database has gone through every step since its own version, so all of one version are alike.
@@ -20,6 +20,12 @@ pub(super) fn migrate(db: &Connection, from: i64) -> rusqlite::Result<bool> {
     if from < 2 {
         db.execute_batch(MANY_USERS)?;
         digest_items(db)?;
+    }
+    if from < 3 {
+        db.execute_batch(FILTERS)?;
+    }
+    if from < 4 {
+        db.execute_batch(ACCESSES)?;
     }
     if from < VERSION {
         db.pragma_update(None, "user_version", VERSION)?;
@@ -40,6 +46,30 @@ fn digest_items(db: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Version 4: who opened what. Numbers are counted in the collection, since the latest access may be forgotten with
+/// its account.
+const ACCESSES: &str = "
+ALTER TABLE collections ADD COLUMN accesses INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE accesses (
+    place     INTEGER NOT NULL REFERENCES collections (place),
+    number    INTEGER NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    account   BLOB NOT NULL REFERENCES accounts (id),
+    item      BLOB NOT NULL,
+    sent_ms   INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (place, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX accesses_by_account ON accesses (account);
+";
+
+/// Version 3: filter tokens, each 32 bytes, one after the other. They lie with the vector that they filter, so that
+/// a matrix is read in one pass and both go at once.
+const FILTERS: &str = "
+ALTER TABLE veiled ADD COLUMN tokens BLOB NOT NULL DEFAULT x'' CHECK (length(tokens) % 32 = 0);
+";
 
 /// Version 2: names, devices, members, logs. Whoever had a grant is a member by its role, the first account
 /// is the administrator.
@@ -207,12 +237,35 @@ mod tests {
         }
     }
 
+    /// The same once version 2 had opened it.
+    fn version_2(folder: &std::path::Path) {
+        version_1(folder);
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(MANY_USERS).unwrap();
+        digest_items(&db).unwrap();
+        db.pragma_update(None, "user_version", 2).unwrap();
+    }
+
+    /// The same once version 3 had opened it.
+    fn version_3(folder: &std::path::Path) {
+        version_2(folder);
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(FILTERS).unwrap();
+        db.pragma_update(None, "user_version", 3).unwrap();
+    }
+
     #[test]
-    fn a_database_of_version_1_goes_on_with_all_it_had() {
-        let folder = tempfile::tempdir().unwrap();
-        version_1(folder.path());
+    fn a_database_of_an_earlier_version_goes_on_with_all_it_had() {
+        for earlier in [version_1, version_2, version_3] {
+            let folder = tempfile::tempdir().unwrap();
+            earlier(folder.path());
+            goes_on(folder.path());
+        }
+    }
+
+    fn goes_on(folder: &std::path::Path) {
         for opened in ["migrated", "opened again"] {
-            let store = Sqlite::open(folder.path()).unwrap();
+            let store = Sqlite::open(folder).unwrap();
             let (first, second) = (AccountId([0; 32]), AccountId([0xff; 32]));
             assert_eq!(store.accounts().unwrap(), 2, "{opened}");
             assert_eq!(store.identity(&first).unwrap().unwrap(), [0xaa]);
@@ -233,7 +286,8 @@ mod tests {
                 (ItemId([item; 16]), Digest(leaf_digest(&[item; 16], 1, &[item, 1], &[item, 2])))
             });
             assert_eq!(leaves, expected);
-            assert_eq!(store.item(Place(7), &ItemId([2; 16])).unwrap().unwrap().meta.0, [2, 1]);
+            let item = store.item(Place(7), &ItemId([2; 16])).unwrap().unwrap();
+            assert_eq!((item.meta.0, item.tokens), (vec![2, 1], Vec::new()));
         }
     }
 
@@ -244,7 +298,9 @@ mod tests {
         let db = Connection::open(folder.path().join(super::super::FILE)).unwrap();
         db.pragma_update(None, "user_version", VERSION + 1).unwrap();
         let refused = Sqlite::open(folder.path());
-        assert!(matches!(refused, Err(crate::storage::StorageError::Schema { got: 3, expected: 2 })));
+        assert!(
+            matches!(refused, Err(crate::storage::StorageError::Schema { got, expected: VERSION }) if got == VERSION + 1)
+        );
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn class_name(class: Class) -> &'static str {
         Class::Sealed => "ciphertext",
         Class::Grant => "wrapped key",
         Class::Veiled => "veiled",
+        Class::Token => "filter tokens",
         Class::ServerSecret => "server's own",
     }
 }
