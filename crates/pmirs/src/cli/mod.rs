@@ -3,6 +3,7 @@
 mod collection;
 mod eval;
 mod measure;
+mod sharing;
 mod start;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use collection::*;
 pub use eval::*;
 pub use measure::*;
+pub use sharing::*;
 pub use start::*;
 
 const STYLES: Styles = Styles::styled()
@@ -102,6 +104,9 @@ pub enum Command {
     Lock,
     Serve(Serve),
     Login(Login),
+    Invite(Invite),
+    #[command(subcommand)]
+    Contact(Contact),
     #[command(subcommand)]
     Collection(Collection),
     Add(Add),
@@ -110,6 +115,10 @@ pub enum Command {
     Rm(Rm),
     Status(Status),
     Verify(Verify),
+    Share(Share),
+    Revoke(Revoke),
+    Rekey(Rekey),
+    Log(Log),
     #[command(subcommand)]
     Model(Model),
     #[command(subcommand)]

@@ -6,16 +6,21 @@ mod audit;
 mod bench;
 mod collection;
 mod completions;
+mod contact;
 mod demo;
 mod distill;
 mod eval;
 mod init;
+mod invite;
 mod item;
+mod log;
 mod login;
 mod man;
 mod model;
+mod people;
 mod search;
 mod serve;
+mod share;
 mod status;
 mod table;
 mod unlock;
@@ -56,6 +61,8 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Lock => unlock::lock(global, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Login(args) => login::run(args, global, output),
+        Command::Invite(args) => invite::run(args, global, output),
+        Command::Contact(command) => contact::run(command, global, output),
         Command::Collection(command) => collection::run(command, global, output),
         Command::Add(args) => add::run(args, global, output),
         Command::Search(args) => search::run(args, global, output),
@@ -63,6 +70,10 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Rm(args) => item::rm(args, global, output),
         Command::Status(_) => status::run(global, output),
         Command::Verify(args) => verify::run(args, global, output),
+        Command::Share(args) => share::share(args, global, output),
+        Command::Revoke(args) => share::revoke(args, global, output),
+        Command::Rekey(args) => share::rekey(args, global, output),
+        Command::Log(args) => log::run(args, global, output),
         Command::Model(command) => model::run(command, output),
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
-use pmirs_vault::{Answer as Found, Breakdown, Cutoff, Hit, Query, SearchOptions};
+use pmirs_vault::{Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions};
 use serde::Serialize;
 
-use crate::cli::{CutoffArg, Global, Search};
+use crate::cli::{CutoffArg, FilterArgs, Global, KindArg, Search};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, count, plain};
 use crate::report::Failure;
@@ -106,7 +106,12 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         None => Query::text(args.words.join(" ")),
     };
     let vault = session::open(global)?;
-    let options = SearchOptions { k: args.k.into(), cutoff: args.cutoff.into(), ..SearchOptions::default() };
+    let options = SearchOptions {
+        k: args.k.into(),
+        cutoff: args.cutoff.into(),
+        filter: Filter::from(&args.filter),
+        audit: if args.verify { Audit::All } else { Audit::default() },
+    };
     let Found { hits, exact, warnings, breakdown, .. } =
         vault.collection(&args.collection)?.search(&query, &options)?;
     for warning in warnings {
@@ -122,6 +127,21 @@ impl From<CutoffArg> for Cutoff {
             CutoffArg::Auto => Self::Calibrated,
             CutoffArg::None => Self::None,
             CutoffArg::Score(score) => Self::At(score),
+        }
+    }
+}
+
+impl From<&FilterArgs> for Filter {
+    fn from(args: &FilterArgs) -> Self {
+        let kind = args.kind.map(|kind| match kind {
+            KindArg::Image => ItemKind::Image,
+            KindArg::Text => ItemKind::Text,
+        });
+        Self {
+            tags: args.tags.clone(),
+            kind,
+            after_ms: args.after.map(|moment| moment.ms),
+            before_ms: args.before.map(|moment| moment.ms),
         }
     }
 }
