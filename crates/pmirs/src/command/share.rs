@@ -23,6 +23,11 @@ impl From<RoleArg> for Role {
     }
 }
 
+/// `a reader`, `an owner`.
+pub fn article(role: Role) -> &'static str {
+    if role == Role::Owner { "an" } else { "a" }
+}
+
 #[derive(Serialize)]
 struct Shared {
     collection: String,
@@ -38,7 +43,11 @@ impl Answer for Shared {
         let Self { name, role, .. } = self;
         let collection = plain(&self.collection);
         if self.accepted {
-            return writeln!(out, "{GOOD}{name} is a {role}{GOOD:#} of {collection} from now on.");
+            return writeln!(
+                out,
+                "{GOOD}{name} is {} {role}{GOOD:#} of {collection} from now on.",
+                article(*role)
+            );
         }
         writeln!(out, "{GOOD}Shared {collection} with {name}{GOOD:#} as {role}.")?;
         writeln!(out, "{name} takes it with: pmirs collection accept {}", quoted(&self.collection))
@@ -121,6 +130,14 @@ struct Damaged {
 
 impl Answer for Rekeyed {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.moved == 0 && self.damaged.is_empty() {
+            let collection = plain(&self.collection);
+            return writeln!(
+                out,
+                "Everything in {collection} is under the latest key already, of epoch {}.",
+                self.epoch
+            );
+        }
         let moved = count(self.moved as usize, "item");
         writeln!(
             out,
