@@ -13,6 +13,7 @@ impl From<VaultError> for Failure {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each error")]
 fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::NoIdentity(_) => {

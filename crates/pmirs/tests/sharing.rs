@@ -239,7 +239,7 @@ impl Team {
         let revoked = anna.says(&["revoke", album, "cleo"]);
         // The very first request afterwards is refused, in a session that was open before.
         cleo.fails(3, &["search", album, QUESTION]);
-        assert_eq!((&revoked["revoked"], &revoked["epoch"]), (&"cleo".into(), &1.into()));
+        assert_eq!((&revoked["name"], &revoked["epoch"]), (&"cleo".into(), &1.into()));
         cleo.fails(3, &["log", album]);
         cleo.fails(3, &["get", album, before[0]["item"].as_str().unwrap()]);
         anna.fails(3, &["revoke", album, "cleo"]);

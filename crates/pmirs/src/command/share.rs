@@ -73,18 +73,18 @@ pub fn share(args: &Share, global: &Global, output: Output) -> Result<(), Failur
 #[derive(Serialize)]
 struct Revoked {
     collection: String,
-    revoked: String,
+    name: String,
     account: String,
     epoch: u32,
 }
 
 impl Answer for Revoked {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { revoked, epoch, .. } = self;
+        let Self { name, epoch, .. } = self;
         let collection = plain(&self.collection);
         writeln!(
             out,
-            "{GOOD}Revoked {revoked}{GOOD:#}: {BOLD}{collection}{BOLD:#} is closed to them, and goes on in epoch {epoch}."
+            "{GOOD}Revoked {name}{GOOD:#}: {BOLD}{collection}{BOLD:#} is closed to them, and goes on in epoch {epoch}."
         )?;
         writeln!(
             out,
@@ -106,7 +106,7 @@ pub fn revoke(args: &Revoke, global: &Global, output: Output) -> Result<(), Fail
     let info = collection.info();
     output.answer(&Revoked {
         collection: info.name,
-        revoked: people.called(account),
+        name: people.called(account),
         account: account.to_string(),
         epoch: info.epoch,
     })

@@ -11,7 +11,7 @@ mod stored;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use pmirs_vault::{AddOptions, Collection, Cutoff, Protection, Query, SearchOptions};
+use pmirs_vault::{AddOptions, Answer, Collection, Cutoff, Protection, Query, SearchOptions};
 use serde::Serialize;
 
 use super::search::ms;
@@ -197,10 +197,7 @@ fn search(
         output.say(|out| writeln!(out, "\n{BOLD}\"{}\"{BOLD:#}", plain(query)))?;
         for collection in collections {
             let answer = collection.search(&Query::text(query), &options)?;
-            let hits =
-                answer.hits.into_iter().map(|hit| HitRow { name: hit.meta.name, score: hit.score }).collect();
-            let protection = collection.info().protection;
-            let row = SearchRow { protection, query: query.clone(), ms: ms(answer.breakdown.total), hits };
+            let row = SearchRow::new(collection.info().protection, query, answer);
             output.say(|out| row.print(out))?;
             searches.push(row);
         }
@@ -209,6 +206,11 @@ fn search(
 }
 
 impl SearchRow {
+    fn new(protection: Protection, query: &str, answer: Answer) -> Self {
+        let hits = answer.hits.into_iter().map(|hit| HitRow { name: hit.meta.name, score: hit.score });
+        Self { protection, query: query.to_owned(), ms: ms(answer.breakdown.total), hits: hits.collect() }
+    }
+
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "  {:<7}{DIM}{:>6.1} ms{DIM:#}", self.protection, self.ms)?;
         for HitRow { name, score } in self.hits.iter().take(SHOWN) {
