@@ -5,7 +5,7 @@
 mod world;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -17,6 +17,12 @@ const QUESTION: &str = "repairing a bicycle";
 fn fixture(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cloud/tests/fixtures").join(name);
     path.to_str().unwrap().to_owned()
+}
+
+/// A cloud that speaks TLS.
+fn serve(data: &Path) -> Cloud {
+    let (certificate, key) = (fixture("localhost.crt"), fixture("localhost.key"));
+    Cloud::start(data, &["--tls-cert", &certificate, "--tls-key", &key])
 }
 
 /// Everybody, logged in, with the cloud between them.
@@ -32,8 +38,7 @@ struct Team {
 impl Team {
     fn gather() -> Self {
         let [anna, ben, bens_laptop, cleo] = [(); 4].map(|()| Person::new());
-        let (certificate, key) = (fixture("localhost.crt"), fixture("localhost.key"));
-        let cloud = Cloud::start(&anna.path("cloud"), &["--tls-cert", &certificate, "--tls-key", &key]);
+        let cloud = serve(&anna.path("cloud"));
         assert!(cloud.url.starts_with("https://"), "{}", cloud.url);
         for person in [&anna, &ben, &bens_laptop, &cleo] {
             fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
@@ -311,13 +316,13 @@ fn finds(person: &Person, album: &str) -> Value {
 }
 
 #[cfg(unix)]
-fn assert_private(path: &std::path::Path) {
+fn assert_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[cfg(not(unix))]
-fn assert_private(_: &std::path::Path) {}
+fn assert_private(_: &Path) {}
 
 #[test]
 fn three_people_share_until_they_part() {
@@ -331,4 +336,91 @@ fn three_people_share_until_they_part() {
         team.rekey(album);
         team.hand_over(album);
     }
+}
+
+/// The cloud's folder as it is now, served a second time: what one side does is hidden from the other.
+fn fork(team: &Team) -> Cloud {
+    let (from, to) = (team.anna.path("cloud"), team.anna.path("fork"));
+    copy(&from, &to);
+    fs::remove_file(to.join("lock")).unwrap();
+    serve(&to)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copied = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, &copied).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_cloud_that_tells_two_stories_is_named_when_heads_meet() {
+    let team = Team::gather();
+    team.meet();
+    let Team { anna, ben, cloud, .. } = &team;
+    for album in ["veiled", "sealed"] {
+        team.share(album);
+    }
+    let fork = fork(&team);
+    let authority = fixture("localhost.crt");
+    let moves = |url: &str| ben.says(&["login", url, "--ca", &authority]);
+    moves(&fork.url);
+    fs::write(anna.path("annas.txt"), "A letter from Anna.").unwrap();
+    for album in ["veiled", "sealed"] {
+        // Each goes on in a world of their own, where nothing is wrong.
+        anna.says(&["add", album, "annas.txt"]);
+        ben.says(&["add", album, "mine.txt"]);
+        let head = |person: &Person| {
+            let verified = person.says(&["verify", album]);
+            assert_eq!((&verified["items"], &verified["faults"]), (&5.into(), &json!([])));
+            verified["heads"][0]["words"].as_str().unwrap().to_owned()
+        };
+        let (annas, bens) = (head(anna), head(ben));
+        // Twelve words, read out on the telephone.
+        for (person, words) in [(anna, &bens), (ben, &annas)] {
+            let told = person.fails(6, &["verify", album, "--head", words]);
+            assert!(told.contains(&format!("the history of collection {album} forks at entry")), "{told}");
+        }
+    }
+    // The cloud tells Ben what it told Anna.
+    moves(&cloud.url);
+    for album in ["veiled", "sealed"] {
+        let told = ben.fails(6, &["search", album, QUESTION]);
+        assert!(told.contains("forks at entry"), "{told}");
+        assert_eq!(finds(anna, album).as_array().unwrap().len(), 5, "nothing is lost on the honest side");
+    }
+}
+
+#[test]
+fn a_key_that_the_cloud_exchanges_is_refused_until_the_words_are_compared() {
+    let team = Team::gather();
+    team.meet();
+    let Team { anna, cleo, .. } = &team;
+    anna.says(&["collection", "new", "album", "--protection", "sealed"]);
+    let database = rusqlite::Connection::open(anna.path("cloud/cloud.db")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    for (name, other) in [("ben", "nobody"), ("cleo", "ben")] {
+        let renamed = database.execute("UPDATE accounts SET name = ?2 WHERE name = ?1", [name, other]);
+        assert_eq!(renamed.unwrap(), 1);
+    }
+    let cleos_words = cleo.says(&["status"])["safety_words"].as_str().unwrap().to_owned();
+    for refused in [
+        vec!["contact", "add", "ben"],
+        vec!["share", "album", "ben"],
+        vec!["contact", "verify", "ben", "--yes"],
+        vec!["contact", "verify", "ben", "--words-file", "from-ben"],
+    ] {
+        let told = anna.fails(6, &refused);
+        assert!(told.contains(&cleos_words), "{refused:?}: {told}");
+    }
+    assert_eq!(anna.says(&["collection", "show", "album"])["people"].as_array().unwrap().len(), 1);
+    // A person may have a new key. Whose words they are is for people to find out.
+    anna.says(&["contact", "verify", "ben", "--words-file", "from-cleo"]);
+    anna.says(&["share", "album", "ben"]);
 }

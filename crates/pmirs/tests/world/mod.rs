@@ -33,7 +33,9 @@ impl Cloud {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
         let url = ready["url"].as_str().unwrap().to_owned();
-        Self { process, url, first_invite: ready["first_invite"].as_str().unwrap().into() }
+        // Nothing, once somebody has an account.
+        let first_invite = ready["first_invite"].as_str().unwrap_or_default().into();
+        Self { process, url, first_invite }
     }
 }
 
