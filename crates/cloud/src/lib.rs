@@ -33,6 +33,7 @@ mod history;
 #[cfg(test)]
 mod hostile;
 mod inspect;
+mod mailbox;
 mod metrics;
 mod ranking;
 mod refusal;

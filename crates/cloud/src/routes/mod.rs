@@ -9,6 +9,11 @@
 //! | `DELETE /v1/account` | an account | | |
 //! | `POST /v1/login` | an identity | `Login` | `Session` |
 //! | `POST /v1/login/device` | a device | `DeviceLogin` | `Session` |
+//! | `POST /v1/pairings` | anyone | `PairingStep` | `NewPairing` |
+//! | `GET /v1/pairings/{code}` | whoever knows the code | | `PairingState` |
+//! | `POST /v1/pairings/{code}/answer` | an account | `PairingStep` | `PairingState` |
+//! | `POST /v1/pairings/{code}/reveal` | whoever knows the code | `PairingStep` | `PairingState` |
+//! | `POST /v1/pairings/{code}/seed` | the account that answered | `PairingStep` | `PairingState` |
 //! | `GET /v1/devices` | an account | | `DeviceList` |
 //! | `POST /v1/devices` | an account | `NewDevice` | `Device` |
 //! | `DELETE /v1/devices/{device}` | an account | | `Device` |
@@ -39,6 +44,7 @@ mod envelope;
 mod health;
 mod item;
 mod log;
+mod pairing;
 mod people;
 mod search;
 
@@ -105,6 +111,11 @@ const ROUTES: &[Route] = routes![
     POST "/v1/login/challenge" => account::challenge,
     POST "/v1/login" => account::login,
     POST "/v1/login/device" => device::login,
+    POST "/v1/pairings" => pairing::open,
+    GET "/v1/pairings/{code}" => pairing::show,
+    POST "/v1/pairings/{code}/answer" => pairing::answer,
+    POST "/v1/pairings/{code}/reveal" => pairing::reveal,
+    POST "/v1/pairings/{code}/seed" => pairing::seed,
     GET "/v1/devices" => device::list,
     POST "/v1/devices" => device::add,
     DELETE "/v1/devices/{device}" => device::revoke,
@@ -193,6 +204,17 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         Ok(Self(parameter(parts, state, "name").await))
+    }
+}
+
+/// The code of a pairing in a path, as it was typed.
+struct CodePath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for CodePath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parameter(parts, state, "code").await))
     }
 }
 

@@ -18,6 +18,7 @@ mod devices;
 mod envelope;
 mod items;
 mod log;
+mod pairings;
 mod people;
 mod routes;
 mod search;
