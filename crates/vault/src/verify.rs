@@ -9,10 +9,11 @@ use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
 
 use crate::VaultError;
-use crate::collection::{Collection, record_digest};
+use crate::collection::{Collection, open_record, record_digest};
 use crate::history::{Event, State, Told, tell};
-use crate::keys::{CollectionKeys, altered_collection, veiled_digest};
+use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
+use crate::tag::tokens_of;
 
 /// Something that is not what its author wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,9 +187,7 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
     if now != same {
         return altered("record", &"it differs from the one that was opened");
     }
-    if let Some(state) = collection.history().state() {
-        CollectionKeys::open(&collection.vault.identity(), &now, state)?;
-    }
+    open_record(collection.vault, &now, &collection.history())?;
     let synced = collection.vault.local().synced(opened.id)?;
     if now.seq < synced.max(history.seq) {
         return altered("history", &"it is shorter than the one seen before");
@@ -262,6 +261,13 @@ impl Verification<'_, '_> {
             self.fault(listed.item, name, "record", "it differs from the one in the history");
         }
         let Some(meta) = meta else { return };
+        let expected = match (&record.veiled, self.collection.keys().epoch(record.epoch)) {
+            (Some(_), Ok(keys)) => tokens_of(&keys.token, meta),
+            _ => Vec::new(),
+        };
+        if record.tokens != expected {
+            self.fault(listed.item, name, "filter tokens", "they are not those of the metadata");
+        }
         let found = record.veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
         if found != meta.veiled {
             self.fault(listed.item, name, "veiled vector", "its digest is not the metadata's");
