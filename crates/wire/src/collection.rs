@@ -9,6 +9,7 @@ use crate::{AccountId, Bytes, CollectionId, Message, limits};
 
 /// How a collection is protected; see the "who learns what" table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protection {
     /// Matching on the client; the cloud holds ciphertext alone.
@@ -49,6 +50,7 @@ impl FromStr for Protection {
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Role {
@@ -62,6 +64,7 @@ pub enum Role {
 
 /// One epoch's collection key, wrapped for one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EpochGrant {
     /// The epoch, counted from 0.
     pub epoch: u32,
@@ -75,6 +78,7 @@ pub struct EpochGrant {
 
 /// A new collection with its creator's own grant: `POST /v1/collections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCollection {
     /// Chosen at random by the creator.
     pub id: CollectionId,
@@ -95,6 +99,7 @@ impl Message for NewCollection {
 
 /// A collection as one member sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollectionRecord {
     /// Which collection.
     pub id: CollectionId,
@@ -123,6 +128,7 @@ impl Message for CollectionRecord {
 
 /// Every collection that an account may read: `GET /v1/collections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollectionList {
     /// In order of creation.
     pub collections: Vec<CollectionRecord>,
