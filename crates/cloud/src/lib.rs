@@ -35,6 +35,7 @@ mod hostile;
 mod inspect;
 mod mailbox;
 mod metrics;
+mod openapi;
 mod ranking;
 mod refusal;
 mod replay;

@@ -11,6 +11,7 @@ use crate::{Bytes, Message, limits};
 /// One step of a pairing: the commitment at `POST /v1/pairings`, and at `POST /v1/pairings/{code}/answer`,
 /// `.../reveal` and `.../seed` what their names say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairingStep {
     /// By `pmirs-crypto`.
     pub message: Bytes,
@@ -23,6 +24,7 @@ impl Message for PairingStep {
 
 /// A mailbox that was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewPairing {
     /// Eight characters for a person to type.
     pub code: String,
@@ -37,6 +39,7 @@ impl Message for NewPairing {
 
 /// What a mailbox holds so far: `GET /v1/pairings/{code}`, and the answer to each step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PairingState {
     /// From the new device.
     pub commitment: Bytes,
