@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use pmirs_crypto::head_words;
-use pmirs_wire::ItemId;
 use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
+use pmirs_wire::{FilterToken, ItemId};
 
 use crate::VaultError;
 use crate::collection::{Collection, open_record, record_digest};
@@ -203,7 +203,8 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
     }
     let bytes = history.listed.iter().map(|record| {
         let veiled = record.veiled.as_ref().map_or(0, |veiled| veiled.values.0.len());
-        record.content_len + (record.meta.0.len() + record.embedding.0.len() + veiled) as u64
+        let tokens = record.tokens.len() * size_of::<FilterToken>();
+        record.content_len + (record.meta.0.len() + record.embedding.0.len() + veiled + tokens) as u64
     });
     let (items, bytes) = (history.listed.len() as u64, bytes.fold(0, u64::saturating_add));
     if now.items != items {
