@@ -2,7 +2,7 @@
 
 use crate::hash::{labelled_sha256, sha256};
 use crate::place::ItemId;
-use crate::seed::words_of;
+use crate::seed::{are_words, words_of};
 
 /// What the log says of one item: SHA-256 over a label, the item, its epoch and the digests of its sealed
 /// metadata and embedding.
@@ -26,4 +26,10 @@ pub fn entry_hash(entry: &[u8], signature: &[u8; 64]) -> [u8; 32] {
 pub fn head_words(digest: &[u8; 32]) -> String {
     let (halves, _) = digest.as_chunks::<16>();
     halves.first().map_or_else(String::new, words_of)
+}
+
+/// Whether a text could be what [`head_words`] gives: twelve words of the list with a right checksum, which 15 of 16
+/// slips of the pen do not have.
+pub fn are_head_words(text: &str) -> bool {
+    are_words(text, 12)
 }

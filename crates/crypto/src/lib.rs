@@ -77,7 +77,7 @@ pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
 pub use error::{Error, StreamError};
 pub use grant::GrantContext;
 pub use hash::{constant_time_eq, sha256};
-pub use history::{entry_hash, head_words, leaf_digest};
+pub use history::{are_head_words, entry_hash, head_words, leaf_digest};
 pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
 pub use place::{CollectionId, ItemId, Kind, Place};

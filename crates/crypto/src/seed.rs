@@ -47,3 +47,9 @@ pub(crate) fn words_of<const N: usize>(entropy: &[u8; N]) -> String {
     let mnemonic = Mnemonic::from_entropy_in(Language::English, entropy).expect("a length of BIP-39");
     mnemonic.to_string()
 }
+
+/// Whether a text is a BIP-39 phrase of so many words; blanks and capitals do not matter.
+pub(crate) fn are_words(text: &str, count: usize) -> bool {
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    words.len() == count && Mnemonic::parse_in_normalized(Language::English, &words.join(" ")).is_ok()
+}

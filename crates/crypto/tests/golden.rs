@@ -20,8 +20,8 @@ use data_encoding::HEXLOWER;
 use pmirs_crypto::pairing::{Approving, Joined, Joining};
 use pmirs_crypto::{
     Context, DeviceCertificate, DeviceKey, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener,
-    ServerKey, ServerPublicKey, Signature, Token, entry_hash, grant, head_words, leaf_digest, merkle,
-    pairing,
+    ServerKey, ServerPublicKey, Signature, Token, are_head_words, entry_hash, grant, head_words, leaf_digest,
+    merkle, pairing,
 };
 use rand_chacha::rand_core::Rng;
 use world::{CHEAP, COLLECTION, GRANT, PLACE, World, rng, world};
@@ -109,7 +109,13 @@ fn histories() {
     golden("leaf_digest.hex", &leaf_digest(&PLACE.item, 7, b"meta", b"embedding"));
     let hash = entry_hash(b"entry", &[5; 64]);
     golden("entry_hash.hex", &hash);
-    golden("head_words.hex", head_words(&hash).as_bytes());
+    let words = head_words(&hash);
+    golden("head_words.hex", words.as_bytes());
+    assert!(are_head_words(&words) && are_head_words(&format!(" {}\n", words.to_uppercase())));
+    let (_, last) = words.rsplit_once(' ').unwrap();
+    for wrong in ["", "about", &words[words.find(' ').unwrap()..], &format!("{last} {words}")] {
+        assert!(!are_head_words(wrong), "{wrong:?}");
+    }
     let leaves = (0..100_u8).map(|i| (pmirs_crypto::sha256(&[i])[..16].try_into().unwrap(), [i; 32]));
     golden("item_set_root.hex", &merkle::ItemSet::new(leaves).root());
 }

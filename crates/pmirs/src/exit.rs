@@ -12,7 +12,7 @@ pub enum Exit {
     Failure = 1,
     /// The command line, or a file it names, is not what the command takes.
     Usage = 2,
-    /// A collection, item, file or folder does not exist.
+    /// A collection, item, person, file or folder does not exist.
     NotFound = 3,
     /// No identity, no passphrase, or the wrong one.
     Locked = 4,
@@ -22,6 +22,8 @@ pub enum Exit {
     Integrity = 6,
     /// It exists already.
     Exists = 7,
+    /// The role in a collection, or at a cloud, does not allow it.
+    NotAllowed = 8,
 }
 
 impl From<Exit> for ExitCode {
@@ -36,11 +38,12 @@ Exit codes:
   0  success (also when the reader of the output goes away)
   1  failure
   2  wrong usage
-  3  not found: a collection, item, file or folder
+  3  not found: a collection, item, person, file or folder
   4  locked: no identity, no passphrase, or the wrong one
   5  network: the cloud cannot be reached, refuses, or is not known yet
   6  integrity: something stored or answered is not what was written
-  7  it exists already";
+  7  it exists already
+  8  not allowed: it takes another role in the collection, or at the cloud";
 
 #[cfg(test)]
 mod tests {
@@ -57,6 +60,7 @@ mod tests {
             Exit::Network,
             Exit::Integrity,
             Exit::Exists,
+            Exit::NotAllowed,
         ];
         for (expected, code) in codes.into_iter().enumerate() {
             assert_eq!(code as usize, expected);

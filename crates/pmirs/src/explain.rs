@@ -34,8 +34,24 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "somebody may stand between you and the cloud: ask its operator before you go on",
         ),
         VaultError::NoCollection(_) => (Exit::NotFound, "`pmirs collection list` shows the ones you have"),
+        VaultError::Ambiguous(_) => {
+            (Exit::Usage, "name it by its identifier, which `pmirs collection list --json` shows")
+        }
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
+        VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),
+        VaultError::DeviceRevoked { .. } => (
+            Exit::Network,
+            "another of your devices shut this one out; if that was not you, your identity is in other hands",
+        ),
+        VaultError::NoDevice(_) => (Exit::NotFound, "`pmirs devices` lists them"),
+        VaultError::Pairing(_) => {
+            (Exit::Failure, "start again: `pmirs join URL` on the new device shows another code")
+        }
+        VaultError::LastOwner(_) => (
+            Exit::Failure,
+            "`pmirs share NAME PERSON --role owner` makes somebody else its owner, or delete it; nothing was deleted",
+        ),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
         VaultError::OtherModel { .. } => (
             Exit::Failure,
@@ -46,9 +62,47 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
              `pmirs collection forget NAME` takes what it holds now",
         ),
+        VaultError::Altered { field: "search answer", .. } => (
+            Exit::Integrity,
+            "the cloud's answers are not whole: do not rely on them, and ask its operator; `pmirs verify NAME` says what \
+             else is wrong",
+        ),
         VaultError::Altered { .. } => {
             (Exit::Integrity, "`pmirs verify` lists everything that the cloud did not keep as written")
         }
+        VaultError::Forked { .. } => (
+            Exit::Integrity,
+            "the cloud tells different stories: trust none of its answers about this collection; compare `pmirs log NAME` with \
+             other members to see where the stories part, and ask the cloud's operator",
+        ),
+        VaultError::NotAllowed { .. } => {
+            (Exit::NotAllowed, "`pmirs collection show NAME` lists who may do what; ask one of the owners")
+        }
+        VaultError::NewEpoch => (
+            Exit::Failure,
+            "somebody was removed, or keys were changed, while this ran: run the command again, it adds what is missing",
+        ),
+        VaultError::Busy => (Exit::Failure, "wait a moment, then run the command again"),
+        VaultError::NoContact(_) => {
+            (Exit::NotFound, "run `pmirs contact add NAME` first; `pmirs contact list` shows whom you have")
+        }
+        VaultError::PersonName(_) => (Exit::Usage, "people are named as in `ben` or `ben@cloud.example.org`"),
+        VaultError::NameTaken(_) => (Exit::Exists, "choose another one with --name"),
+        VaultError::ContactChanged { .. } => (
+            Exit::Integrity,
+            "they made a new identity, or somebody stands between you: ask them in person or on the telephone, and \
+             only if they read out these words, run `pmirs contact verify NAME`",
+        ),
+        VaultError::UnknownSharer { .. } => (
+            Exit::NotFound,
+            "ask whoever shared it for their name, then `pmirs contact add NAME`; it must show these words",
+        ),
+        VaultError::OtherServer { .. } => (Exit::Usage, "both of you need an account at the same cloud"),
+        VaultError::NotMember(_) => (
+            Exit::NotFound,
+            "`pmirs collection show NAME` lists the members; one who is no contact goes by the first 8 characters of their \
+             account's identifier",
+        ),
         VaultError::File { path, .. } if !path.exists() => {
             (Exit::NotFound, "check the path for a typing mistake")
         }
@@ -89,7 +143,9 @@ fn refused(kind: ProblemKind) -> (Exit, &'static str) {
         ProblemKind::NotFound => {
             (Exit::NotFound, "it may have been deleted; `pmirs collection list` shows what is there")
         }
-        ProblemKind::Forbidden => (Exit::Network, "ask the owner of the collection for the right to do this"),
+        ProblemKind::Forbidden => {
+            (Exit::NotAllowed, "ask an owner of the collection, or the cloud's administrator, to do it")
+        }
         ProblemKind::Conflict => (Exit::Exists, "somebody else was faster; run the command again"),
         ProblemKind::TooLarge => {
             (Exit::Network, "remove something, or ask the cloud's operator for more room")

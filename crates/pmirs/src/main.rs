@@ -6,12 +6,14 @@
 mod agent;
 mod cli;
 mod command;
+mod confirm;
 mod exit;
 mod explain;
 mod gallery;
 mod home;
 mod learns;
 mod models;
+mod moment;
 mod output;
 mod progress;
 mod report;

@@ -1,9 +1,9 @@
 //! Where secrets come from: a file, an environment variable, or a prompt on the terminal. Never an argument,
-//! which every process on the machine could read.
+//! which every process on the machine could read. And where new ones go.
 
 use std::env;
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -61,9 +61,30 @@ pub fn recovery_words(file: Option<&Path>) -> Result<Zeroizing<String>, Failure>
     Source { prompt: "Recovery words: ", env: "PMIRS_RECOVERY_WORDS", file, whole_file: true }.read()
 }
 
+/// Words that another person gave: those of their key are compared with it.
+pub fn words_of_others(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    Source { prompt: "", env: "", file: Some(file), whole_file: true }.read()
+}
+
 /// The invite to a cloud, if there is one: nobody is asked, since a known cloud needs none.
 pub fn invite(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
     Source { prompt: "", env: "PMIRS_INVITE", file, whole_file: true }.without_prompt()
+}
+
+/// Writes a secret into a new file that its owner alone can read.
+pub fn keep(path: &Path, secret: &str) -> Result<(), Failure> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).and_then(|mut file| writeln!(file, "{secret}")).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::new(
+            Exit::Exists,
+            format!("{} exists already", path.display()),
+            "name another file: a secret is not written over what is there",
+        ),
+        _ => Failure::file(path, "write", &error),
+    })
 }
 
 impl Source<'_> {

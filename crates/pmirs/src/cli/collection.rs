@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-/// Make, list, show and delete collections
+use crate::moment::Moment;
+
+/// Make, list, show and delete collections, and take part in those of others
 #[derive(Debug, Subcommand)]
 pub enum Collection {
     New(CollectionNew),
-    /// List your collections
+    /// List your collections, and those that others offer to you
     List,
     Show(CollectionShow),
+    Accept(CollectionAccept),
+    Decline(CollectionDecline),
+    Leave(CollectionLeave),
     Forget(CollectionForget),
     Delete(CollectionDelete),
 }
@@ -45,11 +50,43 @@ pub enum ProtectionArg {
     Veiled,
 }
 
-/// Show one collection and its items
+/// Show one collection, its members and its items
 #[derive(Debug, Args)]
 pub struct CollectionShow {
     /// Name of the collection
     pub name: String,
+}
+
+/// Take what a contact shared with you
+///
+/// Only from a contact: a collection that a stranger shares could be named like one of yours.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs collection list             # shows what is offered to you\n  \
+    pmirs collection accept photos")]
+pub struct CollectionAccept {
+    /// Name of the collection, or its identifier
+    pub name: String,
+}
+
+/// Turn down what somebody shared with you
+#[derive(Debug, Args)]
+pub struct CollectionDecline {
+    /// Name of the collection, or its identifier
+    pub name: String,
+}
+
+/// Give up your part in a collection
+///
+/// The others go on without you. They keep the key that you know, too: `pmirs rekey --full` changes it. The last
+/// owner makes somebody else an owner first, or deletes the collection.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs collection leave photos --yes")]
+pub struct CollectionLeave {
+    /// Name of the collection
+    pub name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Forget what this computer remembers of a collection
@@ -99,15 +136,21 @@ pub struct Add {
 #[command(after_help = "Examples:\n  \
     pmirs search photos a dog running on the beach\n  \
     pmirs search photos --image holiday.jpg -k 5\n  \
-    pmirs search photos 'birthday cake' --cutoff none --json\n\n\
+    pmirs search photos 'birthday cake' --cutoff none --json\n  \
+    pmirs search --all a dog running on the beach\n  \
+    pmirs search photos a red car --type image --after 2026-01-01 --before 2026-07-01\n\n\
     The cutoff hides what is probably not meant, so the answer may be empty: `auto` is calibrated for the model, \
     `none` shows the best k whatever they are, a number is the smallest score shown (scores run from -1 to 1).")]
 pub struct Search {
-    /// Name of the collection
-    pub collection: String,
+    /// Name of the collection; with --all, the first word
+    #[arg(required_unless_present = "all")]
+    pub collection: Option<String>,
     /// What to look for
-    #[arg(required_unless_present = "image", conflicts_with = "image")]
+    #[arg(required_unless_present_any = ["image", "all"], conflicts_with = "image")]
     pub words: Vec<String>,
+    /// Search every collection that you can read, and merge what is found by score
+    #[arg(long)]
+    pub all: bool,
     /// Look for what resembles this picture
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub image: Option<PathBuf>,
@@ -118,6 +161,41 @@ pub struct Search {
     /// Smallest score shown: auto, none or a number
     #[arg(long, value_name = "SCORE", default_value = "auto", allow_negative_numbers = true)]
     pub cutoff: CutoffArg,
+    /// Check that the cloud left out no item at all, not only a few at random
+    ///
+    /// At `veiled` this fetches every record that is not on this computer yet. At `sealed` it changes nothing: there
+    /// the matching happens here.
+    #[arg(long)]
+    pub verify: bool,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// What may be found at all.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only items with this tag (repeatable: with all of them)
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Only items of this kind
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<KindArg>,
+    /// Only items from this moment on
+    ///
+    /// A day such as 2026-01-31, which begins at midnight UTC, or a moment such as 2026-01-31T14:00:00+02:00. An
+    /// item's date is when it was taken, as far as its file says, or else when it was added.
+    #[arg(long, value_name = "DATE")]
+    pub after: Option<Moment>,
+    /// Only items from before this moment
+    #[arg(long, value_name = "DATE")]
+    pub before: Option<Moment>,
+}
+
+/// Kinds of items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    Image,
+    Text,
 }
 
 /// Which hits are good enough to show.
@@ -180,10 +258,20 @@ pub struct Status {}
 
 /// Fetch everything and check that it is what was written
 ///
-/// Names the item and the field of anything that was damaged, swapped or left out, and ends with code 6 then.
+/// Names the item and the field of anything that was damaged, swapped or left out, and ends with code 6 then. Checks the
+/// signed history from its first entry on, and shows twelve words that stand for all of it.
+///
+/// A cloud can show each of you a history of your own, and nothing on your own computer tells. So compare these words with
+/// another member now and then, in person or on the telephone: --head says whether theirs belong to your history.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  pmirs verify photos")]
+#[command(after_help = "Examples:\n  \
+    pmirs verify photos\n  \
+    pmirs verify photos --head about ten more words that ben reads to you    # fetches no item\n\n\
+    Ends with code 6 when the cloud showed the two of you different histories.")]
 pub struct Verify {
     /// Name of the collection; without it, all of them
     pub collection: Option<String>,
+    /// Compare with the words that `pmirs verify` shows to another member
+    #[arg(long, value_name = "WORDS", num_args = 1.., requires = "collection")]
+    pub head: Vec<String>,
 }

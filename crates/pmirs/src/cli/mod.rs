@@ -3,6 +3,8 @@
 mod collection;
 mod eval;
 mod measure;
+mod person;
+mod sharing;
 mod start;
 
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use collection::*;
 pub use eval::*;
 pub use measure::*;
+pub use person::*;
+pub use sharing::*;
 pub use start::*;
 
 const STYLES: Styles = Styles::styled()
@@ -102,14 +106,28 @@ pub enum Command {
     Lock,
     Serve(Serve),
     Login(Login),
+    Invite(Invite),
+    #[command(subcommand)]
+    Contact(Contact),
     #[command(subcommand)]
     Collection(Collection),
     Add(Add),
     Search(Search),
     Get(Get),
     Rm(Rm),
+    Tag(Tag),
+    Devices(Devices),
+    Join(Join),
+    #[command(subcommand)]
+    Account(Account),
+    Export(Export),
+    Accesses(Accesses),
     Status(Status),
     Verify(Verify),
+    Share(Share),
+    Revoke(Revoke),
+    Rekey(Rekey),
+    Log(Log),
     #[command(subcommand)]
     Model(Model),
     #[command(subcommand)]

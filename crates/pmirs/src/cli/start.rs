@@ -83,7 +83,7 @@ pub struct Serve {
 /// Make an account at a cloud, or log in again
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    pmirs login http://127.0.0.1:7747 --invite-file invite.txt\n  \
+    pmirs login http://127.0.0.1:7747 --invite-file invite.txt --name anna\n  \
     PMIRS_INVITE=... pmirs login https://cloud.example.org\n\n\
     The invite carries the cloud's own key: every search travels in an envelope that only that key opens. It is \
     needed once per cloud.")]
@@ -94,6 +94,11 @@ pub struct Login {
     /// Read the invite from FILE (or set PMIRS_INVITE)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub invite_file: Option<PathBuf>,
+    /// Take this name, by which others at this cloud find you to share with you
+    ///
+    /// Made of a to z, 0 to 9, '.', '_' and '-'. The cloud sees it. An account takes it when it is made.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Trust the certificate authority in this PEM file instead of the public ones
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,

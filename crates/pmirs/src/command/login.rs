@@ -17,6 +17,8 @@ struct LoggedIn {
     account: String,
     server_key: String,
     registered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl Answer for LoggedIn {
@@ -25,6 +27,16 @@ impl Answer for LoggedIn {
         writeln!(out, "{what} {}.", self.url)?;
         writeln!(out, "  account     {}", self.account)?;
         writeln!(out, "  server key  {}, pinned", self.server_key)?;
+        match &self.name {
+            Some(name) => writeln!(out, "  name        {name}")?,
+            None if self.registered => {
+                writeln!(
+                    out,
+                    "  name        none, so that nobody finds you here; an account takes one with --name"
+                )?;
+            }
+            None => {}
+        }
         writeln!(out, "Next: `pmirs collection new NAME --protection sealed|veiled`.")
     }
 }
@@ -37,12 +49,18 @@ pub fn run(args: &Login, global: &Global, output: Output) -> Result<(), Failure>
         None => None,
     };
     let vault = session::open(global)?;
-    let info = vault.login(&args.url, &LoginOptions { invite, ca: args.ca.clone() })?;
+    let info =
+        vault.login(&args.url, &LoginOptions { invite, name: args.name.clone(), ca: args.ca.clone() })?;
     let AccountInfo { account, url, server, first_sight, registered } = info;
     if first_sight {
         Output::warn(
             "the cloud's key was taken on first sight; compare it with the operator's, or log in with an invite",
         );
     }
-    output.answer(&LoggedIn { url, account: account.to_string(), server_key: server.to_string(), registered })
+    let name = args.name.clone().filter(|_| registered);
+    if args.name.is_some() && !registered {
+        Output::warn("the account was there before, and keeps the name that it has or has not");
+    }
+    let (account, server_key) = (account.to_string(), server.to_string());
+    output.answer(&LoggedIn { url, account, server_key, registered, name })
 }

@@ -1,21 +1,29 @@
 //! One module per command; here is only which is which.
 
+mod accesses;
+mod account;
 mod add;
 mod agent;
 mod audit;
 mod bench;
 mod collection;
 mod completions;
+mod contact;
 mod demo;
+mod devices;
 mod distill;
 mod eval;
 mod init;
+mod invite;
 mod item;
+mod log;
 mod login;
 mod man;
 mod model;
+mod people;
 mod search;
 mod serve;
+mod share;
 mod status;
 mod table;
 mod unlock;
@@ -25,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Account, Cli, Command};
 use crate::exit::Exit;
 use crate::home;
 use crate::output::Output;
@@ -56,13 +64,25 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Lock => unlock::lock(global, output),
         Command::Serve(args) => serve::run(args, output),
         Command::Login(args) => login::run(args, global, output),
+        Command::Invite(args) => invite::run(args, global, output),
+        Command::Contact(command) => contact::run(command, global, output),
         Command::Collection(command) => collection::run(command, global, output),
         Command::Add(args) => add::run(args, global, output),
         Command::Search(args) => search::run(args, global, output),
         Command::Get(args) => item::get(args, global, output),
         Command::Rm(args) => item::rm(args, global, output),
+        Command::Tag(args) => item::tag(args, global, output),
+        Command::Devices(args) => devices::run(args, global, output),
+        Command::Join(args) => devices::join(args, global, output),
+        Command::Account(Account::Delete(args)) => account::delete(args, global, output),
+        Command::Export(args) => account::export(args, global, output),
+        Command::Accesses(args) => accesses::run(args, global, output),
         Command::Status(_) => status::run(global, output),
         Command::Verify(args) => verify::run(args, global, output),
+        Command::Share(args) => share::share(args, global, output),
+        Command::Revoke(args) => share::revoke(args, global, output),
+        Command::Rekey(args) => share::rekey(args, global, output),
+        Command::Log(args) => log::run(args, global, output),
         Command::Model(command) => model::run(command, output),
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),

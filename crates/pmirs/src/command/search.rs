@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
-use pmirs_vault::{Answer as Found, Breakdown, Cutoff, Hit, Query, SearchOptions};
+use pmirs_vault::{
+    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions, Vault,
+};
 use serde::Serialize;
 
-use crate::cli::{CutoffArg, Global, Search};
+use crate::cli::{CutoffArg, FilterArgs, Global, KindArg, Search};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, count, plain};
 use crate::report::Failure;
@@ -101,19 +103,92 @@ impl Answer for Outcome {
 }
 
 pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure> {
+    let (collection, words) = match (&args.collection, args.all) {
+        (Some(first), true) => (None, [std::slice::from_ref(first), args.words.as_slice()].concat()),
+        (collection, _) => (collection.as_ref(), args.words.clone()),
+    };
     let query = match &args.image {
+        Some(_) if !words.is_empty() => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "both words and a picture were given",
+                "look for one of the two",
+            ));
+        }
         Some(path) => Query::Image(picture(path)?),
-        None => Query::text(args.words.join(" ")),
+        None => Query::text(words.join(" ")),
     };
     let vault = session::open(global)?;
-    let options = SearchOptions { k: args.k.into(), cutoff: args.cutoff.into(), ..SearchOptions::default() };
+    let options = SearchOptions {
+        k: args.k.into(),
+        cutoff: args.cutoff.into(),
+        filter: Filter::from(&args.filter),
+        audit: if args.verify { Audit::All } else { Audit::default() },
+    };
+    let Some(collection) = collection else { return all(&vault, &query, &options, output) };
     let Found { hits, exact, warnings, breakdown, .. } =
-        vault.collection(&args.collection)?.search(&query, &options)?;
+        vault.collection(collection)?.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
     }
     let hits = hits.into_iter().map(Row::from).collect();
     output.answer(&Outcome { hits, exact, ms: ms(breakdown.total), breakdown_ms: breakdown.into() })
+}
+
+/// What every collection answers together.
+#[derive(Serialize)]
+struct AllOutcome {
+    hits: Vec<NamedRow>,
+    exact: bool,
+    ms: f64,
+    /// Collections that did not answer.
+    failed: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NamedRow {
+    collection: String,
+    #[serde(flatten)]
+    row: Row,
+}
+
+impl Answer for AllOutcome {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let width = self.hits.iter().map(|hit| hit.collection.chars().count()).max().unwrap_or(0).min(24);
+        for (place, NamedRow { collection, row }) in self.hits.iter().enumerate() {
+            let short = row.item.get(..12).unwrap_or(&row.item);
+            writeln!(
+                out,
+                "{:>3}  {:.3}  {:<width$}  {GOOD}{}{GOOD:#}  {:<5}  {DIM}{short}{DIM:#}",
+                place + 1,
+                row.score,
+                plain(collection),
+                plain(&row.name),
+                row.kind,
+            )?;
+        }
+        writeln!(out, "{DIM}{}, {:.1} ms{DIM:#}", count(self.hits.len(), "hit"), self.ms)
+    }
+}
+
+fn all(vault: &Vault, query: &Query, options: &SearchOptions, output: Output) -> Result<(), Failure> {
+    let AllFound { hits, exact, warnings, failed, elapsed } = vault.search_all(query, options)?;
+    for warning in warnings {
+        Output::warn(plain(&warning));
+    }
+    let mut names = Vec::with_capacity(failed.len());
+    let mut first = None;
+    for (name, error) in failed {
+        Output::warn(format_args!("{} was not searched: {}", plain(&name), plain(&error.to_string())));
+        names.push(name);
+        first.get_or_insert(error);
+    }
+    let hits: Vec<NamedRow> =
+        hits.into_iter().map(|(collection, hit)| NamedRow { collection, row: Row::from(hit) }).collect();
+    match first {
+        Some(error) if hits.is_empty() => Err(error.into()),
+        _ => output.answer(&AllOutcome { hits, exact, ms: ms(elapsed), failed: names }),
+    }
 }
 
 impl From<CutoffArg> for Cutoff {
@@ -122,6 +197,21 @@ impl From<CutoffArg> for Cutoff {
             CutoffArg::Auto => Self::Calibrated,
             CutoffArg::None => Self::None,
             CutoffArg::Score(score) => Self::At(score),
+        }
+    }
+}
+
+impl From<&FilterArgs> for Filter {
+    fn from(args: &FilterArgs) -> Self {
+        let kind = args.kind.map(|kind| match kind {
+            KindArg::Image => ItemKind::Image,
+            KindArg::Text => ItemKind::Text,
+        });
+        Self {
+            tags: args.tags.clone(),
+            kind,
+            after_ms: args.after.map(|moment| moment.ms),
+            before_ms: args.before.map(|moment| moment.ms),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `pmirs serve`: the cloud.
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -12,6 +11,7 @@ use crate::cli::Serve;
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, Output, quoted};
 use crate::report::Failure;
+use crate::secret;
 
 /// What the log says, unless `PMIRS_LOG` asks for more or less.
 const LOG_ENV: &str = "PMIRS_LOG";
@@ -92,12 +92,7 @@ fn write_invite(server: &Server, file: &std::path::Path) -> Result<(), Failure> 
         .create_invite()?
         .to_text()
         .map_err(|error| Failure::new(Exit::Failure, error, "a mistake in this program: please report it"))?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(file).and_then(|mut opened| writeln!(opened, "{text}"));
-    written.map_err(|error| Failure::file(file, "write", &error))
+    secret::keep(file, &text)
 }
 
 /// Threads for the server's connections, or to wait for Ctrl-C.

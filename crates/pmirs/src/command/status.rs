@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use pmirs_vault::{Vault, VaultError};
 use serde::Serialize;
 
-use super::collection::{self, Summary};
+use super::collection::{self, Offered, Summary};
 use crate::cli::Global;
-use crate::output::{Answer, BOLD, DIM, Output, plain};
+use crate::output::{Answer, BOLD, DIM, Output, count, plain};
 use crate::report::Failure;
 use crate::{agent, home, session};
 
@@ -20,6 +20,7 @@ struct Standing {
     cloud: Option<String>,
     cloud_error: Option<String>,
     collections: Vec<Summary>,
+    offered: Vec<Offered>,
 }
 
 #[derive(Serialize, Clone, Copy, PartialEq)]
@@ -61,7 +62,13 @@ impl Answer for Standing {
         if !self.collections.is_empty() {
             writeln!(out, "{BOLD}collections{BOLD:#}")?;
         }
-        self.collections.iter().try_for_each(|summary| summary.print(out))
+        self.collections.iter().try_for_each(|summary| summary.print(out))?;
+        match self.offered.len() {
+            0 => Ok(()),
+            offered => {
+                writeln!(out, "{} offered to you: `pmirs collection list`", count(offered, "collection"))
+            }
+        }
     }
 }
 
@@ -76,6 +83,7 @@ pub fn run(global: &Global, output: Output) -> Result<(), Failure> {
         cloud: None,
         cloud_error: None,
         collections: Vec::new(),
+        offered: Vec::new(),
     };
     if identity == Identity::Locked
         && let Some(vault) = session::open_silently(global)?
@@ -99,6 +107,7 @@ fn ask(vault: &Vault, standing: &mut Standing) -> Result<(), Failure> {
         Ok(collections) => {
             collections.damaged.iter().for_each(collection::warn_of);
             standing.collections = collections.readable.into_iter().map(Summary::from).collect();
+            standing.offered = collections.offered.into_iter().map(Offered::from).collect();
         }
         Err(error @ (VaultError::Unreachable { .. } | VaultError::Refused { .. })) => {
             standing.cloud_error = Some(error.to_string());

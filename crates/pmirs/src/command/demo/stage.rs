@@ -2,7 +2,6 @@
 //! it.
 
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{process, thread};
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 use crate::command::serve::runtime;
 use crate::exit::Exit;
 use crate::report::Failure;
+use crate::secret;
 
 /// What shells expect of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -148,15 +148,7 @@ fn identity(root: &Path, kept: bool) -> Result<Vault, Failure> {
     let (vault, _words) = Vault::create_with(&home(root), &passphrase, &cost)?;
     if kept {
         let path = passphrase_file(root);
-        write_private(&path, &passphrase).map_err(|error| Failure::file(&path, "write", &error))?;
+        secret::keep(&path, &passphrase)?;
     }
     Ok(vault)
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    writeln!(options.open(path)?, "{text}")
 }

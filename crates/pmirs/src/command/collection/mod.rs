@@ -1,24 +1,33 @@
-//! `pmirs collection new|list|show|delete`.
+//! `pmirs collection`: making, showing and giving up collections; [`list`] lists them, [`membership`] takes part in
+//! those of others.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+mod list;
+mod membership;
 
-use pmirs_vault::{CollectionInfo, Collections, DamagedCollection, Protection, VaultError};
+use std::io::{self, Write};
+
+use pmirs_vault::{MemberInfo, Protection, Role, VaultError};
 use serde::Serialize;
 
+use super::people::People;
 use crate::cli::{
     Collection, CollectionDelete, CollectionForget, CollectionNew, CollectionShow, Global, ProtectionArg,
 };
 use crate::exit::Exit;
-use crate::learns;
 use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain, quoted};
 use crate::report::Failure;
-use crate::session;
+use crate::{confirm, learns, session};
+
+pub use list::{Offered, Summary, warn_of};
 
 pub fn run(command: &Collection, global: &Global, output: Output) -> Result<(), Failure> {
     match command {
         Collection::New(args) => new(args, global, output),
-        Collection::List => list(global, output),
+        Collection::List => list::run(global, output),
         Collection::Show(args) => show(args, global, output),
+        Collection::Accept(args) => membership::accept(args, global, output),
+        Collection::Decline(args) => membership::decline(args, global, output),
+        Collection::Leave(args) => membership::leave(args, global, output),
         Collection::Forget(args) => forget(args, global, output),
         Collection::Delete(args) => delete(args, global, output),
     }
@@ -30,46 +39,6 @@ impl From<ProtectionArg> for Protection {
             ProtectionArg::Sealed => Self::Sealed,
             ProtectionArg::Veiled => Self::Veiled,
         }
-    }
-}
-
-/// A collection as every command shows it.
-#[derive(Serialize)]
-pub struct Summary {
-    id: String,
-    name: String,
-    protection: Protection,
-    items: u64,
-    bytes: u64,
-    epoch: u32,
-    model: String,
-}
-
-impl From<CollectionInfo> for Summary {
-    fn from(info: CollectionInfo) -> Self {
-        Self {
-            id: info.id.to_string(),
-            name: info.name,
-            protection: info.protection,
-            items: info.items,
-            bytes: info.bytes,
-            epoch: info.epoch,
-            model: info.model,
-        }
-    }
-}
-
-impl Answer for Summary {
-    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let size = bytes(self.bytes);
-        let items = count(self.items as usize, "item");
-        writeln!(
-            out,
-            "  {:<24} {:<7} {items:>12}  {size:>9}  {DIM}{}{DIM:#}",
-            plain(&self.name),
-            self.protection,
-            self.model
-        )
     }
 }
 
@@ -97,54 +66,40 @@ fn new(args: &CollectionNew, global: &Global, output: Output) -> Result<(), Fail
 }
 
 #[derive(Serialize)]
-struct List {
-    collections: Vec<Summary>,
-    damaged: Vec<Damaged>,
-}
-
-#[derive(Serialize)]
-struct Damaged {
-    id: String,
-    reason: String,
-}
-
-/// Says that a collection does not open; the others are there all the same.
-pub fn warn_of(damaged: &DamagedCollection) {
-    Output::warn(format_args!(
-        "a collection does not open: {} (`pmirs collection delete {}` gives it up)",
-        plain(&damaged.reason),
-        damaged.id
-    ));
-}
-
-impl Answer for List {
-    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.collections.is_empty() {
-            writeln!(
-                out,
-                "No collections yet; make one with `pmirs collection new NAME --protection sealed|veiled`."
-            )?;
-        }
-        self.collections.iter().try_for_each(|summary| summary.print(out))
-    }
-}
-
-fn list(global: &Global, output: Output) -> Result<(), Failure> {
-    let vault = session::open(global)?;
-    let Collections { readable, damaged } = vault.collections()?;
-    damaged.iter().for_each(warn_of);
-    let damaged = damaged.into_iter().map(|it| Damaged { id: it.id.to_string(), reason: it.reason });
-    output.answer(&List {
-        collections: readable.into_iter().map(Summary::from).collect(),
-        damaged: damaged.collect(),
-    })
-}
-
-#[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
     summary: Summary,
+    people: Vec<Member>,
     contents: Vec<Content>,
+}
+
+/// Somebody with a part in it.
+#[derive(Serialize)]
+struct Member {
+    account: String,
+    name: Option<String>,
+    safety_words: String,
+    role: Role,
+    accepted: bool,
+    me: bool,
+    #[serde(skip)]
+    called: String,
+}
+
+impl Member {
+    fn of(member: MemberInfo, people: &People) -> Self {
+        let MemberInfo { account, name, safety_words, role, accepted, me } = member;
+        let called = people.called(account);
+        Self { account: account.to_string(), name, safety_words, role, accepted, me, called }
+    }
+}
+
+impl Answer for Member {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let account = self.account.get(..12).unwrap_or(&self.account);
+        let waits = if self.accepted { "" } else { "  has not accepted yet" };
+        writeln!(out, "  {:<24} {:<7} {DIM}{account}{DIM:#}{waits}", plain(&self.called), self.role)
+    }
 }
 
 #[derive(Serialize)]
@@ -160,6 +115,8 @@ impl Answer for Shown {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         self.summary.print(out)?;
         writeln!(out, "\n{}\n", learns::row(self.summary.protection))?;
+        self.people.iter().try_for_each(|member| member.print(out))?;
+        writeln!(out)?;
         for Content { item, name, kind, bytes: size, caption } in &self.contents {
             let caption = caption.as_deref().map(plain).unwrap_or_default();
             writeln!(
@@ -183,7 +140,11 @@ fn show(args: &CollectionShow, global: &Global, output: Output) -> Result<(), Fa
         bytes: summary.meta.size,
         caption: summary.meta.caption,
     });
-    output.answer(&Shown { contents: contents.collect(), summary: collection.info().into() })
+    let contents = contents.collect();
+    let members = collection.members()?;
+    let people = People::of(&vault, &members)?;
+    let people = members.into_iter().map(|member| Member::of(member, &people)).collect();
+    output.answer(&Shown { contents, people, summary: collection.info().into() })
 }
 
 #[derive(Serialize)]
@@ -232,17 +193,6 @@ fn delete(args: &CollectionDelete, global: &Global, output: Output) -> Result<()
 
 /// Asks before anything is lost for good.
 fn confirmed(name: &str, items: u64) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "there is no terminal to ask whether to delete",
-            "run it with --yes",
-        ));
-    }
-    eprint!("Delete {} with {} for good? Type yes: ", plain(name), count(items as usize, "item"));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| {
-        Failure::new(Exit::Failure, format!("cannot read the answer: {error}"), "run it with --yes")
-    })?;
-    Ok(answer.trim() == "yes")
+    let question = format!("Delete {} with {} for good?", plain(name), count(items as usize, "item"));
+    confirm::yes(question, "to delete", "run it with --yes")
 }

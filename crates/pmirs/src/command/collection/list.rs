@@ -1,0 +1,141 @@
+//! `pmirs collection list`, and how a collection looks in every list.
+
+use std::io::{self, Write};
+
+use pmirs_vault::{CollectionInfo, Collections, DamagedCollection, Offer, Protection, Role};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::output::{Answer, DIM, Output, bytes, count, plain};
+use crate::report::Failure;
+use crate::session;
+
+/// A collection as every command shows it.
+#[derive(Serialize)]
+pub struct Summary {
+    id: String,
+    pub name: String,
+    pub protection: Protection,
+    items: u64,
+    bytes: u64,
+    epoch: u32,
+    model: String,
+    role: Role,
+    members: usize,
+}
+
+impl From<CollectionInfo> for Summary {
+    fn from(info: CollectionInfo) -> Self {
+        Self {
+            id: info.id.to_string(),
+            name: info.name,
+            protection: info.protection,
+            items: info.items,
+            bytes: info.bytes,
+            epoch: info.epoch,
+            model: info.model,
+            role: info.role,
+            members: info.members,
+        }
+    }
+}
+
+impl Answer for Summary {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let size = bytes(self.bytes);
+        let items = count(self.items as usize, "item");
+        writeln!(
+            out,
+            "  {:<24} {:<7} {items:>12}  {size:>9}  {:<6} {:>10}  {DIM}{}{DIM:#}",
+            plain(&self.name),
+            self.protection,
+            self.role,
+            count(self.members, "member"),
+            self.model
+        )
+    }
+}
+
+/// What somebody shared and that waits for an answer.
+#[derive(Serialize)]
+pub struct Offered {
+    id: String,
+    pub name: String,
+    pub protection: Protection,
+    items: u64,
+    pub role: Role,
+    from: Option<String>,
+    from_words: String,
+}
+
+impl From<Offer> for Offered {
+    fn from(offer: Offer) -> Self {
+        let Offer { id, name, protection, items, role, from, from_words } = offer;
+        Self { id: id.to_string(), name, protection, items, role, from, from_words }
+    }
+}
+
+impl Answer for Offered {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let items = count(self.items as usize, "item");
+        write!(out, "  {:<24} {:<7} {items:>12}  as {}, by ", plain(&self.name), self.protection, self.role)?;
+        match &self.from {
+            Some(name) => writeln!(out, "{name}"),
+            None => writeln!(out, "a stranger: {DIM}{}{DIM:#}", self.from_words),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct List {
+    collections: Vec<Summary>,
+    offered: Vec<Offered>,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Serialize)]
+struct Damaged {
+    id: String,
+    reason: String,
+}
+
+/// Says that a collection does not open; the others are there all the same.
+pub fn warn_of(damaged: &DamagedCollection) {
+    Output::warn(format_args!(
+        "a collection does not open: {} (`pmirs collection delete {}` gives it up)",
+        plain(&damaged.reason),
+        damaged.id
+    ));
+}
+
+impl Answer for List {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.collections.is_empty() && self.offered.is_empty() {
+            writeln!(
+                out,
+                "No collections yet; make one with `pmirs collection new NAME --protection sealed|veiled`."
+            )?;
+        }
+        self.collections.iter().try_for_each(|summary| summary.print(out))?;
+        if self.offered.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "Offered to you; `pmirs collection accept NAME` takes one, `pmirs collection decline NAME` does not:"
+        )?;
+        self.offered.iter().try_for_each(|offer| offer.print(out))
+    }
+}
+
+pub fn run(global: &Global, output: Output) -> Result<(), Failure> {
+    let vault = session::open(global)?;
+    let Collections { readable, offered, damaged } = vault.collections()?;
+    damaged.iter().for_each(warn_of);
+    let damaged = damaged.into_iter().map(|it| Damaged { id: it.id.to_string(), reason: it.reason });
+    output.answer(&List {
+        collections: readable.into_iter().map(Summary::from).collect(),
+        offered: offered.into_iter().map(Offered::from).collect(),
+        damaged: damaged.collect(),
+    })
+}
