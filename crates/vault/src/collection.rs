@@ -646,6 +646,7 @@ pub(crate) fn kind_of(path: &std::path::Path) -> Option<(ItemKind, &'static str)
         "gif" => (ItemKind::Image, "image/gif"),
         "bmp" => (ItemKind::Image, "image/bmp"),
         "tif" | "tiff" => (ItemKind::Image, "image/tiff"),
+        "dcm" | "dicom" => (ItemKind::Image, add::dicom::MEDIA_TYPE),
         "txt" | "text" => (ItemKind::Text, "text/plain"),
         "md" | "markdown" => (ItemKind::Text, "text/markdown"),
         _ => return None,

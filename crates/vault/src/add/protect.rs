@@ -30,7 +30,7 @@ pub(super) fn protect(
         content: source.digest,
         added_ms: fresh::now_ms(),
         date_ms: source.date_ms,
-        tags: Vec::new(),
+        tags: source.tags,
         pixels: match source.form {
             Form::Picture { pixels, .. } => Some(pixels),
             Form::Text { .. } => None,
