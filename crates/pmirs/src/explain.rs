@@ -13,6 +13,7 @@ impl From<VaultError> for Failure {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each error")]
 fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::NoIdentity(_) => {
@@ -74,6 +75,11 @@ fn explain(error: &VaultError) -> (Exit, String) {
             Exit::Integrity,
             "the cloud tells different stories: trust none of its answers about this collection; compare `pmirs log NAME` with \
              other members to see where the stories part, and ask the cloud's operator",
+        ),
+        VaultError::NotAllowed { action: "leave", .. } => (
+            Exit::NotAllowed,
+            "make somebody else an owner first with `pmirs share NAME WHO --role owner`, or delete it with `pmirs collection \
+             delete NAME`",
         ),
         VaultError::NotAllowed { .. } => {
             (Exit::NotAllowed, "`pmirs collection show NAME` lists who may do what; ask one of the owners")

@@ -22,7 +22,8 @@ pub struct Row {
 pub const SEALED: Row = Row {
     level: "sealed",
     matching: "on your computer, over a synced encrypted index",
-    cloud_learns: "sizes, counts, timing, which blobs are fetched",
+    cloud_learns: "sizes, counts, timing, which blobs are fetched; of each collection who is a member with which role, \
+                   who shared it with whom and when, and who added or removed how many items when",
     fits: "personal and team archives up to about 1,000,000 items",
 };
 
@@ -110,5 +111,12 @@ mod tests {
     #[test]
     fn the_markdown_table_has_a_row_per_level() {
         assert_eq!(markdown().lines().count(), 2 + TABLE.len());
+    }
+
+    #[test]
+    fn the_documents_carry_the_table() {
+        for document in [include_str!("../../../README.md"), include_str!("../../../ARCHITECTURE.md")] {
+            assert!(document.contains(&markdown()), "`pmirs table` prints what belongs there");
+        }
     }
 }

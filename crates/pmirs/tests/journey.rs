@@ -2,111 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod world;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use image::{Rgb, RgbImage};
 use serde_json::Value;
-use tempfile::TempDir;
-
-const PASSPHRASE: &str = "correct horse battery staple";
-
-/// A cloud on a free port, killed at the end.
-struct Cloud {
-    process: Child,
-    url: String,
-    first_invite: PathBuf,
-}
-
-impl Cloud {
-    fn start(data: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_pmirs"))
-            .args(["--json", "serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let url = ready["url"].as_str().unwrap().to_owned();
-        Self { process, url, first_invite: ready["first_invite"].as_str().unwrap().into() }
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Someone with a home folder.
-struct Person {
-    folder: TempDir,
-}
-
-impl Person {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pmirs"));
-        command.args(arguments).env("PMIRS_HOME", self.path("home")).current_dir(self.folder.path());
-        command.env_remove("PMIRS_PASSPHRASE").stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command that must succeed, and reads its one object.
-    fn says(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).arg("--json").output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Runs a command that must fail with this code, with one error line and one hint line.
-    fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        let starts = |with: &str| told.lines().filter(|line| line.starts_with(with)).count();
-        assert_eq!((starts("error: "), starts("hint: ")), (1, 1), "{arguments:?}: {told}");
-        assert!(output.stdout.is_empty(), "{arguments:?} failed and printed an answer");
-        told
-    }
-
-    /// Three pictures, a note, a broken picture, and something that is neither.
-    fn fill(&self, folder: &str) {
-        let folder = self.path(folder);
-        fs::create_dir_all(folder.join("deeper")).unwrap();
-        for (name, color) in
-            [("red.png", [200, 20, 30]), ("green.jpg", [30, 160, 40]), ("deeper/blue.jpg", [20, 40, 190])]
-        {
-            let shaded = RgbImage::from_fn(96, 64, |x, y| {
-                Rgb(color.map(|c: u8| c.saturating_add((x / 8 + y / 8) as u8)))
-            });
-            shaded.save(folder.join(name)).unwrap();
-        }
-        fs::write(folder.join("note.txt"), "Bring the bicycle to the repair shop.\n").unwrap();
-        fs::write(folder.join("broken.jpg"), b"\xff\xd8\xff\xe0 cut off").unwrap();
-        fs::write(folder.join("program.exe"), b"MZ").unwrap();
-    }
-}
-
-/// An agent outlives the command that started it, but not the test.
-impl Drop for Person {
-    fn drop(&mut self) {
-        let _ = self.command(&["lock"]).output();
-    }
-}
+use world::{Cloud, PASSPHRASE, Person};
 
 fn names(answer: &Value) -> Vec<&str> {
     answer["hits"].as_array().unwrap().iter().map(|hit| hit["name"].as_str().unwrap()).collect()
@@ -116,7 +19,7 @@ fn names(answer: &Value) -> Vec<&str> {
 fn from_the_first_word_to_the_last() {
     let person = Person::new();
     person.fill("pictures");
-    let cloud = Cloud::start(&person.path("cloud"));
+    let cloud = Cloud::start(&person.path("cloud"), &[]);
     fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
     fs::write(person.path("wrong"), "not the passphrase").unwrap();
 
@@ -205,6 +108,12 @@ fn the_demonstration_reports_what_it_did() {
         assert!(search["ms"].as_f64().unwrap() > 0.0);
         assert_eq!(search["hits"].as_array().unwrap().len(), 4, "{search}");
     }
+    let sharing = report["sharing"].as_array().unwrap();
+    assert_eq!(sharing.len(), 2, "a second person at two levels: {report}");
+    for shared in sharing {
+        assert_eq!((&shared["same"], &shared["refused"]), (&true.into(), &true.into()), "{shared}");
+        assert_eq!(shared["hits"].as_array().unwrap().len(), 4, "{shared}");
+    }
     // Both levels answer alike.
     for pair in searches.chunks(2) {
         assert_eq!(names(&pair[0]), names(&pair[1]));
@@ -248,7 +157,7 @@ fn published_model() -> PathBuf {
 #[test]
 fn a_collection_keeps_the_model_that_it_was_made_with() {
     let cloud_data = tempfile::tempdir().unwrap();
-    let cloud = Cloud::start(cloud_data.path());
+    let cloud = Cloud::start(cloud_data.path(), &[]);
     let person = Person::new();
     fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
     let with = |arguments: &[&str]| {
@@ -324,7 +233,7 @@ fn models(person: &Person) -> Vec<String> {
 #[test]
 fn a_collection_outlives_the_folder_of_its_model() {
     let cloud_data = tempfile::tempdir().unwrap();
-    let cloud = Cloud::start(cloud_data.path());
+    let cloud = Cloud::start(cloud_data.path(), &[]);
     let person = Person::new();
     fs::write(person.path("passphrase"), PASSPHRASE).unwrap();
     let says = |arguments: &[&str]| person.says(&[arguments, &["--passphrase-file", "passphrase"]].concat());

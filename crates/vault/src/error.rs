@@ -79,7 +79,7 @@ pub enum VaultError {
         reason: String,
     },
     /// The rules of the collection's history forbid it.
-    #[error("'{action}' is not allowed here: {reason}")]
+    #[error("the collection's rules forbid this change: {reason}")]
     NotAllowed {
         /// What was to be done.
         action: &'static str,

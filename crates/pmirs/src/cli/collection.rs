@@ -264,6 +264,9 @@ pub struct Status {}
 /// A cloud can show each of you a history of your own, and nothing on your own computer tells. So compare these words with
 /// another member now and then, in person or on the telephone: --head says whether theirs belong to your history.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "pmirs verify [OPTIONS] [COLLECTION]\n       pmirs verify [OPTIONS] <COLLECTION> --head <WORDS>..."
+)]
 #[command(after_help = "Examples:\n  \
     pmirs verify photos\n  \
     pmirs verify photos --head about ten more words that ben reads to you    # fetches no item\n\n\

@@ -102,7 +102,7 @@ pub enum RoleArg {
 /// End somebody's membership, now
 ///
 /// The cloud stops answering them, on open connections too, and the collection goes on under a new key that they were
-/// never given. What they saw or fetched before is theirs; `pmirs rekey --full` puts older items under the new key as well.
+/// never given. What they saw or fetched before is theirs; `pmirs rekey` puts older items under the new key as well.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pmirs revoke photos ben && pmirs rekey photos\n\n\
     Somebody who is no contact is named by the beginning of their account's identifier, as `pmirs collection show` \

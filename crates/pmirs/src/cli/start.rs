@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-/// See everything work: a cloud, an identity, two collections, searches
+/// See everything work: a cloud, two people, two collections, searches
 ///
 /// Starts a cloud inside this process, makes an identity, a `veiled` and a `sealed` collection, encrypts and
 /// adds every picture and text of FOLDER, and searches them. Without FOLDER it draws a small gallery of its
-/// own. Shows hits with scores and timings, what the cloud stored for one item, and who learns what.
+/// own. Shares them with a second person, who finds the same, and takes them back. Shows hits with scores and timings,
+/// what the cloud stored for one item, and who learns what.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     pmirs demo\n  \

@@ -23,6 +23,12 @@ struct Outcome {
     exact: bool,
     ms: f64,
     breakdown_ms: Milliseconds,
+    /// Whether only some items could be found at all.
+    #[serde(skip)]
+    filtered: bool,
+    /// Whether it was checked that nothing was left out.
+    #[serde(skip)]
+    whole: bool,
 }
 
 /// One hit as people and programs see it.
@@ -92,12 +98,21 @@ impl Answer for Outcome {
                 plain(name)
             )?;
         }
-        let found = if self.hits.is_empty() {
-            "Nothing is similar enough; `--cutoff none` shows the nearest items anyway".to_owned()
-        } else {
-            count(self.hits.len(), "hit")
+        let found = match (self.hits.len(), self.filtered) {
+            (0, false) => {
+                "Nothing is similar enough; `--cutoff none` shows the nearest items anyway".to_owned()
+            }
+            (0, true) => {
+                "Nothing that passes the filter is similar enough; `--cutoff none` shows the nearest of it"
+                    .to_owned()
+            }
+            (hits, _) => count(hits, "hit"),
         };
-        let sure = if self.exact { "" } else { "; not proven to be the best" };
+        let sure = match (self.exact, self.whole) {
+            (false, _) => "; not proven to be the best",
+            (true, true) => "; every other item was checked",
+            (true, false) => "",
+        };
         writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)
     }
 }
@@ -119,10 +134,12 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         None => Query::text(words.join(" ")),
     };
     let vault = session::open(global)?;
+    let filter = Filter::from(&args.filter);
+    let filtered = !filter.is_open();
     let options = SearchOptions {
         k: args.k.into(),
         cutoff: args.cutoff.into(),
-        filter: Filter::from(&args.filter),
+        filter,
         audit: if args.verify { Audit::All } else { Audit::default() },
     };
     let Some(collection) = collection else { return all(&vault, &query, &options, output) };
@@ -132,7 +149,14 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         Output::warn(plain(&warning));
     }
     let hits = hits.into_iter().map(Row::from).collect();
-    output.answer(&Outcome { hits, exact, ms: ms(breakdown.total), breakdown_ms: breakdown.into() })
+    output.answer(&Outcome {
+        hits,
+        exact,
+        ms: ms(breakdown.total),
+        breakdown_ms: breakdown.into(),
+        filtered,
+        whole: args.verify,
+    })
 }
 
 /// What every collection answers together.

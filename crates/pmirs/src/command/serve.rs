@@ -33,7 +33,7 @@ impl Answer for Listening {
                 let file = quoted(&file.display().to_string());
                 writeln!(
                     out,
-                    "Nobody has an account yet. In another terminal:\n\n  pmirs init\n  pmirs login {} --invite-file {file}\n",
+                    "Nobody has an account yet. In another terminal:\n\n  pmirs init\n  pmirs login {} --invite-file {file} --name NAME\n",
                     self.url
                 )
             }

@@ -23,6 +23,11 @@ impl From<RoleArg> for Role {
     }
 }
 
+/// `a reader`, `an owner`.
+pub fn article(role: Role) -> &'static str {
+    if role == Role::Owner { "an" } else { "a" }
+}
+
 #[derive(Serialize)]
 struct Shared {
     collection: String,
@@ -38,7 +43,11 @@ impl Answer for Shared {
         let Self { name, role, .. } = self;
         let collection = plain(&self.collection);
         if self.accepted {
-            return writeln!(out, "{GOOD}{name} is a {role}{GOOD:#} of {collection} from now on.");
+            return writeln!(
+                out,
+                "{GOOD}{name} is {} {role}{GOOD:#} of {collection} from now on.",
+                article(*role)
+            );
         }
         writeln!(out, "{GOOD}Shared {collection} with {name}{GOOD:#} as {role}.")?;
         writeln!(out, "{name} takes it with: pmirs collection accept {}", quoted(&self.collection))
@@ -64,18 +73,18 @@ pub fn share(args: &Share, global: &Global, output: Output) -> Result<(), Failur
 #[derive(Serialize)]
 struct Revoked {
     collection: String,
-    revoked: String,
+    name: String,
     account: String,
     epoch: u32,
 }
 
 impl Answer for Revoked {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { revoked, epoch, .. } = self;
+        let Self { name, epoch, .. } = self;
         let collection = plain(&self.collection);
         writeln!(
             out,
-            "{GOOD}Revoked {revoked}{GOOD:#}: {BOLD}{collection}{BOLD:#} is closed to them, and goes on in epoch {epoch}."
+            "{GOOD}Revoked {name}{GOOD:#}: {BOLD}{collection}{BOLD:#} is closed to them, and goes on in epoch {epoch}."
         )?;
         writeln!(
             out,
@@ -97,7 +106,7 @@ pub fn revoke(args: &Revoke, global: &Global, output: Output) -> Result<(), Fail
     let info = collection.info();
     output.answer(&Revoked {
         collection: info.name,
-        revoked: people.called(account),
+        name: people.called(account),
         account: account.to_string(),
         epoch: info.epoch,
     })
@@ -121,6 +130,14 @@ struct Damaged {
 
 impl Answer for Rekeyed {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.moved == 0 && self.damaged.is_empty() {
+            let collection = plain(&self.collection);
+            return writeln!(
+                out,
+                "Everything in {collection} is under the latest key already, of epoch {}.",
+                self.epoch
+            );
+        }
         let moved = count(self.moved as usize, "item");
         writeln!(
             out,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Offered;
 use crate::cli::{CollectionAccept, CollectionDecline, CollectionLeave, Global};
+use crate::command::share::article;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, Output, plain, quoted};
 use crate::report::Failure;
@@ -21,7 +22,12 @@ struct Accepted {
 impl Answer for Accepted {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Offered { name, role, protection, .. } = &self.offer;
-        writeln!(out, "You are a {role} of {BOLD}{}{BOLD:#}. Who learns what:\n", plain(name))?;
+        writeln!(
+            out,
+            "You are {} {role} of {BOLD}{}{BOLD:#}. Who learns what:\n",
+            article(*role),
+            plain(name)
+        )?;
         writeln!(out, "{}\n", learns::row(*protection))?;
         writeln!(out, "Next: pmirs search {} WORDS", quoted(name))
     }

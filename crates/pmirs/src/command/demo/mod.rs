@@ -1,15 +1,17 @@
 //! `pmirs demo`: everything once, on this machine alone.
 //!
 //! A cloud in this process, an identity, a veiled and a sealed collection, every file added to both, a few
-//! searches, what the cloud holds of one item, and who learns what.
+//! searches, a second person who searches what is shared until it is taken back, what the cloud holds of one item, and
+//! who learns what.
 
+mod guest;
 mod stage;
 mod stored;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use pmirs_vault::{AddOptions, Collection, Cutoff, Protection, Query, SearchOptions};
+use pmirs_vault::{AddOptions, Answer, Collection, Cutoff, Protection, Query, SearchOptions};
 use serde::Serialize;
 
 use super::search::ms;
@@ -21,6 +23,7 @@ use crate::learns;
 use crate::output::{BOLD, DIM, GOOD, Output, bytes, count, plain, quoted};
 use crate::progress::Bar;
 use crate::report::Failure;
+use guest::SharingRow;
 use stage::Stage;
 
 /// Hits that a search asks for.
@@ -52,6 +55,7 @@ struct Report {
     items: u64,
     collections: Vec<CollectionRow>,
     searches: Vec<SearchRow>,
+    sharing: Vec<SharingRow>,
 }
 
 #[derive(Serialize)]
@@ -107,13 +111,16 @@ fn perform(stage: &Stage, args: &Demo, output: Output) -> Result<Report, Failure
     let collections =
         [vault.create_collection(veiled.name(), veiled)?, vault.create_collection(sealed.name(), sealed)?];
     let items = fill(&collections, &folder, output)?;
-    let searches = search(&collections, &queries(args), output)?;
+    let queries = queries(args);
+    let searches = search(&collections, &queries, output)?;
+    let shown = queries.first().map_or("", String::as_str);
+    let sharing = guest::visit(stage, &collections, shown, output)?;
     show_stored(stage, &collections, output)?;
     explain_levels(output)?;
 
     let collections = collections.iter().map(Collection::info);
     let collections = collections.map(|info| CollectionRow { name: info.name, protection: info.protection });
-    Ok(Report { items, collections: collections.collect(), searches })
+    Ok(Report { items, collections: collections.collect(), searches, sharing })
 }
 
 fn queries(args: &Demo) -> Vec<String> {
@@ -190,10 +197,7 @@ fn search(
         output.say(|out| writeln!(out, "\n{BOLD}\"{}\"{BOLD:#}", plain(query)))?;
         for collection in collections {
             let answer = collection.search(&Query::text(query), &options)?;
-            let hits =
-                answer.hits.into_iter().map(|hit| HitRow { name: hit.meta.name, score: hit.score }).collect();
-            let protection = collection.info().protection;
-            let row = SearchRow { protection, query: query.clone(), ms: ms(answer.breakdown.total), hits };
+            let row = SearchRow::new(collection.info().protection, query, answer);
             output.say(|out| row.print(out))?;
             searches.push(row);
         }
@@ -202,6 +206,11 @@ fn search(
 }
 
 impl SearchRow {
+    fn new(protection: Protection, query: &str, answer: Answer) -> Self {
+        let hits = answer.hits.into_iter().map(|hit| HitRow { name: hit.meta.name, score: hit.score });
+        Self { protection, query: query.to_owned(), ms: ms(answer.breakdown.total), hits: hits.collect() }
+    }
+
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "  {:<7}{DIM}{:>6.1} ms{DIM:#}", self.protection, self.ms)?;
         for HitRow { name, score } in self.hits.iter().take(SHOWN) {

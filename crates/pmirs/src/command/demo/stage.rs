@@ -12,6 +12,7 @@ use pmirs_vault::{LoginOptions, Vault};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 use crate::command::serve::runtime;
 use crate::exit::Exit;
@@ -21,6 +22,11 @@ use crate::secret;
 /// What shells expect of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
+/// Who owns the collections.
+pub const HOST: &str = "anna";
+/// With whom they are shared.
+pub const GUEST: &str = "ben";
+
 /// The running demonstration.
 pub struct Stage {
     root: PathBuf,
@@ -28,6 +34,9 @@ pub struct Stage {
     temporary: Option<TempDir>,
     cloud: Embedded,
     vault: Vault,
+    /// Whether the homes must be fit to be used later.
+    kept: bool,
+    passphrase: Zeroizing<String>,
 }
 
 impl Stage {
@@ -43,10 +52,13 @@ impl Stage {
             forget_at_interrupt(root.clone())?;
         }
         let cloud = Embedded::start(Config::loopback(root.join("cloud")))?;
-        let vault = identity(&root, keep.is_some())?;
-        vault
-            .login(cloud.url(), &LoginOptions { invite: cloud.first_invite(), ..LoginOptions::default() })?;
-        Ok(Self { root, temporary, cloud, vault })
+        let kept = keep.is_some();
+        let passphrase = passphrase(&root, kept)?;
+        let vault = identity(&home(&root), &passphrase, kept)?;
+        let name = Some(HOST.to_owned());
+        let invite = cloud.first_invite();
+        vault.login(cloud.url(), &LoginOptions { invite, name, ..LoginOptions::default() })?;
+        Ok(Self { root, temporary, cloud, vault, kept, passphrase })
     }
 
     pub fn url(&self) -> &str {
@@ -59,6 +71,18 @@ impl Stage {
 
     pub fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// A second person, with an account of their own and the same passphrase.
+    pub fn guest(&self) -> Result<Vault, Failure> {
+        let guest = identity(&self.root.join(GUEST), &self.passphrase, self.kept)?;
+        let options = LoginOptions {
+            invite: Some(self.vault.invite()?),
+            name: Some(GUEST.to_owned()),
+            ..LoginOptions::default()
+        };
+        guest.login(self.cloud.url(), &options)?;
+        Ok(guest)
     }
 
     /// The folder that holds everything.
@@ -140,15 +164,17 @@ fn new_folder(dir: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(dir).map_err(|error| Failure::file(dir, "read", &error))
 }
 
-/// An identity under a random passphrase. Only one that is kept needs a passphrase that is costly to guess,
-/// and a note of it.
-fn identity(root: &Path, kept: bool) -> Result<Vault, Failure> {
+/// A random passphrase; of one that is needed later, a note is left.
+fn passphrase(root: &Path, kept: bool) -> Result<Zeroizing<String>, Failure> {
     let passphrase = Token::generate(&mut UnwrapErr(SysRng)).to_text();
-    let cost = if kept { Argon2Params::recommended() } else { Argon2Params::insecure_fast() };
-    let (vault, _words) = Vault::create_with(&home(root), &passphrase, &cost)?;
     if kept {
-        let path = passphrase_file(root);
-        secret::keep(&path, &passphrase)?;
+        secret::keep(&passphrase_file(root), &passphrase)?;
     }
-    Ok(vault)
+    Ok(passphrase)
+}
+
+/// An identity; only one that is kept needs a passphrase that is costly to guess.
+fn identity(home: &Path, passphrase: &str, kept: bool) -> Result<Vault, Failure> {
+    let cost = if kept { Argon2Params::recommended() } else { Argon2Params::insecure_fast() };
+    Ok(Vault::create_with(home, passphrase, &cost)?.0)
 }
