@@ -186,7 +186,7 @@ const OPERATOR_ROUTES: &[Route] = routes![
 ];
 
 /// The one route with a state of its own.
-const ENVELOPE: (&str, &str) = ("POST", "/v1/envelope");
+pub(crate) const ENVELOPE: (&str, &str) = ("POST", "/v1/envelope");
 
 /// The routes that are described line by line: all but the envelope.
 pub(crate) fn described() -> impl Iterator<Item = &'static Route> {
