@@ -2,10 +2,15 @@
 
 use std::process::{Command, Stdio};
 
+use cargo_metadata::MetadataCommand;
+
 use crate::cargo::{cargo, quietly, run};
 
 /// The oldest `cargo deny` that reads the project's `deny.toml`.
 const CARGO_DENY: [u32; 3] = [0, 18, 0];
+
+/// The version of Schemathesis that the tests were written with.
+const SCHEMATHESIS: &str = "4.32.5";
 
 /// Makes sure of rustfmt, clippy, `cargo deny` and a C compiler (SQLite and the TLS provider are built with it).
 ///
@@ -16,6 +21,7 @@ pub fn install() -> Result<(), String> {
     component("rustfmt", "fmt")?;
     component("clippy", "clippy")?;
     cargo_deny()?;
+    schemathesis();
     c_compiler()
 }
 
@@ -38,6 +44,31 @@ fn cargo_deny() -> Result<(), String> {
     println!("cargo-deny: missing or too old, building it takes some minutes");
     run(cargo(["install", "--locked", "cargo-deny"])).1?;
     found().map(drop).ok_or_else(|| "cargo deny does not start after its installation".to_owned())
+}
+
+/// Schemathesis, which drives the cloud from its OpenAPI document, in a folder of the target directory. Where there is no
+/// Python or no network, the test that needs it says that it was skipped.
+fn schemathesis() {
+    let Ok(metadata) = MetadataCommand::new().no_deps().exec() else { return };
+    let folder = metadata.target_directory.as_std_path().join("tools/schemathesis");
+    let found = || {
+        let mut program = Command::new(folder.join("bin/schemathesis"));
+        program.arg("--version").stdin(Stdio::null());
+        quietly(program).filter(|version| version.trim().ends_with(SCHEMATHESIS))
+    };
+    if found().is_none() {
+        let mut environment = Command::new("python3");
+        environment.args(["-m", "venv", "--clear"]).arg(&folder).stdin(Stdio::null());
+        let mut pip = Command::new(folder.join("bin/pip"));
+        let package = format!("schemathesis=={SCHEMATHESIS}");
+        pip.args(["install", "--quiet", "--disable-pip-version-check", &package]).stdin(Stdio::null());
+        if let Err(reason) = run(environment).1.and_then(|()| run(pip).1) {
+            println!("schemathesis: not installed: {reason}");
+        }
+    }
+    if let Some(version) = found() {
+        println!("schemathesis: {}", version.trim());
+    }
 }
 
 fn c_compiler() -> Result<(), String> {

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::commitment::Commitments;
 use crate::config::Limits;
 use crate::folder::FirstInvite;
+use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::ranking::Rankings;
 use crate::refusal::Refusal;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) throttle: Throttle,
     pub(crate) challenges: Challenges,
     pub(crate) replays: Replays,
+    pub(crate) mailbox: Mailbox,
     pub(crate) metrics: Metrics,
     /// An identity that nobody holds: a login to an account that does not exist is checked against it, so that
     /// it takes as long as any other.
@@ -63,6 +65,7 @@ impl App {
             throttle: Throttle::new(&limits),
             challenges: Challenges::new(limits.open_challenges),
             replays: Replays::new(limits.remembered_requests, window_ms, clock::now_ms()),
+            mailbox: Mailbox::new(limits.open_pairings),
             metrics: Metrics::new(),
             nobody: Identity::from_seed(&IdentitySeed::generate(&mut clock::system_rng())).public(),
             no_device: DeviceKey::generate(&mut clock::system_rng()).public(),

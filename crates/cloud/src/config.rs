@@ -68,6 +68,8 @@ pub struct Limits {
     pub accesses: u64,
     /// Challenges waiting for a login.
     pub open_challenges: usize,
+    /// Devices being paired at a time.
+    pub open_pairings: usize,
     /// Threads that score one search.
     pub search_threads: usize,
     /// How long requests in work may go on after the server is told to stop.
@@ -92,6 +94,7 @@ impl Default for Limits {
             remembered_requests: 1 << 21,
             accesses: 100_000,
             open_challenges: 10_000,
+            open_pairings: 1_000,
             search_threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain_time: Duration::from_secs(10),
         }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::Request;
 use http::{Method, StatusCode};
+use pmirs_crypto::pairing::COMMITMENT_LEN;
 use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Identity, IdentitySeed, Token};
 use pmirs_wire::account::{ChallengeRequest, Login, Register};
 use pmirs_wire::collection::{EpochGrant, NewCollection, Protection, Role};
@@ -10,6 +11,7 @@ use pmirs_wire::device::{DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{self, InnerRequest, InnerResponse};
 use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
 use pmirs_wire::log::{Action, Append, Entry, Leaf, Payload, SignedEntry};
+use pmirs_wire::pairing::PairingStep;
 use pmirs_wire::problem::Problem;
 use pmirs_wire::search::Search;
 use pmirs_wire::{
@@ -129,6 +131,7 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
             "/v1/login/device",
             &DeviceLogin { account, device, nonce: code.clone(), signature: signature.clone() },
         ),
+        door("/v1/pairings", &PairingStep { message: Bytes(vec![1; COMMITMENT_LEN]) }),
         door("/v1/devices", &NewDevice { certificate: Bytes(certificate.to_bytes()) }),
         door("/v1/collections/05050505050505050505050505050505/log", &append()),
         door("/v1/collections", &collection()),

@@ -33,7 +33,9 @@ mod history;
 #[cfg(test)]
 mod hostile;
 mod inspect;
+mod mailbox;
 mod metrics;
+mod openapi;
 mod ranking;
 mod refusal;
 mod replay;

@@ -140,8 +140,7 @@ impl Server {
         Arc::clone(&self.app)
     }
 
-    /// The routes without a network, for tests in process.
-    #[cfg(test)]
+    /// The routes without a network.
     pub(crate) fn service(&self) -> axum::Router {
         routes::service(&self.app)
     }

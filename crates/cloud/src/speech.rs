@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pmirs_wire::{EncodeError, Message, decode, encode};
 
@@ -30,6 +30,19 @@ pub(crate) struct Incoming<M> {
 }
 
 impl<M: Message> Incoming<M> {
+    /// A body of at most so many bytes; one that announces more is not read.
+    pub(crate) async fn within(request: Request, limit: usize) -> Result<Self, Refusal> {
+        let json = names_json(request.headers(), &CONTENT_TYPE);
+        let limit = if json { JSON_OVERHEAD * limit } else { limit };
+        let announced =
+            request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|bytes: usize| bytes > limit) {
+            return Err(Refusal::too_large(format!("{} has more than {limit} bytes", M::NAME)));
+        }
+        let bytes = collect(request.into_body(), limit, M::NAME).await?;
+        Ok(Self { bytes, json, message: PhantomData })
+    }
+
     pub(crate) fn read(self) -> Result<M, Refusal> {
         if self.json {
             return serde_json::from_slice(&self.bytes)
@@ -43,10 +56,7 @@ impl<S: Send + Sync, M: Message> FromRequest<S> for Incoming<M> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let json = names_json(request.headers(), &CONTENT_TYPE);
-        let limit = if json { JSON_OVERHEAD * M::MAX_BYTES } else { M::MAX_BYTES };
-        let bytes = collect(request.into_body(), limit, M::NAME).await?;
-        Ok(Self { bytes, json, message: PhantomData })
+        Self::within(request, M::MAX_BYTES).await
     }
 }
 

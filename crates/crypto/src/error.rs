@@ -41,6 +41,9 @@ pub enum Error {
     /// The passphrase does not open the identity file, or the file was altered; nobody can tell which.
     #[error("the passphrase does not open this identity file")]
     WrongPassphrase,
+    /// Two devices show different words: somebody stands between them, or a word was misread.
+    #[error("the words of the two devices differ")]
+    WordsDiffer,
     /// A request sealed to another server key than this one.
     #[error("the request was sealed to another server key")]
     WrongServerKey,

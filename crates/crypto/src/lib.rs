@@ -15,6 +15,8 @@
 //!
 //! DeviceKey ──HKDF──> Ed25519 key pair         signs for one device, certified by the identity
 //!
+//! pairing: a new device gets the IdentitySeed from one that has it, and a person compares four words
+//!
 //! merkle: one digest for all items of a collection, which the log of changes signs
 //!
 //! ServerKey: every request and answer travels in an `envelope`
@@ -57,6 +59,7 @@ mod history;
 mod identity;
 mod locked;
 pub mod merkle;
+pub mod pairing;
 mod place;
 mod prg;
 mod record;

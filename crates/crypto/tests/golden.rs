@@ -17,9 +17,11 @@ mod world;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
+use pmirs_crypto::pairing::{Approving, Joined, Joining};
 use pmirs_crypto::{
     Context, DeviceCertificate, DeviceKey, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener,
-    ServerKey, ServerPublicKey, Token, are_head_words, entry_hash, grant, head_words, leaf_digest, merkle,
+    ServerKey, ServerPublicKey, Signature, Token, are_head_words, entry_hash, grant, head_words, leaf_digest,
+    merkle, pairing,
 };
 use rand_chacha::rand_core::Rng;
 use world::{CHEAP, COLLECTION, GRANT, PLACE, World, rng, world};
@@ -97,7 +99,7 @@ fn devices() {
     assert_eq!(DeviceCertificate::open(&world.anna.public(), &certificate), Ok(made));
     golden("device_id.hex", &device.public().id());
     let signature = golden("device_signature.hex", &device.sign(MESSAGE).0);
-    let signature = pmirs_crypto::Signature(signature.try_into().unwrap());
+    let signature = Signature(signature.try_into().unwrap());
     assert_eq!(device.public().verify(MESSAGE, &signature), Ok(()));
 }
 
@@ -146,6 +148,35 @@ fn request(world: &World) -> (Vec<u8>, ResponseOpener) {
     world.server.public().seal_request(&mut rng(7), MESSAGE)
 }
 
+#[test]
+fn pairings() {
+    let world = world();
+    let (server, mut rng) = (world.server.public().fingerprint(), rng(13));
+    let (joining, made) = Joining::begin(&mut rng, server);
+    let commitment = golden("pairing_commitment.hex", &made);
+    assert_eq!(commitment.len(), pairing::COMMITMENT_LEN);
+    let (approving, made) = Approving::answer(&mut rng, server, &world.anna.public(), &commitment).unwrap();
+    let answer = golden("pairing_answer.hex", &made);
+    assert_eq!(answer.len(), pairing::ANSWER_LEN);
+    let (joined, made) = joining.reveal(&answer).unwrap();
+    let reveal = golden("pairing_reveal.hex", &made);
+    assert_eq!(reveal.len(), pairing::REVEAL_LEN);
+    let comparing = approving.check(&reveal).unwrap();
+    golden("pairing_words.hex", joined.words().as_bytes());
+    let made = comparing.approve(&mut rng, &joined.words(), &world.seed).unwrap();
+    let sealed = golden("pairing_seed.hex", &made);
+    assert_eq!(sealed.len(), pairing::SEED_LEN);
+    assert_eq!(joined.open_after_words_agreed(&sealed), Ok(world.seed));
+}
+
+/// The devices of [`pairings`] once each has the other's first message.
+fn paired(world: &World) -> (Joined, Approving) {
+    let (server, mut rng) = (world.server.public().fingerprint(), rng(13));
+    let (joining, commitment) = Joining::begin(&mut rng, server);
+    let (approving, answer) = Approving::answer(&mut rng, server, &world.anna.public(), &commitment).unwrap();
+    (joining.reveal(&answer).unwrap().0, approving)
+}
+
 /// Values that are derived and compared, never opened. A veil, a pinned contact or a login breaks if one of
 /// them changes.
 #[test]
@@ -164,6 +195,13 @@ fn derived_values() {
     let signature = world.anna.sign(Context::Login, MESSAGE);
     golden("signature_login.hex", &signature.0);
     assert_eq!(world.anna.public().verify(Context::Login, MESSAGE, &signature), Ok(()));
+    let signature = world.anna.sign(Context::Request, MESSAGE);
+    golden("signature_request.hex", &signature.0);
+    let text = golden("signature_text.hex", signature.to_text().as_bytes());
+    assert_eq!(Signature::from_text(std::str::from_utf8(&text).unwrap()), Ok(signature));
+    for bad in [&text[1..], &[b"=", &text[1..]].concat(), &[&text[..85], b"_"].concat()] {
+        assert!(Signature::from_text(std::str::from_utf8(bad).unwrap()).is_err());
+    }
     let token = Token::generate(&mut rng(10));
     golden("token_text.hex", token.to_text().as_bytes());
     golden("token_hash.hex", &token.hash());
@@ -181,7 +219,7 @@ struct Bad {
 #[test]
 fn wrong_files_are_refused_by_name() {
     let world = world();
-    for bad in bad_sealed().into_iter().chain(bad_sent()).chain(bad_keys()) {
+    for bad in bad_sealed().into_iter().chain(bad_sent()).chain(bad_keys()).chain(bad_pairings()) {
         if blessing() {
             write(bad.name, &(bad.make)(&world));
         }
@@ -365,6 +403,47 @@ fn sign_again(world: &World, mut granted: Vec<u8>) -> Vec<u8> {
     signed.extend_from_slice(&granted);
     granted.extend_from_slice(&world.anna.sign(Context::Grant, &signed).0);
     granted
+}
+
+fn bad_pairings() -> Vec<Bad> {
+    let commitment = |world: &World, bytes: &[u8]| {
+        Approving::answer(&mut rng(13), [0; 32], &world.anna.public(), bytes).map(drop)
+    };
+    let answer = |_: &World, bytes: &[u8]| Joining::begin(&mut rng(13), [0; 32]).0.reveal(bytes).map(drop);
+    let reveal = |world: &World, bytes: &[u8]| paired(world).1.check(bytes).map(drop);
+    let seed = |world: &World, bytes: &[u8]| paired(world).0.open_after_words_agreed(bytes).map(drop);
+    vec![
+        Bad {
+            name: "bad_pairing_commitment_version.hex",
+            make: |_| with("pairing_commitment.hex", 0, |_| 2),
+            open: commitment,
+            error: Error::Version { what: "pairing commitment", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_pairing_answer_short.hex",
+            make: |_| read("pairing_answer.hex")[..64].to_vec(),
+            open: answer,
+            error: Error::Length { what: "pairing answer", expected: 65, got: 64 },
+        },
+        Bad {
+            name: "bad_pairing_reveal_nonce.hex",
+            make: |_| with("pairing_reveal.hex", 1, flip),
+            open: reveal,
+            error: Error::Unauthentic { what: "pairing reveal" },
+        },
+        Bad {
+            name: "bad_pairing_seed_version.hex",
+            make: |_| with("pairing_seed.hex", 0, |_| 2),
+            open: seed,
+            error: Error::Version { what: "pairing seed", expected: 1, got: 2 },
+        },
+        Bad {
+            name: "bad_pairing_seed_tag.hex",
+            make: |_| with("pairing_seed.hex", -1, flip),
+            open: seed,
+            error: Error::Unauthentic { what: "pairing seed" },
+        },
+    ]
 }
 
 fn bad_keys() -> Vec<Bad> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pmirs_encoder::compact::train::{Judgement, Progress, Recipe, Report, TrainError, run};
+use pmirs_encoder::compact::train::{Judgement, NoMatch, Progress, Recipe, Report, TrainError, run};
 use pmirs_encoder::{Encoder, Limits, Picture};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -218,6 +218,21 @@ terms = { photos = 1.0, captions = 0.3, classes = 0.4, prototypes = 0.2, names =
 rates = { trunk = 0.0, rest = 5e-3, decay = 0.01, warmup = 5, steps = 60, average = 0.9 }
 
 [[steps]]
+step = "prune"
+name = "narrow"
+size = 24
+photos = 48
+batch = 16
+multiply_adds = 250_000
+relus = 14_000
+parameters = 100_000
+features = 16
+hidden = 12
+text_width = 12
+multiple = 8
+bounded = false
+
+[[steps]]
 step = "tune"
 name = "contrast"
 size = 24
@@ -293,7 +308,7 @@ fn a_tiny_series_is_distilled_and_a_stopped_run_ends_with_the_same_bits() {
     let (stopped, attempts) = distill(world.path(), "stopped", &[10, 45, 80, 125, 190, 260]);
     assert_eq!(attempts, 7, "stopped in every step that learns, on and off a checkpoint");
 
-    for stage in ["01-teacher", "03-affinity", "05-heads", "06-contrast"] {
+    for stage in ["01-teacher", "03-affinity", "05-heads", "07-contrast"] {
         let losses: Vec<f64> =
             whole.judgements.iter().filter(|it| it.stage == stage).map(|it| it.loss).collect();
         assert!(losses.len() == 3 && losses[2] < losses[0], "{stage}: {losses:?}");
@@ -302,10 +317,13 @@ fn a_tiny_series_is_distilled_and_a_stopped_run_ends_with_the_same_bits() {
     assert!(scores.iter().copied().fold(0.0, f64::max) > 0.5, "{scores:?}");
 
     let steps: Vec<&str> = whole.steps.iter().map(|row| row.step.as_str()).collect();
-    assert_eq!(steps, ["teacher", "inherit", "affinity", "heads", "contrast"]);
+    assert_eq!(steps, ["teacher", "inherit", "affinity", "heads", "narrow", "contrast"]);
     let [before, after] = [whole.steps[0].size, whole.steps[1].size];
     assert!(after.relus <= 14_000 && after.multiply_adds <= 250_000, "{after:?}");
     assert!(after.relus < before.relus && after.parameters < before.parameters);
+    let [before, after] = [whole.steps[3].size, whole.steps[4].size];
+    assert_eq!(before.relus - after.relus, 4, "units of the hidden layer");
+    assert!(after.text_multiply_adds < before.text_multiply_adds);
 
     assert_eq!(timeless(&whole), timeless(&stopped));
     for file in ["image.safetensors", "text.safetensors", "vocabulary.bpe", "model.toml"] {
@@ -336,6 +354,10 @@ fn the_packs_work(packs: &Path, report: &Report) {
         }
         let scores = &encoder.info().scores;
         assert!(scores.text_to_image.is_some() && scores.logit_scale.is_some());
+        for pair in &pack.no_match {
+            let NoMatch { cutoff, false_positives, false_negatives, .. } = pair;
+            assert!(cutoff.abs() <= 1.0 && *false_positives < 0.6 && *false_negatives < 0.6, "{pair:?}");
+        }
         let card = std::fs::read_to_string(folder.join("MODEL_CARD.md")).unwrap();
         assert!(card.contains(&format!("{:.3}", held_out.accuracy)), "the card states what was measured");
     }
@@ -372,6 +394,8 @@ fn a_senseless_recipe_is_refused_by_field() {
         ("rest = 5e-3", "rest = -5e-3", "rates.rest is -0.005"),
         ("steps = 60", "steps = 0", "rates.steps is 0"),
         ("least_area = 0.7", "least_area = 2.0", "\"affinity\": least_area"),
+        ("text_width = 12", "text_width = 0", "\"narrow\": text_width is 0"),
+        ("hidden = 12", "hidden = 0", "\"narrow\": hidden is 0"),
         ("jitter = 0.05", "jitter = -0.1", "jitter"),
         ("neighbours = 2", "neighbours = 9", "neighbours is 9"),
         ("sizes = [24, 32]", "sizes = []", "\"first\": the number of sizes is 0"),

@@ -40,6 +40,19 @@ fn explain(error: &VaultError) -> (Exit, String) {
         }
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
+        VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),
+        VaultError::DeviceRevoked { .. } => (
+            Exit::Network,
+            "another of your devices shut this one out; if that was not you, your identity is in other hands",
+        ),
+        VaultError::NoDevice(_) => (Exit::NotFound, "`pmirs devices` lists them"),
+        VaultError::Pairing(_) => {
+            (Exit::Failure, "start again: `pmirs join URL` on the new device shows another code")
+        }
+        VaultError::LastOwner(_) => (
+            Exit::Failure,
+            "`pmirs share NAME PERSON --role owner` makes somebody else its owner, or delete it; nothing was deleted",
+        ),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
         VaultError::OtherModel { .. } => (
             Exit::Failure,

@@ -16,10 +16,7 @@ use crate::secret;
 /// Opens the vault. Argon2id is paid only when no agent holds the seed, and then one is started.
 pub fn open(global: &Global) -> Result<Vault, Failure> {
     let home = home::folder(global)?;
-    let seed = match held(&home) {
-        Some(seed) => seed,
-        None => unlock(global, &home)?,
-    };
+    let seed = seed(global, &home)?;
     let vault = Vault::open(&home, &seed)?;
     lend_models(&vault, &Models::of(&home))?;
     Ok(vault)
@@ -52,6 +49,11 @@ pub fn open_silently(global: &Global) -> Result<Option<Vault>, Failure> {
         return open(global).map(Some);
     }
     Ok(None)
+}
+
+/// The identity's seed itself, to be handed to another device of the same person.
+pub fn seed(global: &Global, home: &Path) -> Result<IdentitySeed, Failure> {
+    held(home).map_or_else(|| unlock(global, home), Ok)
 }
 
 /// Asks for the passphrase, opens the identity, and starts an agent that keeps the seed for a while.

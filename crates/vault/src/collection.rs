@@ -233,7 +233,7 @@ impl Collection<'_> {
             return Ok(());
         }
         let record = self.remote.collection(self.record.id)?;
-        let (keys, _) = unwrap(self.vault, &record, history)?;
+        let (keys, _) = open_record(self.vault, &record, history)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
@@ -414,16 +414,29 @@ impl Collection<'_> {
     }
 }
 
-pub(crate) fn list(vault: &Vault) -> Result<Collections, VaultError> {
+/// Every collection of this person, opened, or why it does not open.
+pub(crate) fn open_all(
+    vault: &Vault,
+) -> Result<impl Iterator<Item = Result<Collection<'_>, (CollectionId, VaultError)>>, VaultError> {
     let remote = vault.remote()?;
-    let mut collections = Collections::default();
-    for record in remote.collections()? {
+    let records = remote.collections()?;
+    Ok(records.into_iter().map(move |record| {
         let id = record.id;
-        match open(vault, remote.clone(), record) {
+        open(vault, remote.clone(), record).map_err(|error| (id, error))
+    }))
+}
+
+pub(crate) fn list(vault: &Vault) -> Result<Collections, VaultError> {
+    let mut collections = Collections::default();
+    for opened in open_all(vault)? {
+        match opened {
             Ok(collection) => collections.readable.push(collection.info()),
-            Err(error) => collections.damaged.push(DamagedCollection { id, reason: error.to_string() }),
+            Err((id, error)) => {
+                collections.damaged.push(DamagedCollection { id, reason: error.to_string() });
+            }
         }
     }
+    let remote = vault.remote()?;
     for record in remote.shares()? {
         let id = record.id;
         match share::offer(vault, &remote, record) {
@@ -436,12 +449,10 @@ pub(crate) fn list(vault: &Vault) -> Result<Collections, VaultError> {
 
 /// One damaged collection does not stand before the others; but where none has the name, it may be the one.
 pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, VaultError> {
-    let remote = vault.remote()?;
     let (mut found, mut damaged) = (None, None);
-    for record in remote.collections()? {
-        let id = record.id;
-        match open(vault, remote.clone(), record) {
-            Ok(collection) if id.to_string() == name => return Ok(collection),
+    for opened in open_all(vault)? {
+        match opened {
+            Ok(collection) if collection.record.id.to_string() == name => return Ok(collection),
             Ok(collection) if collection.header.name == name => {
                 if found.is_some() {
                     return Err(VaultError::Ambiguous(name.to_owned()));
@@ -449,7 +460,7 @@ pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, V
                 found = Some(collection);
             }
             Ok(_) => {}
-            Err(error) => damaged = Some(error),
+            Err((_, error)) => damaged = Some(error),
         }
     }
     found.ok_or_else(|| damaged.unwrap_or_else(|| VaultError::NoCollection(name.to_owned())))
@@ -522,12 +533,12 @@ pub(crate) fn open(
     if history.state().is_none() {
         begin(&mut history, vault, &remote, &record)?;
     }
-    let (record, keys, header) = match unwrap(vault, &record, &history) {
+    let (record, keys, header) = match open_record(vault, &record, &history) {
         Ok((keys, header)) => (record, keys, header),
         Err(_) => {
             history.follow(&remote, local)?;
             let record = remote.collection(record.id)?;
-            let (keys, header) = unwrap(vault, &record, &history)?;
+            let (keys, header) = open_record(vault, &record, &history)?;
             (record, keys, header)
         }
     };
@@ -535,7 +546,8 @@ pub(crate) fn open(
     Ok(Collection { vault, remote, record, header, keys, history: Mutex::new(history), index })
 }
 
-fn unwrap(
+/// A record's keys and header, where all of it is what the history says.
+pub(crate) fn open_record(
     vault: &Vault,
     record: &CollectionRecord,
     history: &History,
@@ -544,6 +556,10 @@ fn unwrap(
         history.state().ok_or_else(|| altered_collection(record.id, "history", &"its log was not begun"))?;
     if state.protection != record.protection {
         return Err(altered_collection(record.id, "protection", &"the history has another"));
+    }
+    let owner = state.members.get(&record.owner);
+    if owner.is_none_or(|owner| owner.role != Role::Owner) {
+        return Err(altered_collection(record.id, "owner", &"the history knows no such owner"));
     }
     let keys = CollectionKeys::open(&vault.identity(), record, state)?;
     let header = open_header(&keys, record, state)?;
@@ -630,6 +646,7 @@ pub(crate) fn kind_of(path: &std::path::Path) -> Option<(ItemKind, &'static str)
         "gif" => (ItemKind::Image, "image/gif"),
         "bmp" => (ItemKind::Image, "image/bmp"),
         "tif" | "tiff" => (ItemKind::Image, "image/tiff"),
+        "dcm" | "dicom" => (ItemKind::Image, add::dicom::MEDIA_TYPE),
         "txt" | "text" => (ItemKind::Text, "text/plain"),
         "md" | "markdown" => (ItemKind::Text, "text/markdown"),
         _ => return None,

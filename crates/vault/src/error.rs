@@ -125,6 +125,29 @@ pub enum VaultError {
         /// This home's.
         own: String,
     },
+    /// A tag that no item can have.
+    #[error("the tag '{tag}': {reason}")]
+    Tag {
+        /// The tag.
+        tag: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// This device was revoked by another one of the same person.
+    #[error("this device was revoked at {url}")]
+    DeviceRevoked {
+        /// The cloud.
+        url: String,
+    },
+    /// Nobody of this person's devices has this identifier.
+    #[error("there is no device {0}")]
+    NoDevice(String),
+    /// A pairing did not come about.
+    #[error("the pairing failed: {0}")]
+    Pairing(String),
+    /// Others depend on this person in a collection.
+    #[error("'{0}' has other members and no other owner")]
+    LastOwner(String),
     /// Nobody of this name has a part in the collection.
     #[error("'{0}' is not a member of this collection")]
     NotMember(String),

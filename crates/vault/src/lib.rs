@@ -29,9 +29,11 @@
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.
 
+mod account;
 pub mod add;
 mod collection;
 mod contact;
+mod device;
 mod error;
 mod fresh;
 mod history;
@@ -43,12 +45,15 @@ mod rekey;
 pub mod remote;
 pub mod search;
 mod share;
+mod tag;
 mod vault;
 mod verify;
 
+pub use account::{AccessEvent, ExportReport};
 pub use add::{AddOptions, AddReport, Import, Skipped};
 pub use collection::{Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary};
 pub use contact::{Contact, ContactWords};
+pub use device::{Approval, Arriving, DeviceInfo, NewDevice};
 pub use error::VaultError;
 pub use history::{Event, Happening};
 pub use login::{AccountInfo, LoginOptions};
@@ -56,10 +61,10 @@ pub use pmirs_crypto::{IdentitySeed, PublicIdentity};
 pub use pmirs_wire::account::Invite;
 pub use pmirs_wire::collection::{Protection, Role};
 pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
-pub use pmirs_wire::{AccountId, CollectionId, ItemId};
+pub use pmirs_wire::{AccountId, CollectionId, DeviceId, ItemId};
 pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
-pub use search::{Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
+pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
 pub use share::{MemberInfo, Offer};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
 pub use verify::{Fault, Head, VerifyReport};

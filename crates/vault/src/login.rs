@@ -1,13 +1,15 @@
 //! Becoming known to a cloud.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use pmirs_crypto::ServerPublicKey;
+use pmirs_crypto::{DeviceKey, ServerPublicKey};
 use pmirs_wire::account::Invite;
 use pmirs_wire::people::is_name;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::{AccountId, Bytes, Digest};
 
+use crate::device;
 use crate::local::Account;
 use crate::remote::{Connection, HttpTransport, Remote};
 use crate::{Vault, VaultError};
@@ -55,12 +57,16 @@ pub(crate) fn login(vault: &Vault, url: &str, options: &LoginOptions) -> Result<
     let transport = Box::new(HttpTransport::new(connection, key));
     let remote = Remote::new(transport, server, vault.identity(), None);
     let registered = register(&remote, options)?;
+    if let Some(own) = own_device(vault, server)? {
+        remote.act_as(own);
+    }
     let session = remote.login()?;
     // Later commands may run from another folder.
     let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let ca = options.ca.as_ref().map(|path| whole(path).display().to_string());
     vault.local().set_account(&Account { url: url.clone(), ca, server_key: key_bytes })?;
     vault.local().set_session(&session)?;
+    device::certify(vault, &remote)?;
     let account = remote.account();
     vault.adopt(remote);
     Ok(AccountInfo { account, url, server, first_sight: pinned.is_none(), registered })
@@ -104,5 +110,15 @@ pub(crate) fn resume(vault: &Vault) -> Result<Remote, VaultError> {
     let server = Digest(key.fingerprint());
     let connection = Connection::new(&account.url, account.ca.as_deref().map(std::path::Path::new))?;
     let transport = Box::new(HttpTransport::new(connection, key));
-    Ok(Remote::new(transport, server, vault.identity(), vault.local().session()))
+    let remote = Remote::new(transport, server, vault.identity(), vault.local().session());
+    if let Some(own) = own_device(vault, server)? {
+        remote.act_as(own);
+    }
+    Ok(remote)
+}
+
+/// The key by which the cloud knows this home.
+fn own_device(vault: &Vault, server: Digest) -> Result<Option<Arc<DeviceKey>>, VaultError> {
+    let own = vault.local().device()?.filter(|own| own.server == server);
+    Ok(own.and_then(|own| own.key.0.first_chunk().map(|key| Arc::new(DeviceKey::from_secret(key)))))
 }

@@ -15,7 +15,7 @@ use crate::add::protect::seal;
 use crate::add::upload::{BATCH_BYTES, BATCH_ITEMS};
 use crate::collection::Collection;
 use crate::progress::Progress;
-use crate::{VaultError, fresh};
+use crate::{ItemMeta, VaultError, fresh};
 
 /// What moving did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,14 +79,14 @@ impl Collection<'_> {
 
     /// One item under the latest epoch; nothing where it is gone.
     pub(crate) fn reseal(&self, item: ItemId) -> Result<Option<NewItem>, VaultError> {
-        self.reseal_with(item, |_| {})
+        self.reseal_with(item, |_| Ok(()))
     }
 
     /// The same, with metadata that `change` alters.
     pub(crate) fn reseal_with(
         &self,
         item: ItemId,
-        change: impl FnOnce(&mut crate::ItemMeta),
+        change: impl FnOnce(&mut ItemMeta) -> Result<(), VaultError>,
     ) -> Result<Option<NewItem>, VaultError> {
         let (mut meta, content) = match self.get(item) {
             Ok(opened) => opened,
@@ -96,7 +96,7 @@ impl Collection<'_> {
         let record = self.remote.item(self.record.id, item)?;
         let embedding =
             self.keys().open_embedding(item, record.epoch, &record.embedding.0, self.header.dim)?;
-        change(&mut meta);
+        change(&mut meta)?;
         seal(self, item, meta, &embedding, &content, &mut fresh::rng()?).map(Some)
     }
 

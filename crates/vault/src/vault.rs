@@ -15,6 +15,7 @@ use crate::collection::{self, Collection, Collections};
 use crate::local::Local;
 use crate::login::{self, AccountInfo, LoginOptions};
 use crate::remote::{Remote, Transport};
+use crate::search::{self, AllFound, Query, SearchOptions};
 use crate::share::{self, Offer};
 use crate::{VaultError, fresh};
 
@@ -88,8 +89,16 @@ impl Vault {
     pub fn restore(home: &Path, words: &str, passphrase: &str) -> Result<Self, VaultError> {
         let seed =
             IdentitySeed::from_words(words).map_err(|error| VaultError::RecoveryWords(error.to_string()))?;
-        write_identity(home, &seed, passphrase, &Argon2Params::recommended())?;
-        Self::open(home, &seed)
+        Self::adopt_identity(home, &seed, passphrase)
+    }
+
+    /// Keeps an identity that another device handed over.
+    ///
+    /// # Errors
+    /// As [`Vault::create`].
+    pub fn adopt_identity(home: &Path, seed: &IdentitySeed, passphrase: &str) -> Result<Self, VaultError> {
+        write_identity(home, seed, passphrase, &Argon2Params::recommended())?;
+        Self::open(home, seed)
     }
 
     /// Opens the identity's file with its passphrase. This is slow on purpose, so that guessing is slow too.
@@ -230,6 +239,15 @@ impl Vault {
         collection::find(self, name)
     }
 
+    /// Searches every collection that this person can read, and merges what is found by true cosine. Where models
+    /// differ, so do their cosines; the calibrated cutoff of each is what makes them comparable.
+    ///
+    /// # Errors
+    /// When the server cannot be asked for the collections; what is wrong with one of them is in the answer.
+    pub fn search_all(&self, query: &Query, options: &SearchOptions) -> Result<AllFound, VaultError> {
+        search::search_all(self, query, options)
+    }
+
     /// Takes what a contact shared, by its name or identifier: from now on it is among the collections.
     ///
     /// # Errors
@@ -295,6 +313,11 @@ impl Vault {
             return Ok(remote.clone());
         }
         Ok(self.adopt(login::resume(self)?))
+    }
+
+    /// After the account is gone.
+    pub(crate) fn forget_remote(&self) {
+        *self.remote.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn adopt(&self, remote: Remote) -> Arc<Remote> {

@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 
 use pmirs_crypto::head_words;
-use pmirs_wire::ItemId;
 use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::sealed::ItemMeta;
+use pmirs_wire::{FilterToken, ItemId};
 
 use crate::VaultError;
-use crate::collection::{Collection, record_digest};
+use crate::collection::{Collection, open_record, record_digest};
 use crate::history::{Event, State, Told, tell};
-use crate::keys::{CollectionKeys, altered_collection, veiled_digest};
+use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
+use crate::tag::tokens_of;
 
 /// Something that is not what its author wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,9 +187,7 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
     if now != same {
         return altered("record", &"it differs from the one that was opened");
     }
-    if let Some(state) = collection.history().state() {
-        CollectionKeys::open(&collection.vault.identity(), &now, state)?;
-    }
+    open_record(collection.vault, &now, &collection.history())?;
     let synced = collection.vault.local().synced(opened.id)?;
     if now.seq < synced.max(history.seq) {
         return altered("history", &"it is shorter than the one seen before");
@@ -204,7 +203,8 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
     }
     let bytes = history.listed.iter().map(|record| {
         let veiled = record.veiled.as_ref().map_or(0, |veiled| veiled.values.0.len());
-        record.content_len + (record.meta.0.len() + record.embedding.0.len() + veiled) as u64
+        let tokens = record.tokens.len() * size_of::<FilterToken>();
+        record.content_len + (record.meta.0.len() + record.embedding.0.len() + veiled + tokens) as u64
     });
     let (items, bytes) = (history.listed.len() as u64, bytes.fold(0, u64::saturating_add));
     if now.items != items {
@@ -262,6 +262,13 @@ impl Verification<'_, '_> {
             self.fault(listed.item, name, "record", "it differs from the one in the history");
         }
         let Some(meta) = meta else { return };
+        let expected = match (&record.veiled, self.collection.keys().epoch(record.epoch)) {
+            (Some(_), Ok(keys)) => tokens_of(&keys.token, meta),
+            _ => Vec::new(),
+        };
+        if record.tokens != expected {
+            self.fault(listed.item, name, "filter tokens", "they are not those of the metadata");
+        }
         let found = record.veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
         if found != meta.veiled {
             self.fault(listed.item, name, "veiled vector", "its digest is not the metadata's");

@@ -67,6 +67,7 @@ pub fn must_be_signed(method: Method, path: &str) -> bool {
 
 /// That somebody opened an item's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Access {
     /// Its place among the accesses to the collection, counted from 1.
     pub number: u64,
@@ -93,6 +94,7 @@ impl Access {
 
 /// Accesses in order: `GET /v1/collections/{id}/accesses?after=N`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccessPage {
     /// At most [`limits::ACCESS_PAGE`]. Numbers that are not there were forgotten: a server keeps the latest ones
     /// only, and none of an account that was deleted.

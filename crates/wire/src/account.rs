@@ -6,6 +6,7 @@ use crate::{AccountId, Bytes, Digest, Message};
 
 /// What a server says of itself to anyone: `GET /v1/server`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerInfo {
     /// The server's own version of PMIRS.
     pub version: String,
@@ -22,6 +23,7 @@ impl Message for ServerInfo {
 
 /// What an invite's text holds: one registration at one server.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invite {
     /// The fingerprint of the server's public key.
     pub server: Digest,
@@ -75,6 +77,7 @@ impl std::str::FromStr for Invite {
 
 /// A new account: `POST /v1/accounts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Register {
     /// The invite's secret.
     pub code: Bytes,
@@ -107,6 +110,7 @@ impl Register {
 
 /// Asks for a challenge: `POST /v1/login/challenge`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChallengeRequest {
     /// Who wants to log in.
     pub account: AccountId,
@@ -119,6 +123,7 @@ impl Message for ChallengeRequest {
 
 /// A nonce to sign, good once and for a short while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Challenge {
     /// 32 random bytes.
     pub nonce: Bytes,
@@ -131,6 +136,7 @@ impl Message for Challenge {
 
 /// Answers a challenge: `POST /v1/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Login {
     /// Who logs in.
     pub account: AccountId,
@@ -154,6 +160,7 @@ impl Login {
 
 /// A short-lived right to ask.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// The bearer token.
     pub token: Bytes,

@@ -9,6 +9,7 @@ use crate::{AccountId, Bytes, CollectionId, Message, limits};
 
 /// How a collection is protected; see the "who learns what" table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protection {
     /// Matching on the client; the cloud holds ciphertext alone.
@@ -49,6 +50,7 @@ impl FromStr for Protection {
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Role {
@@ -82,6 +84,7 @@ impl fmt::Display for Role {
 
 /// One epoch's collection key, wrapped for one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EpochGrant {
     /// The epoch, counted from 0.
     pub epoch: u32,
@@ -95,6 +98,7 @@ pub struct EpochGrant {
 
 /// A new collection with its creator's own grant: `POST /v1/collections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCollection {
     /// Chosen at random by the creator.
     pub id: CollectionId,
@@ -115,6 +119,7 @@ impl Message for NewCollection {
 
 /// A collection as one member sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollectionRecord {
     /// Which collection.
     pub id: CollectionId,
@@ -143,6 +148,7 @@ impl Message for CollectionRecord {
 
 /// Every collection that an account may read: `GET /v1/collections`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CollectionList {
     /// In order of creation.
     pub collections: Vec<CollectionRecord>,

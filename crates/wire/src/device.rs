@@ -6,6 +6,7 @@ use crate::{AccountId, Bytes, DeviceId, Digest, Message};
 
 /// Makes a device known: `POST /v1/devices`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewDevice {
     /// The identity's word for the device's key, by `pmirs-crypto`.
     pub certificate: Bytes,
@@ -18,6 +19,7 @@ impl Message for NewDevice {
 
 /// A device as its server knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
     /// Follows from its key.
     pub id: DeviceId,
@@ -36,6 +38,7 @@ impl Message for Device {
 
 /// All devices of an account, revoked ones too: `GET /v1/devices`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceList {
     /// In the order in which they became known.
     pub devices: Vec<Device>,
@@ -48,6 +51,7 @@ impl Message for DeviceList {
 
 /// Answers a challenge as a device: `POST /v1/login/device`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceLogin {
     /// Whose device logs in.
     pub account: AccountId,

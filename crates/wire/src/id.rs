@@ -1,5 +1,7 @@
 //! Identifiers, digests and byte strings: raw bytes in CBOR, text in JSON.
 
+#[cfg(feature = "schema")]
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,8 +17,8 @@ pub struct IdError {
 }
 
 macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $len:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $about:literal])* $name:ident, $len:literal) => {
+        $(#[doc = $about])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub [u8; $len]);
 
@@ -52,6 +54,21 @@ macro_rules! identifier {
                 } else {
                     serializer.serialize_bytes(&self.0)
                 }
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "description": concat!($($about),*).trim(),
+                    "pattern": concat!("^([0-9a-f]{2}){", $len, "}$"),
+                })
             }
         }
 
@@ -124,6 +141,22 @@ impl Serialize for Bytes {
         } else {
             serializer.serialize_bytes(&self.0)
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Bytes in base64url without padding (RFC 4648 section 5).",
+            "pattern": "^[A-Za-z0-9_-]*$",
+            "contentEncoding": "base64url",
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{Bytes, FilterToken, ItemId, Message, limits};
 
 /// A veiled embedding: signed bytes with one scale, so that coordinate i is `scale * values[i]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VeiledVector {
     /// The step between two neighbouring values; finite and positive.
     pub scale: f32,
@@ -15,6 +16,7 @@ pub struct VeiledVector {
 
 /// An item to store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewItem {
     /// Chosen at random by whoever adds it.
     pub item: ItemId,
@@ -36,6 +38,7 @@ pub struct NewItem {
 
 /// A batch of additions, stored all or none: `POST /v1/collections/{id}/items`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewItems {
     /// At most [`limits::BATCH_ITEMS`].
     pub items: Vec<NewItem>,
@@ -48,6 +51,7 @@ impl Message for NewItems {
 
 /// The answer to a change: it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stored {
     /// Number of the latest change of the collection.
     pub seq: u64,
@@ -62,6 +66,7 @@ impl Message for Stored {
 
 /// Items to remove for good: `POST /v1/collections/{id}/remove`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RemoveItems {
     /// At most [`limits::BATCH_ITEMS`]; unknown ones are passed over.
     pub items: Vec<ItemId>,
@@ -74,6 +79,7 @@ impl Message for RemoveItems {
 
 /// An item without its content: `GET /v1/collections/{id}/items/{item}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ItemRecord {
     /// Which item.
     pub item: ItemId,
@@ -99,6 +105,7 @@ impl Message for ItemRecord {
 
 /// What happened to an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It was added and is still there.
@@ -111,6 +118,7 @@ pub enum Change {
 ///
 /// Items added and removed between two visits show as removed only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Changes {
     /// At most [`limits::BATCH_ITEMS`].
     pub changes: Vec<Change>,

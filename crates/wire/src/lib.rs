@@ -6,7 +6,7 @@
 //!
 //! Two kinds of message live here, and the difference matters:
 //!
-//! - what the cloud reads: [`account`], [`device`], [`people`], [`collection`], [`log`], [`item`],
+//! - what the cloud reads: [`account`], [`device`], [`pairing`], [`people`], [`collection`], [`log`], [`item`],
 //!   [`search`], [`access`], [`envelope`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
@@ -30,6 +30,7 @@ mod id;
 pub mod item;
 pub mod limits;
 pub mod log;
+pub mod pairing;
 pub mod people;
 pub mod problem;
 pub mod sealed;

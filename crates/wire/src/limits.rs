@@ -24,6 +24,8 @@ pub const LOG_PAGE: usize = 4 << 20;
 pub const MEMBERS: usize = 1024;
 /// Devices of one account, revoked ones too.
 pub const DEVICES: usize = 256;
+/// Bytes of one message between devices that are being paired.
+pub const PAIRING_MESSAGE: usize = 2 << 10;
 /// Characters of a person's name.
 pub const PERSON_NAME: usize = 64;
 /// Filter tokens of one item, and of one search.

@@ -12,6 +12,7 @@ use crate::{AccountId, Bytes, CollectionId, Digest, ItemId, Message, limits};
 
 /// One change of a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The collection that it changes.
     pub collection: CollectionId,
@@ -40,6 +41,7 @@ impl Message for Entry {
 
 /// What an entry does. Digests are SHA-256 of what travels beside the entry, so that the entry pins it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Begins the log of a collection, which may hold items by then.
@@ -122,6 +124,7 @@ impl Action {
 
 /// An item as the log pins it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Leaf {
     /// Which item.
     pub item: ItemId,
@@ -133,6 +136,7 @@ pub struct Leaf {
 
 /// An entry as it was signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignedEntry {
     /// The encoded [`Entry`].
     pub entry: Bytes,
@@ -147,6 +151,7 @@ impl Message for SignedEntry {
 
 /// A change to make, if nobody was faster: `POST /v1/collections/{id}/log`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Append {
     /// The change.
     pub entry: SignedEntry,
@@ -161,6 +166,7 @@ impl Message for Append {
 
 /// What travels beside an entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Payload {
     /// Beside `Create`, `Remove`, `Accept`, `Leave` and `Retire`.
@@ -173,6 +179,7 @@ pub enum Payload {
 
 /// Where a log ends: `GET /v1/collections/{id}/head`, and the answer to an append.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Head {
     /// The latest entry; nothing where the log was not begun.
     pub latest: Option<SignedEntry>,
@@ -189,6 +196,7 @@ impl Message for Head {
 
 /// Entries in order: `GET /v1/collections/{id}/log?after=N`, from the first where `after` is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogPage {
     /// One at least, where there is any.
     pub entries: Vec<SignedEntry>,

@@ -9,6 +9,7 @@ use crate::{AccountId, Bytes, Message, limits};
 /// The server could name anybody's key here, so a client pins what it saw first, and people compare safety
 /// words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Person {
     /// As it was asked for.
     pub name: String,

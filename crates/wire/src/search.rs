@@ -7,6 +7,7 @@ use crate::{Bytes, FilterToken, ItemId, Message, limits};
 
 /// A veiled query: `POST /v1/collections/{id}/search`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Search {
     /// The epoch whose veil made the query.
     pub epoch: u32,
@@ -29,6 +30,7 @@ impl Message for Search {
 
 /// One candidate, for the client to open and judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// Which item.
     pub item: ItemId,
@@ -42,6 +44,7 @@ pub struct Candidate {
 
 /// The best candidates, best first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidates {
     /// Fewer than asked for only when the epoch has no more.
     pub candidates: Vec<Candidate>,

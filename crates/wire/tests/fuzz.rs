@@ -29,6 +29,9 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::device::Device>(bytes);
     one::<pmirs_wire::device::DeviceList>(bytes);
     one::<pmirs_wire::device::DeviceLogin>(bytes);
+    one::<pmirs_wire::pairing::PairingStep>(bytes);
+    one::<pmirs_wire::pairing::NewPairing>(bytes);
+    one::<pmirs_wire::pairing::PairingState>(bytes);
     one::<pmirs_wire::people::Person>(bytes);
     one::<pmirs_wire::log::Entry>(bytes);
     one::<pmirs_wire::log::SignedEntry>(bytes);

@@ -18,6 +18,7 @@ use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector};
 use pmirs_wire::log::{Action, Append, Entry, Head, Leaf, LogPage, Payload, SignedEntry};
+use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep, code_from_bits, code_from_typed};
 use pmirs_wire::people::{Person, is_name};
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
@@ -138,6 +139,37 @@ fn device_messages() {
     let account = AccountId([7; 32]);
     let login = DeviceLogin { account, device: id, nonce: bytes("nonce"), signature: bytes("signature") };
     check("device_login.hex", &login);
+}
+
+#[test]
+fn pairing_messages() {
+    check("pairing_step.hex", &PairingStep { message: bytes("message") });
+    check("new_pairing.hex", &NewPairing { code: "0123ABCD".into(), expires_ms: 1_700_000_000_000 });
+    let state = PairingState {
+        commitment: bytes("commitment"),
+        answer: None,
+        reveal: None,
+        seed: None,
+        expires_ms: 1_700_000_000_000,
+    };
+    check("pairing_state_begun.hex", &state);
+    let (answer, reveal, seed) = (Some(bytes("answer")), Some(bytes("reveal")), Some(bytes("seed")));
+    check("pairing_state.hex", &PairingState { answer, reveal, seed, ..state });
+}
+
+#[test]
+fn codes_are_read_as_they_were_meant() {
+    let code = code_from_bits(0xff00_1122_3344_5566);
+    assert_eq!((code.len(), code_from_typed(&code)), (8, Some(code.clone())));
+    assert_eq!(code_from_bits(0x12_3456_789a), "28T5CY4T");
+    for typed in ["28t5cy4t", "28T5-CY4T", " 28t5 cy4t "] {
+        assert_eq!(code_from_typed(typed).as_deref(), Some("28T5CY4T"), "{typed}");
+    }
+    assert_eq!(code_from_typed("oOiIlLzZ").as_deref(), Some("001111ZZ"));
+    let long = "0".repeat(1 << 20);
+    for none in ["", "28T5CY4", "28T5CY4TT", "28T5CY4U", "28T5CY4\u{e4}", &long] {
+        assert_eq!(code_from_typed(none), None, "{none}");
+    }
 }
 
 #[test]

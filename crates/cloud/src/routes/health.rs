@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 
 use crate::app::App;
+use crate::openapi;
 use crate::refusal::Refusal;
 
 /// The process runs.
@@ -18,6 +19,11 @@ pub(super) async fn healthy() -> &'static str {
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
     let store = app.run(|app| Ok(app.store.ready()?)).await;
     store.map(|()| "ready\n").map_err(|_| Refusal::unavailable("the store does not answer"))
+}
+
+/// What can be asked, for programs.
+pub(super) async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], openapi::document())
 }
 
 /// Counters in the OpenMetrics text format.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
+use pmirs_wire::collection::Role;
 use pmirs_wire::limits;
 use pmirs_wire::log::{Append, Head, LogPage};
 
 use super::CollectionPath;
 use crate::app::App;
 use crate::auth::Bearer;
+use crate::check;
 use crate::refusal::Refusal;
 use crate::speech::{Answer, Incoming};
 
@@ -19,11 +21,17 @@ pub(super) async fn append(
     CollectionPath(id): CollectionPath,
     request: Request,
 ) -> Result<Answer<Head>, Refusal> {
-    // Before a large body is read, its sender must be somebody who has a part in the collection.
-    Arc::clone(&app).run(move |app| app.invited(bearer, &id)).await?;
-    let body = Incoming::<Append>::from_request(request, &()).await?;
+    // Before a large body is read, its sender must be somebody who may change items. Others may accept or leave.
+    let (_, membership) = Arc::clone(&app).run(move |app| app.invited(bearer, &id)).await?;
+    let body = match check::role(membership.role, membership.accepted, Role::Writer) {
+        Ok(()) => Incoming::<Append>::from_request(request, &()).await?,
+        Err(refusal) => Incoming::within(request, SMALL).await.map_err(|_| refusal)?,
+    };
     app.run(move |app| app.append(bearer, &id, || body.read())).await.map(Answer::created)
 }
+
+/// Bytes of the longest append without a payload.
+const SMALL: usize = limits::LOG_ENTRY + (2 << 10);
 
 /// Where to go on.
 #[derive(serde::Deserialize)]

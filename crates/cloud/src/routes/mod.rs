@@ -1,35 +1,7 @@
 //! The table of contents of the service.
 //!
-//! | route | who | body | answer |
-//! |---|---|---|---|
-//! | `GET /v1/server` | anyone | | `ServerInfo` |
-//! | `POST /v1/envelope` | anyone | a sealed `InnerRequest` | a sealed `InnerResponse` |
-//! | `POST /v1/accounts` | an invite | `Register` | |
-//! | `POST /v1/login/challenge` | anyone | `ChallengeRequest` | `Challenge` |
-//! | `DELETE /v1/account` | an account | | |
-//! | `POST /v1/login` | an identity | `Login` | `Session` |
-//! | `POST /v1/login/device` | a device | `DeviceLogin` | `Session` |
-//! | `GET /v1/devices` | an account | | `DeviceList` |
-//! | `POST /v1/devices` | an account | `NewDevice` | `Device` |
-//! | `DELETE /v1/devices/{device}` | an account | | `Device` |
-//! | `POST /v1/invites` | an administrator | | `Invite` |
-//! | `GET /v1/people/{name}` | an account | | `Person` |
-//! | `GET /v1/shares` | an account | | `CollectionList` |
-//! | `GET /v1/collections` | an account | | `CollectionList` |
-//! | `POST /v1/collections` | an account | `NewCollection` | `CollectionRecord` |
-//! | `GET /v1/collections/{id}` | a member, accepted or not | | `CollectionRecord` |
-//! | `DELETE /v1/collections/{id}` | an owner | | `Stored` |
-//! | `POST /v1/collections/{id}/items` | a writer | `NewItems` | `Stored` |
-//! | `POST /v1/collections/{id}/remove` | a writer | `RemoveItems` | `Stored` |
-//! | `GET /v1/collections/{id}/items/{item}` | a reader | | `ItemRecord` |
-//! | `GET /v1/collections/{id}/items/{item}/content` | a reader, signed | | sealed bytes |
-//! | `GET /v1/collections/{id}/accesses?after=N` | an owner | | `AccessPage` |
-//! | `GET /v1/collections/{id}/changes?after=SEQ` | a reader | | `Changes` |
-//! | `GET /v1/collections/{id}/head` | a member, accepted or not | | `Head` |
-//! | `GET /v1/collections/{id}/log?after=N` | a member, accepted or not | | `LogPage` |
-//! | `POST /v1/collections/{id}/log` | as the action wants | `Append` | `Head` |
-//! | `POST /v1/collections/{id}/search` | a reader | `Search` | `Candidates` |
-//! | `GET /healthz`, `/readyz`, `/metrics` | anyone | | text |
+//! A route is one line: what it takes, who may ask, what it answers, and what it is for. The router and the OpenAPI
+//! document are made of these lines, so that neither has what the other lacks.
 
 mod access;
 mod account;
@@ -39,6 +11,7 @@ mod envelope;
 mod health;
 mod item;
 mod log;
+mod pairing;
 mod people;
 mod search;
 
@@ -52,12 +25,22 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, post};
 use http::request::Parts;
+use pmirs_wire::access::AccessPage;
+use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
+use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
+use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
+use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::log::{Append, Head, LogPage};
+use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep};
+use pmirs_wire::people::Person;
+use pmirs_wire::search::{Candidates, Search};
 use pmirs_wire::{CollectionId, DeviceId, ItemId};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::check;
 use crate::gate;
+use crate::openapi::{Content, Describe, Document, Nothing, OpenMetrics, Says, SealedBytes, Text, describe};
 use crate::refusal::Refusal;
 use crate::speech::render;
 
@@ -76,66 +59,139 @@ pub(crate) fn service(app: &Arc<App>) -> Router {
 
 /// Every route of a server, as method and pattern: what a test of authorisation must cover.
 pub fn route_list() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let listed = |route: &Route| (route.method, route.path);
-    ROUTES.iter().chain(OPERATOR_ROUTES).map(listed).chain([ENVELOPE])
+    described().map(|route| (route.method, route.path)).chain([ENVELOPE])
 }
 
 /// One method of one address. The router is made of these and of nothing else.
-struct Route {
-    method: &'static str,
-    path: &'static str,
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    /// The names of numbers that may follow a `?`.
+    pub(crate) query: &'static [&'static str],
+    pub(crate) caller: Caller,
+    pub(crate) body: Option<Describe>,
+    pub(crate) status: u16,
+    pub(crate) answer: Content,
+    pub(crate) about: &'static str,
+    /// The handler's path, which names the operation.
+    pub(crate) name: &'static str,
     handler: fn() -> MethodRouter<Arc<App>>,
 }
 
+/// Who may ask at all; roles are the handlers' concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Anybody.
+    Anyone,
+    /// Whoever shows a session.
+    Account,
+}
+
 macro_rules! routes {
-    ($($method:ident $path:literal => $handler:path,)*) => {
+    ($($method:ident $path:literal $(? $query:ident)? $caller:ident ($($body:ty)?) -> $status:literal $answer:ty:
+        $about:literal => $handler:path,)*) => {
         &[$(Route {
             method: stringify!($method),
             path: $path,
+            query: &[$(stringify!($query))?],
+            caller: Caller::$caller,
+            body: routes!(@body $($body)?),
+            status: $status,
+            answer: <$answer as Says>::content,
+            about: $about,
+            name: stringify!($handler),
             handler: || MethodRouter::new().on(MethodFilter::$method, $handler),
         },)*]
     };
+    (@body) => { None };
+    (@body $body:ty) => { Some(describe::<$body>) };
 }
 
 /// What can be asked with or without an envelope.
 const ROUTES: &[Route] = routes![
-    GET "/v1/server" => account::server,
-    POST "/v1/accounts" => account::register,
-    DELETE "/v1/account" => account::delete,
-    POST "/v1/login/challenge" => account::challenge,
-    POST "/v1/login" => account::login,
-    POST "/v1/login/device" => device::login,
-    GET "/v1/devices" => device::list,
-    POST "/v1/devices" => device::add,
-    DELETE "/v1/devices/{device}" => device::revoke,
-    POST "/v1/invites" => people::invite,
-    GET "/v1/people/{name}" => people::show,
-    GET "/v1/shares" => collection::shares,
-    GET "/v1/collections" => collection::list,
-    POST "/v1/collections" => collection::create,
-    GET "/v1/collections/{id}" => collection::show,
-    DELETE "/v1/collections/{id}" => collection::delete,
-    POST "/v1/collections/{id}/items" => item::add,
-    POST "/v1/collections/{id}/remove" => item::remove,
-    GET "/v1/collections/{id}/items/{item}" => item::show,
-    GET "/v1/collections/{id}/items/{item}/content" => item::content,
-    GET "/v1/collections/{id}/accesses" => access::page,
-    GET "/v1/collections/{id}/changes" => item::changes,
-    GET "/v1/collections/{id}/head" => log::head,
-    GET "/v1/collections/{id}/log" => log::page,
-    POST "/v1/collections/{id}/log" => log::append,
-    POST "/v1/collections/{id}/search" => search::search,
+    GET "/v1/server" Anyone () -> 200 ServerInfo:
+        "What the server says of itself." => account::server,
+    POST "/v1/accounts" Anyone (Register) -> 201 Nothing:
+        "Spends an invite on a new account." => account::register,
+    DELETE "/v1/account" Account () -> 204 Nothing:
+        "Deletes the account with all that is its alone. Shared collections are left first." => account::delete,
+    POST "/v1/login/challenge" Anyone (ChallengeRequest) -> 200 Challenge:
+        "A nonce to sign, the same for accounts that do not exist." => account::challenge,
+    POST "/v1/login" Anyone (Login) -> 200 Session:
+        "Answers a challenge as an identity." => account::login,
+    POST "/v1/login/device" Anyone (DeviceLogin) -> 200 Session:
+        "Answers a challenge as a device." => device::login,
+    POST "/v1/pairings" Anyone (PairingStep) -> 201 NewPairing:
+        "Opens a mailbox for a new device, with its commitment." => pairing::open,
+    GET "/v1/pairings/{code}" Anyone () -> 200 PairingState:
+        "What a mailbox holds." => pairing::show,
+    POST "/v1/pairings/{code}/answer" Account (PairingStep) -> 200 PairingState:
+        "Answers a commitment, from a device that has the identity." => pairing::answer,
+    POST "/v1/pairings/{code}/reveal" Anyone (PairingStep) -> 200 PairingState:
+        "Reveals what was committed to, from the new device." => pairing::reveal,
+    POST "/v1/pairings/{code}/seed" Account (PairingStep) -> 200 PairingState:
+        "Hands over the sealed identity, from the account that answered." => pairing::seed,
+    GET "/v1/devices" Account () -> 200 DeviceList:
+        "The account's devices, revoked ones too." => device::list,
+    POST "/v1/devices" Account (NewDevice) -> 201 Device:
+        "Makes a device known by its certificate." => device::add,
+    DELETE "/v1/devices/{device}" Account () -> 200 Device:
+        "Revokes a device and ends its sessions." => device::revoke,
+    POST "/v1/invites" Account () -> 201 Invite:
+        "An invite for one more account. By an administrator." => people::invite,
+    GET "/v1/people/{name}" Account () -> 200 Person:
+        "The person of a name." => people::show,
+    GET "/v1/shares" Account () -> 200 CollectionList:
+        "What was shared with the account and waits for an answer." => collection::shares,
+    GET "/v1/collections" Account () -> 200 CollectionList:
+        "The account's collections, its own and those it accepted." => collection::list,
+    POST "/v1/collections" Account (NewCollection) -> 201 CollectionRecord:
+        "Makes a collection with the creator's own grant." => collection::create,
+    GET "/v1/collections/{id}" Account () -> 200 CollectionRecord:
+        "A collection. By a member, accepted or not." => collection::show,
+    DELETE "/v1/collections/{id}" Account () -> 200 Stored:
+        "Deletes a collection with all that is in it. By an owner." => collection::delete,
+    POST "/v1/collections/{id}/items" Account (NewItems) -> 201 Stored:
+        "Adds items to a collection without a log, all or none. By a writer." => item::add,
+    POST "/v1/collections/{id}/remove" Account (RemoveItems) -> 200 Stored:
+        "Removes items from a collection without a log. By a writer." => item::remove,
+    GET "/v1/collections/{id}/items/{item}" Account () -> 200 ItemRecord:
+        "An item without its content. By a reader." => item::show,
+    GET "/v1/collections/{id}/items/{item}/content" Account () -> 200 SealedBytes:
+        "An item's sealed content. By a reader, who signs the request and is recorded." => item::content,
+    GET "/v1/collections/{id}/accesses" ? after Account () -> 200 AccessPage:
+        "Who opened what. By an owner." => access::page,
+    GET "/v1/collections/{id}/changes" ? after Account () -> 200 Changes:
+        "What changed after a number, oldest first. By a reader." => item::changes,
+    GET "/v1/collections/{id}/head" Account () -> 200 Head:
+        "Where the log ends. By a member, accepted or not." => log::head,
+    GET "/v1/collections/{id}/log" ? after Account () -> 200 LogPage:
+        "Entries of the log after a number. By a member, accepted or not." => log::page,
+    POST "/v1/collections/{id}/log" Account (Append) -> 201 Head:
+        "Appends a signed entry and applies it, if it follows the head." => log::append,
+    POST "/v1/collections/{id}/search" Account (Search) -> 200 Candidates:
+        "The best candidates of an epoch by their veiled scores. By a reader." => search::search,
 ];
 
-/// For whoever runs the server; an envelope does not lead here.
+/// For whoever runs or describes the server; an envelope does not lead here.
 const OPERATOR_ROUTES: &[Route] = routes![
-    GET "/healthz" => health::healthy,
-    GET "/readyz" => health::ready,
-    GET "/metrics" => health::metrics,
+    GET "/healthz" Anyone () -> 200 Text:
+        "The process runs." => health::healthy,
+    GET "/readyz" Anyone () -> 200 Text:
+        "The store answers." => health::ready,
+    GET "/metrics" Anyone () -> 200 OpenMetrics:
+        "Counters of requests, items and scored rows." => health::metrics,
+    GET "/openapi.json" Anyone () -> 200 Document:
+        "This document." => health::openapi,
 ];
 
 /// The one route with a state of its own.
-const ENVELOPE: (&str, &str) = ("POST", "/v1/envelope");
+pub(crate) const ENVELOPE: (&str, &str) = ("POST", "/v1/envelope");
+
+/// The routes that are described line by line: all but the envelope.
+pub(crate) fn described() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(OPERATOR_ROUTES)
+}
 
 fn router(routes: &[Route]) -> Router<Arc<App>> {
     routes.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()))
@@ -193,6 +249,17 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         Ok(Self(parameter(parts, state, "name").await))
+    }
+}
+
+/// The code of a pairing in a path, as it was typed.
+struct CodePath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for CodePath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parameter(parts, state, "code").await))
     }
 }
 

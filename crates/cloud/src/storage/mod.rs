@@ -272,6 +272,7 @@ pub(crate) struct Applied {
 }
 
 /// That an account opened an item, as its signature proves.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct NewAccess {
     pub(crate) at_ms: u64,
     pub(crate) account: AccountId,

@@ -115,6 +115,36 @@ fn content_opens_to_a_fitting_signature_alone() {
 }
 
 #[test]
+fn of_many_who_open_at_once_each_is_recorded_once() {
+    let world = World::new();
+    let mut chain = Chain::begin(&world.user, ID, Protection::Veiled);
+    let new = item(&mut rng(1), Protection::Veiled);
+    chain.add(&world.user, vec![new.clone()]);
+    let readers: Vec<User> = (2..10).map(|seed| world.another(seed)).collect();
+    for reader in &readers {
+        chain.share(&world.user, reader, Role::Reader, &[0]);
+        chain.done(reader, Action::Accept, Payload::Nothing);
+    }
+    std::thread::scope(|scope| {
+        for reader in &readers {
+            scope.spawn(|| {
+                for _ in 0..30 {
+                    assert_eq!(reader.content(ID, new.item).body, new.content.0);
+                }
+            });
+        }
+    });
+    let all = page(&world.user, 0);
+    assert_eq!(numbers(&all), (1..=240).collect::<Vec<u64>>());
+    for reader in &readers {
+        let own: Vec<_> =
+            all.accesses.iter().filter(|access| access.account == account(&reader.identity)).collect();
+        assert_eq!(own.len(), 30);
+        assert!(own.iter().all(|access| fits(access, &world.user, reader)));
+    }
+}
+
+#[test]
 fn the_record_is_bounded_and_goes_with_its_account_and_its_collection() {
     let world = World::with(Limits { accesses: 3, ..Limits::default() });
     let mut chain = Chain::begin(&world.user, ID, Protection::Veiled);

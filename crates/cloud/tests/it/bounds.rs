@@ -3,11 +3,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use pmirs_cloud::{Config, Embedded, Error, Limits, Rate};
-use pmirs_wire::collection::Protection;
+use pmirs_wire::collection::{Protection, Role};
 use pmirs_wire::envelope::Method;
+use pmirs_wire::log::{Action, Payload};
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::{CollectionId, encode, limits};
 
+use crate::chain::Chain;
 use crate::client::{Http, challenge, item, rng};
 use crate::{World, start};
 
@@ -120,6 +122,33 @@ fn a_large_body_is_read_only_from_those_who_may_send_it() {
         format!("POST /v1/collections/{ID}/items HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     assert!(first_line(&mut stream).contains("401"), "no byte of the body was sent");
+}
+
+#[test]
+fn a_large_append_is_read_only_from_those_who_may_change_items() {
+    let world = World::new();
+    let mut chain = Chain::begin(&world.user, ID, Protection::Sealed);
+    let [reader, invited, stranger] = [2, 3, 4].map(|seed| world.another(seed));
+    chain.share(&world.user, &reader, Role::Reader, &[0]);
+    chain.share(&world.user, &invited, Role::Writer, &[0]);
+    chain.done(&reader, Action::Accept, Payload::Nothing);
+    for (user, status) in [(&reader, "403"), (&invited, "403"), (&stranger, "404")] {
+        let mut stream = connect(&world);
+        let head = format!(
+            "POST /v1/collections/{ID}/log HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-length: 9999999\r\n\r\n",
+            user.bearer()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        assert!(first_line(&mut stream).contains(status), "{status}: no byte of the body was sent");
+        // Without a length there is no telling, so what is sent is read as far as a small entry goes.
+        let mut stream = connect(&world);
+        let head = head.replace("content-length: 9999999", "transfer-encoding: chunked");
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = [b"50000\r\n".as_slice(), &vec![0; 0x50000], b"\r\n"].concat();
+        let _ = stream.write_all(&chunk); // the answer may come before the end
+        assert!(first_line(&mut stream).contains(status), "{status}: the body has no end");
+    }
+    chain.done(&invited, Action::Accept, Payload::Nothing);
 }
 
 #[test]

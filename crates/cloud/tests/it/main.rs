@@ -18,6 +18,8 @@ mod devices;
 mod envelope;
 mod items;
 mod log;
+mod openapi;
+mod pairings;
 mod people;
 mod routes;
 mod search;

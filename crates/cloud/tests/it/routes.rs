@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use pmirs_cloud::{Embedded, Limits, Rate, route_list};
+use pmirs_crypto::pairing::{ANSWER_LEN, COMMITMENT_LEN, REVEAL_LEN, SEED_LEN};
 use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Token};
 use pmirs_wire::access::{SENT_HEADER, SIGNATURE_HEADER};
 use pmirs_wire::account::{ChallengeRequest, Login, Register, Session};
@@ -20,7 +21,7 @@ use crate::chain::{Chain, leaves, regrant, sign};
 use crate::client::{
     Http, Reply, User, account, challenge, identity, item, now_ms, random, register_named, rng, vector,
 };
-use crate::{devices, start};
+use crate::{devices, pairings, start};
 
 const TABLE: &str = include_str!("../fixtures/routes.tsv");
 const ID: CollectionId = CollectionId([5; 16]);
@@ -166,7 +167,9 @@ impl Callers {
             format!("Bearer {}", *token.to_text())
         });
         let body = if method == "POST" { self.body(user, path, id) } else { Vec::new() };
+        let code = path.contains("{code}").then(|| pairings::as_far_as(user, path));
         let path = path
+            .replace("{code}", code.as_deref().unwrap_or_default())
             .replace("{id}", &id.to_string())
             .replace("{item}", &self.item.to_string())
             .replace("{device}", &DeviceId(self.device.public().id()).to_string())
@@ -224,6 +227,10 @@ impl Callers {
                 let certificate = Bytes(DeviceCertificate::issue(&user.identity, key, 1).to_bytes());
                 encode(&NewDevice { certificate }).unwrap()
             }
+            "/v1/pairings" => pairings::step(COMMITMENT_LEN),
+            "/v1/pairings/{code}/answer" => pairings::step(ANSWER_LEN),
+            "/v1/pairings/{code}/reveal" => pairings::step(REVEAL_LEN),
+            "/v1/pairings/{code}/seed" => pairings::step(SEED_LEN),
             "/v1/invites" => Vec::new(),
             "/v1/collections" => {
                 let id = CollectionId(random(&mut rng(next), 16).try_into().unwrap());

@@ -14,6 +14,20 @@ pub enum BenchError {
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] pmirs_encoder::EncoderError),
+    /// A request was not answered, or not as it should be.
+    #[error("{request}: {reason}")]
+    Asked {
+        /// Which request.
+        request: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// A message could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] pmirs_wire::EncodeError),
+    /// The database could not be filled.
+    #[error("database: {0}")]
+    Database(#[from] rusqlite::Error),
     /// The system gives no threads.
     #[error("no threads to measure with: {0}")]
     Threads(String),
@@ -38,6 +52,10 @@ pub enum BenchError {
 }
 
 impl BenchError {
+    pub(super) fn asked(request: &str, reason: &dyn std::fmt::Display) -> Self {
+        Self::Asked { request: request.to_owned(), reason: reason.to_string() }
+    }
+
     pub(super) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
     }

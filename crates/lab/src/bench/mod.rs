@@ -4,11 +4,13 @@
 //! - [`veil()`]: what veiling a document and a query costs.
 //! - [`search()`]: typed words to opened results through a real server on loopback, with where the time goes.
 //! - [`encode()`]: the two towers of a model, one input at a time.
+//! - [`load()`]: a server under many clients; [`scaling()`]: whether its scans get in each other's way.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
 mod encode;
 mod error;
+mod load;
 mod pictures;
 mod scan;
 mod search;
@@ -18,6 +20,7 @@ mod veil;
 pub use add::{AddReport, add};
 pub use encode::{EncodeReport, encode};
 pub use error::BenchError;
+pub use load::{LoadReport, ScalingReport, load, scaling};
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};
 pub use veil::{VeilReport, veil};

@@ -6,6 +6,9 @@ const TICKS: f64 = 5.0;
 /// The most values that a logarithmic axis names before it keeps to powers of ten.
 const MOST_LOG_TICKS: usize = 7;
 
+/// The fewest values that say how an axis counts.
+const FEWEST_LOG_TICKS: usize = 3;
+
 /// How an axis counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
@@ -123,13 +126,18 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
     (0..=count).map(|at| (first + f64::from(at)) * step).collect()
 }
 
-/// Powers of ten, with their doubles and fivefolds between them where there is room.
+/// Powers of ten, with their doubles and fivefolds between them where there is room; the ticks of a linear axis where
+/// the whole axis lies between two or three of those.
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let decades = (low.floor() as i32..=high.ceil() as i32).map(|power| 10_f64.powi(power));
     let within = |value: &f64| (low - 1e-9..=high + 1e-9).contains(&value.log10());
     let fine: Vec<f64> =
         decades.clone().flat_map(|power| [power, 2.0 * power, 5.0 * power]).filter(within).collect();
-    if fine.len() <= MOST_LOG_TICKS { fine } else { decades.filter(within).collect() }
+    match fine.len() {
+        0..FEWEST_LOG_TICKS => linear_ticks(10_f64.powf(low), 10_f64.powf(high)),
+        FEWEST_LOG_TICKS..=MOST_LOG_TICKS => fine,
+        _ => decades.filter(within).collect(),
+    }
 }
 
 /// A value as an axis names it: without the digits that only floating point adds.
@@ -157,6 +165,16 @@ mod tests {
         assert_eq!(named(&linear_ticks(-0.11, 0.11)), ["\u{2212}0.1", "\u{2212}0.05", "0", "0.05", "0.1"]);
         assert_eq!(named(&log_ticks(-1.0, 1.0)), ["0.1", "0.2", "0.5", "1", "2", "5", "10"]);
         assert_eq!(named(&log_ticks(0.0, 4.0)), ["1", "10", "100", "1000", "10000"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_within_a_decade_has_ticks_too() {
+        let between = |low: f64, high: f64| named(&log_ticks(low.log10(), high.log10()));
+        assert_eq!(between(7.75, 7.99), ["7.75", "7.8", "7.85", "7.9", "7.95"]);
+        assert_eq!(between(55.0, 303.0), ["100", "150", "200", "250", "300"]);
+        assert_eq!(between(3.5, 8.2), ["4", "5", "6", "7", "8"]);
+        let axis = Axis::log("size / MB").over([7.78, 7.97].into_iter());
+        assert!(axis.ticks.len() >= FEWEST_LOG_TICKS, "{:?}", axis.ticks);
     }
 
     #[test]

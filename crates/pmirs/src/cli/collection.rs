@@ -137,15 +137,20 @@ pub struct Add {
     pmirs search photos a dog running on the beach\n  \
     pmirs search photos --image holiday.jpg -k 5\n  \
     pmirs search photos 'birthday cake' --cutoff none --json\n  \
+    pmirs search --all a dog running on the beach\n  \
     pmirs search photos a red car --type image --after 2026-01-01 --before 2026-07-01\n\n\
     The cutoff hides what is probably not meant, so the answer may be empty: `auto` is calibrated for the model, \
     `none` shows the best k whatever they are, a number is the smallest score shown (scores run from -1 to 1).")]
 pub struct Search {
-    /// Name of the collection
-    pub collection: String,
+    /// Name of the collection; with --all, the first word
+    #[arg(required_unless_present = "all")]
+    pub collection: Option<String>,
     /// What to look for
-    #[arg(required_unless_present = "image", conflicts_with = "image")]
+    #[arg(required_unless_present_any = ["image", "all"], conflicts_with = "image")]
     pub words: Vec<String>,
+    /// Search every collection that you can read, and merge what is found by score
+    #[arg(long)]
+    pub all: bool,
     /// Look for what resembles this picture
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub image: Option<PathBuf>,

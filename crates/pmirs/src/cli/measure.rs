@@ -111,6 +111,7 @@ pub enum Bench {
     Add(BenchAdd),
     Encode(BenchEncode),
     Veil(BenchVeil),
+    Load(BenchLoad),
 }
 
 /// One query over many int8 vectors, beside the memory's own speed
@@ -167,6 +168,29 @@ pub struct BenchEncode {
     /// Threads; without it, as many as the machine runs at once
     #[arg(long, value_name = "T", value_parser = between(1, 1024))]
     pub threads: Option<usize>,
+}
+
+/// A server under many clients that search
+///
+/// Each client has a connection and a session of its own, over loopback, and one search at a time in a veiled
+/// collection of drawn items.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pmirs bench load --clients 16 --seconds 20\n  pmirs bench load --scaling --json"
+)]
+pub struct BenchLoad {
+    /// Clients
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = between(1, 512))]
+    pub clients: usize,
+    /// How long they search
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = between(1, 3_600))]
+    pub seconds: usize,
+    /// Items in the collection
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = between(1, 1_000_000))]
+    pub items: usize,
+    /// Also whether two scans of a million rows get in each other's way; takes some 2 GB and a minute more
+    #[arg(long)]
+    pub scaling: bool,
 }
 
 /// Veiling one vector

@@ -3,6 +3,7 @@
 mod collection;
 mod eval;
 mod measure;
+mod person;
 mod sharing;
 mod start;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use collection::*;
 pub use eval::*;
 pub use measure::*;
+pub use person::*;
 pub use sharing::*;
 pub use start::*;
 
@@ -113,6 +115,13 @@ pub enum Command {
     Search(Search),
     Get(Get),
     Rm(Rm),
+    Tag(Tag),
+    Devices(Devices),
+    Join(Join),
+    #[command(subcommand)]
+    Account(Account),
+    Export(Export),
+    Accesses(Accesses),
     Status(Status),
     Verify(Verify),
     Share(Share),

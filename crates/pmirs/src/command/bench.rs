@@ -1,11 +1,14 @@
-//! `pmirs bench scan|search|add|encode|veil`.
+//! `pmirs bench scan|search|add|encode|veil|load`.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use pmirs_lab::bench::{self, AddReport, BenchError, EncodeReport, ScanReport, SearchReport, VeilReport};
+use pmirs_lab::bench::{
+    self, AddReport, BenchError, EncodeReport, LoadReport, ScanReport, SearchReport, VeilReport,
+};
 
 use super::model;
-use crate::cli::{Bench, BenchAdd, BenchEncode, BenchScan, BenchSearch, BenchVeil};
+use crate::cli::{Bench, BenchAdd, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchVeil};
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, DIM, Output, count, plain};
 use crate::report::Failure;
@@ -20,6 +23,7 @@ pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Add(args) => add(args, output),
         Bench::Encode(args) => encode(args, output),
         Bench::Veil(args) => veil(args, output),
+        Bench::Load(args) => load(args, output),
     }
 }
 
@@ -132,6 +136,40 @@ fn veil(args: &BenchVeil, output: Output) -> Result<(), Failure> {
     output.answer(&bench::veil(args.dim).map_err(|error| unfit(&error))?)
 }
 
+impl Answer for LoadReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { requests_per_s, p50_ms, p95_ms, p99_ms, errors, clients, items, .. } = self;
+        let clients = count(*clients, "client");
+        writeln!(
+            out,
+            "{BOLD}{requests_per_s:.0} searches/s{BOLD:#} by {clients} over {items} items, loopback"
+        )?;
+        writeln!(
+            out,
+            "  p50 {p50_ms:.2} ms, p95 {p95_ms:.2} ms, p99 {p99_ms:.2} ms; {}",
+            count(*errors, "error")
+        )?;
+        let Some(scaling) = &self.scaling else { return Ok(()) };
+        writeln!(
+            out,
+            "  two threads {:.2} times one: {:.1} and {:.1} searches/s over {} rows, in process",
+            scaling.ratio, scaling.two_threads_per_s, scaling.one_thread_per_s, scaling.rows
+        )
+    }
+}
+
+/// Rows that show whether scans wait for each other.
+const SCALING_ROWS: usize = 1_000_000;
+
+fn load(args: &BenchLoad, output: Output) -> Result<(), Failure> {
+    let time = Duration::from_secs(args.seconds as u64);
+    let mut report = bench::load(args.clients, time, args.items)?;
+    if args.scaling {
+        report.scaling = Some(bench::scaling(SCALING_ROWS)?);
+    }
+    output.answer(&report)
+}
+
 fn unfit(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Usage, error, "choose other sizes; `pmirs bench --help` lists the options")
 }
@@ -147,6 +185,9 @@ impl From<BenchError> for Failure {
             }
             BenchError::File { .. } => {
                 Self::new(Exit::Failure, &error, "name a folder with readable pictures")
+            }
+            BenchError::Asked { .. } | BenchError::Encode(_) | BenchError::Database(_) => {
+                Self::new(Exit::Failure, &error, "try again; `pmirs bench load --help` lists the options")
             }
             BenchError::Threads(_) => Self::new(Exit::Failure, &error, "ask for fewer with --threads"),
             BenchError::TooFew { .. } => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pmirs_vault::{Collection, ItemId};
 use serde::Serialize;
 
-use crate::cli::{Get, Global, Rm};
+use crate::cli::{Get, Global, Rm, Tag};
 use crate::exit::Exit;
 use crate::output::{Answer, Output, bytes, count, plain};
 use crate::report::Failure;
@@ -106,6 +106,24 @@ pub fn rm(args: &Rm, global: &Global, output: Output) -> Result<(), Failure> {
     let items = args.items.iter().map(|start| resolve(&collection, start)).collect::<Result<Vec<_>, _>>()?;
     let removed = collection.remove(&items)?;
     output.answer(&Removed { removed })
+}
+
+#[derive(Serialize)]
+struct Tagged {
+    changed: u64,
+}
+
+impl Answer for Tagged {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "Changed {}.", count(self.changed as usize, "item"))
+    }
+}
+
+pub fn tag(args: &Tag, global: &Global, output: Output) -> Result<(), Failure> {
+    let vault = session::open(global)?;
+    let collection = vault.collection(&args.collection)?;
+    let items = args.items.iter().map(|start| resolve(&collection, start)).collect::<Result<Vec<_>, _>>()?;
+    output.answer(&Tagged { changed: collection.tag(&items, &args.add, &args.remove)? })
 }
 
 /// The one item whose identifier starts so.

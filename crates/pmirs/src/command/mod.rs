@@ -1,5 +1,7 @@
 //! One module per command; here is only which is which.
 
+mod accesses;
+mod account;
 mod add;
 mod agent;
 mod audit;
@@ -8,6 +10,7 @@ mod collection;
 mod completions;
 mod contact;
 mod demo;
+mod devices;
 mod distill;
 mod eval;
 mod init;
@@ -30,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Account, Cli, Command};
 use crate::exit::Exit;
 use crate::home;
 use crate::output::Output;
@@ -68,6 +71,12 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Search(args) => search::run(args, global, output),
         Command::Get(args) => item::get(args, global, output),
         Command::Rm(args) => item::rm(args, global, output),
+        Command::Tag(args) => item::tag(args, global, output),
+        Command::Devices(args) => devices::run(args, global, output),
+        Command::Join(args) => devices::join(args, global, output),
+        Command::Account(Account::Delete(args)) => account::delete(args, global, output),
+        Command::Export(args) => account::export(args, global, output),
+        Command::Accesses(args) => accesses::run(args, global, output),
         Command::Status(_) => status::run(global, output),
         Command::Verify(args) => verify::run(args, global, output),
         Command::Share(args) => share::share(args, global, output),

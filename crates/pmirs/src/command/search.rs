@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
-use pmirs_vault::{Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions};
+use pmirs_vault::{
+    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions, Vault,
+};
 use serde::Serialize;
 
 use crate::cli::{CutoffArg, FilterArgs, Global, KindArg, Search};
@@ -116,9 +118,20 @@ impl Answer for Outcome {
 }
 
 pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure> {
+    let (collection, words) = match (&args.collection, args.all) {
+        (Some(first), true) => (None, [std::slice::from_ref(first), args.words.as_slice()].concat()),
+        (collection, _) => (collection.as_ref(), args.words.clone()),
+    };
     let query = match &args.image {
+        Some(_) if !words.is_empty() => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "both words and a picture were given",
+                "look for one of the two",
+            ));
+        }
         Some(path) => Query::Image(picture(path)?),
-        None => Query::text(args.words.join(" ")),
+        None => Query::text(words.join(" ")),
     };
     let vault = session::open(global)?;
     let filter = Filter::from(&args.filter);
@@ -129,8 +142,9 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         filter,
         audit: if args.verify { Audit::All } else { Audit::default() },
     };
+    let Some(collection) = collection else { return all(&vault, &query, &options, output) };
     let Found { hits, exact, warnings, breakdown, .. } =
-        vault.collection(&args.collection)?.search(&query, &options)?;
+        vault.collection(collection)?.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
     }
@@ -143,6 +157,62 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         filtered,
         whole: args.verify,
     })
+}
+
+/// What every collection answers together.
+#[derive(Serialize)]
+struct AllOutcome {
+    hits: Vec<NamedRow>,
+    exact: bool,
+    ms: f64,
+    /// Collections that did not answer.
+    failed: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NamedRow {
+    collection: String,
+    #[serde(flatten)]
+    row: Row,
+}
+
+impl Answer for AllOutcome {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let width = self.hits.iter().map(|hit| hit.collection.chars().count()).max().unwrap_or(0).min(24);
+        for (place, NamedRow { collection, row }) in self.hits.iter().enumerate() {
+            let short = row.item.get(..12).unwrap_or(&row.item);
+            writeln!(
+                out,
+                "{:>3}  {:.3}  {:<width$}  {GOOD}{}{GOOD:#}  {:<5}  {DIM}{short}{DIM:#}",
+                place + 1,
+                row.score,
+                plain(collection),
+                plain(&row.name),
+                row.kind,
+            )?;
+        }
+        writeln!(out, "{DIM}{}, {:.1} ms{DIM:#}", count(self.hits.len(), "hit"), self.ms)
+    }
+}
+
+fn all(vault: &Vault, query: &Query, options: &SearchOptions, output: Output) -> Result<(), Failure> {
+    let AllFound { hits, exact, warnings, failed, elapsed } = vault.search_all(query, options)?;
+    for warning in warnings {
+        Output::warn(plain(&warning));
+    }
+    let mut names = Vec::with_capacity(failed.len());
+    let mut first = None;
+    for (name, error) in failed {
+        Output::warn(format_args!("{} was not searched: {}", plain(&name), plain(&error.to_string())));
+        names.push(name);
+        first.get_or_insert(error);
+    }
+    let hits: Vec<NamedRow> =
+        hits.into_iter().map(|(collection, hit)| NamedRow { collection, row: Row::from(hit) }).collect();
+    match first {
+        Some(error) if hits.is_empty() => Err(error.into()),
+        _ => output.answer(&AllOutcome { hits, exact, ms: ms(elapsed), failed: names }),
+    }
 }
 
 impl From<CutoffArg> for Cutoff {

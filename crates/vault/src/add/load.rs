@@ -10,7 +10,7 @@ use pmirs_wire::{Digest, ItemId, limits};
 
 use super::captions::Captions;
 use super::walk::File;
-use super::{Known, Present};
+use super::{Known, Present, dicom};
 
 /// The longest text that is embedded; the whole of it is stored all the same.
 const EMBEDDED_TEXT: usize = 64 << 10;
@@ -24,6 +24,7 @@ pub(super) struct Source {
     pub(super) content: Vec<u8>,
     pub(super) digest: Digest,
     pub(super) date_ms: Option<u64>,
+    pub(super) tags: Vec<String>,
     pub(super) captions: Vec<String>,
     /// Items of the same content and name with another caption, which this one takes the place of.
     pub(super) replaces: Vec<ItemId>,
@@ -61,7 +62,7 @@ impl Loader<'_> {
     }
 
     fn try_load(&self, file: &File) -> Result<Option<Source>, String> {
-        let content = read(file)?;
+        let (file, content, tags) = stripped(file.clone(), read(file)?)?;
         let digest = Digest(pmirs_crypto::sha256(&content));
         let key = (digest, file.name.clone());
         let captions = self.captions.of(&file.name).map(<[String]>::to_vec).unwrap_or_default();
@@ -81,8 +82,10 @@ impl Loader<'_> {
             Some(items) if items.is_empty() => return Ok(None),
             items => items.into_iter().flatten().map(|item| item.item).collect(),
         };
-        let date_ms = modified_ms(&file.path);
-        Ok(Some(Source { file: file.clone(), content, digest, date_ms, captions, replaces, form }))
+        // The date of a medical picture is the patient's.
+        let date_ms = if tags.is_none() { modified_ms(&file.path) } else { None };
+        let tags = tags.unwrap_or_default();
+        Ok(Some(Source { file, content, digest, date_ms, tags, captions, replaces, form }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -94,6 +97,18 @@ impl Loader<'_> {
         let prepared = self.encoder.preprocess(&picture).map_err(|error| error.to_string())?;
         Ok(Form::Picture { prepared, pixels: (picture.width(), picture.height()) })
     }
+}
+
+/// A file as it may be stored: of a medical picture only what is to be seen, as PNG, and a few tags.
+fn stripped(mut file: File, content: Vec<u8>) -> Result<(File, Vec<u8>, Option<Vec<String>>), String> {
+    if file.media_type != dicom::MEDIA_TYPE {
+        return Ok((file, content, None));
+    }
+    let dicom::Extract { picture, tags } = dicom::extract(&content)?;
+    file.name.push_str(".png");
+    file.media_type = "image/png";
+    let content = picture.to_png().map_err(|error| error.to_string())?;
+    Ok((file, content, Some(tags)))
 }
 
 /// Reads a file up to the limit; its size is not believed, since it may grow while it is read.

@@ -11,6 +11,7 @@
 //! the next run, which skips contents that the collection has.
 
 mod captions;
+pub(crate) mod dicom;
 mod encode;
 mod import;
 mod load;

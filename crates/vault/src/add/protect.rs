@@ -11,6 +11,7 @@ use super::encode::Embedded;
 use super::load::Form;
 use crate::collection::Collection;
 use crate::keys::veiled_digest;
+use crate::tag::tokens_of;
 use crate::{VaultError, fresh};
 
 /// Seals a source under the collection's current epoch.
@@ -29,7 +30,7 @@ pub(super) fn protect(
         content: source.digest,
         added_ms: fresh::now_ms(),
         date_ms: source.date_ms,
-        tags: Vec::new(),
+        tags: source.tags,
         pixels: match source.form {
             Form::Picture { pixels, .. } => Some(pixels),
             Form::Text { .. } => None,
@@ -64,6 +65,7 @@ pub(crate) fn seal(
             Ok(VeiledVector { scale: row.scale, values: Bytes(values) })
         })
         .transpose()?;
+    let tokens = if veiled.is_some() { tokens_of(&keys.token, &meta) } else { Vec::new() };
     meta.veiled = veiled.as_ref().map(|veiled| veiled_digest(veiled.scale, &veiled.values));
 
     let place = |kind| all.place(item, epoch, kind);
@@ -75,6 +77,6 @@ pub(crate) fn seal(
         embedding: Bytes(keys.metadata.seal(rng, &place(Kind::ItemEmbedding), &stored)),
         veiled,
         content: Bytes(keys.content.seal(rng, &place(Kind::ItemContent), content)),
-        tokens: Vec::new(),
+        tokens,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pmirs_wire::collection::Role;
 use pmirs_wire::log::{Action, Entry};
-use pmirs_wire::{AccountId, CollectionId, Digest, ItemId};
+use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
 use super::rules::{self, Leaves, State};
 use crate::VaultError;
@@ -78,14 +78,21 @@ pub(crate) struct Told {
     pub(crate) events: Vec<Event>,
     /// Of every entry.
     pub(crate) hashes: BTreeMap<u64, Digest>,
+    /// Of everybody who ever was a member.
+    pub(crate) identities: BTreeMap<AccountId, Bytes>,
     pub(crate) state: Option<State>,
     pub(crate) leaves: Leaves,
 }
 
 /// Reads the whole log from the server, checking every entry; nothing that is known here is used or changed.
 pub(crate) fn tell(remote: &Remote, me: AccountId, collection: CollectionId) -> Result<Told, VaultError> {
-    let mut told =
-        Told { events: Vec::new(), hashes: BTreeMap::new(), state: None, leaves: Leaves::default() };
+    let mut told = Told {
+        events: Vec::new(),
+        hashes: BTreeMap::new(),
+        identities: BTreeMap::new(),
+        state: None,
+        leaves: Leaves::default(),
+    };
     loop {
         let after = told.state.as_ref().map(|state| state.number);
         let page = remote.log_page(collection, after)?;
@@ -97,6 +104,9 @@ pub(crate) fn tell(remote: &Remote, me: AccountId, collection: CollectionId) -> 
                 })?;
             told.leaves.apply(&entry.action);
             told.hashes.insert(state.number, state.hash);
+            for (account, member) in &state.members {
+                told.identities.entry(*account).or_insert_with(|| member.identity.clone());
+            }
             told.state = Some(state);
             told.events.push(entry.into());
         }

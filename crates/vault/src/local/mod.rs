@@ -20,7 +20,7 @@ use crate::VaultError;
 pub(crate) use contacts::StoredContact;
 pub(crate) use history::Followed;
 pub(crate) use records::LocalRecord;
-pub(crate) use settings::Account;
+pub(crate) use settings::{Account, OwnDevice};
 
 /// Written to the file's header; another number means another layout. Layout n is made from n - 1 by
 /// `SCHEMAS[n - 1]`.

@@ -1,7 +1,7 @@
 //! Settings sealed under the identity's local key.
 
 use pmirs_wire::account::Session;
-use pmirs_wire::{Bytes, Message, decode, encode};
+use pmirs_wire::{Bytes, Digest, Message, decode, encode};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,21 @@ impl Message for Account {
     const MAX_BYTES: usize = 16 << 10;
 }
 
+/// This home's own key at its cloud.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwnDevice {
+    /// The secret of the device's key.
+    pub(crate) key: Bytes,
+    /// The fingerprint of the cloud's key: each cloud knows a device by a key of its own.
+    pub(crate) server: Digest,
+}
+
+impl Message for OwnDevice {
+    const NAME: &'static str = "device setting";
+    const MAX_BYTES: usize = 256;
+}
+
+const DEVICE: &str = "device";
 const ACCOUNT: &str = "account";
 const SESSION: &str = "session";
 
@@ -43,6 +58,25 @@ impl Local {
 
     pub(crate) fn set_session(&self, session: &Session) -> Result<(), VaultError> {
         self.set(SESSION, session)
+    }
+
+    pub(crate) fn device(&self) -> Result<Option<OwnDevice>, VaultError> {
+        self.setting(DEVICE)
+    }
+
+    pub(crate) fn set_device(&self, device: &OwnDevice) -> Result<(), VaultError> {
+        self.set(DEVICE, device)
+    }
+
+    /// Forgets the account: its address, session and device, and everything that came from its cloud.
+    pub(crate) fn forget_account(&self) -> Result<(), VaultError> {
+        let tables = ["setting", "record", "synced", "history", "entry", "leaf", "contact"];
+        self.connection()
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE; {} COMMIT; VACUUM;",
+                tables.map(|table| format!("DELETE FROM {table};")).concat()
+            ))
+            .map_err(|error| self.damaged(&error))
     }
 
     fn setting<M: Message>(&self, name: &str) -> Result<Option<M>, VaultError> {

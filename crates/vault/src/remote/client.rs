@@ -1,16 +1,17 @@
 //! Typed calls, with a session that is renewed when it ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use pmirs_crypto::{Context, Identity, sha256};
+use pmirs_crypto::{Context, DeviceKey, Identity, sha256};
 use pmirs_wire::access::{AccessPage, SignedRequest, must_be_signed};
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
-use pmirs_wire::device::{Device, DeviceList, NewDevice};
+use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
 use pmirs_wire::item::{Changes, ItemRecord, Stored};
 use pmirs_wire::log::{Append, Head, LogPage};
+use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep};
 use pmirs_wire::people::Person;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::search::{Candidates, Search};
@@ -36,6 +37,8 @@ pub(crate) struct Remote {
     transport: Box<dyn Transport>,
     server: Digest,
     identity: Arc<Identity>,
+    /// Whose sessions end with it; without one, the identity itself logs in.
+    device: RwLock<Option<Arc<DeviceKey>>>,
     session: Mutex<Option<Session>>,
 }
 
@@ -47,7 +50,7 @@ impl Remote {
         identity: Arc<Identity>,
         session: Option<Session>,
     ) -> Self {
-        Self { transport, server, identity, session: Mutex::new(session) }
+        Self { transport, server, identity, device: RwLock::default(), session: Mutex::new(session) }
     }
 
     /// The same account through another transport.
@@ -75,15 +78,44 @@ impl Remote {
         self.ask(Method::Post, "/v1/accounts", None, encode(&register)?).map(drop)
     }
 
-    /// Signs a fresh challenge for a fresh session.
+    /// From now on this device logs in.
+    pub(crate) fn act_as(&self, device: Arc<DeviceKey>) {
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = Some(device);
+    }
+
+    /// The fingerprint of the server's key.
+    pub(crate) fn server(&self) -> Digest {
+        self.server
+    }
+
+    /// Signs a fresh challenge for a fresh session, as a device where there is one.
+    ///
+    /// # Errors
+    /// [`VaultError::DeviceRevoked`] where the device may not any more.
     pub(crate) fn login(&self) -> Result<Session, VaultError> {
         let account = self.account();
         let request = encode(&ChallengeRequest { account })?;
-        let challenge: Challenge = self.plain("/v1/login/challenge", request)?;
-        let signed = Login::signed_bytes(&self.server, &challenge.nonce.0);
-        let signature = Bytes(self.identity.sign(Context::Login, &signed).0.to_vec());
-        let login = encode(&Login { account, nonce: challenge.nonce, signature })?;
-        let session: Session = self.plain("/v1/login", login)?;
+        let Challenge { nonce } = self.plain("/v1/login/challenge", request)?;
+        let device = self.device.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let session: Session = match device {
+            Some(key) => {
+                let signed = DeviceLogin::signed_bytes(&self.server, &account, &nonce.0);
+                let (device, signature) = (DeviceId(key.public().id()), key.sign(&signed));
+                let signature = Bytes(signature.0.to_vec());
+                let login = encode(&DeviceLogin { account, device, nonce, signature })?;
+                self.plain("/v1/login/device", login).map_err(|error| match error.refusal() {
+                    Some(ProblemKind::Unauthenticated) => {
+                        VaultError::DeviceRevoked { url: self.transport.name().to_owned() }
+                    }
+                    _ => error,
+                })?
+            }
+            None => {
+                let signed = Login::signed_bytes(&self.server, &nonce.0);
+                let signature = Bytes(self.identity.sign(Context::Login, &signed).0.to_vec());
+                self.plain("/v1/login", encode(&Login { account, nonce, signature })?)?
+            }
+        };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)
     }
@@ -180,6 +212,40 @@ impl Remote {
 
     pub(crate) fn revoke_device(&self, id: DeviceId) -> Result<Device, VaultError> {
         self.authenticated(Method::Delete, &format!("/v1/devices/{id}"), Vec::new())
+    }
+
+    /// Writes a step of a pairing that this account's device answers.
+    pub(crate) fn pairing_step(
+        &self,
+        code: &str,
+        step: &str,
+        message: Vec<u8>,
+    ) -> Result<PairingState, VaultError> {
+        let step_of = PairingStep { message: Bytes(message) };
+        self.authenticated(Method::Post, &format!("/v1/pairings/{code}/{step}"), encode(&step_of)?)
+    }
+
+    /// Opens a mailbox for a pairing; nobody is logged in yet.
+    pub(crate) fn open_pairing(&self, commitment: Vec<u8>) -> Result<NewPairing, VaultError> {
+        self.plain("/v1/pairings", encode(&PairingStep { message: Bytes(commitment) })?)
+    }
+
+    /// Writes the new device's step of a pairing.
+    pub(crate) fn plain_pairing_step(
+        &self,
+        code: &str,
+        step: &str,
+        message: Vec<u8>,
+    ) -> Result<PairingState, VaultError> {
+        let step_of = PairingStep { message: Bytes(message) };
+        self.plain(&format!("/v1/pairings/{code}/{step}"), encode(&step_of)?)
+    }
+
+    /// What a pairing's mailbox holds so far.
+    pub(crate) fn pairing(&self, code: &str) -> Result<PairingState, VaultError> {
+        let path = format!("/v1/pairings/{code}");
+        let (answer, _) = self.ask(Method::Get, &path, None, Vec::new())?;
+        read(Method::Get, &path, &answer)
     }
 
     /// Forgets this account at the server, with everything that is its alone.

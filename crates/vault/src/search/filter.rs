@@ -4,7 +4,11 @@
 //! At `veiled` the server may be asked to rank only items with certain tags, by keyed tokens that it can compare
 //! and not read; dates are compared here alone.
 
+use pmirs_crypto::TokenKey;
 use pmirs_wire::sealed::{ItemKind, ItemMeta};
+use pmirs_wire::{FilterToken, limits};
+
+use crate::tag;
 
 /// What an item must be to be found. The default admits everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +27,18 @@ impl Filter {
     /// Whether everything passes.
     pub fn is_open(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether the server can do a part of it.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.kind.is_some() || !self.tags.is_empty()
+    }
+
+    /// What the server may compare in an epoch. Tags beyond what it takes are compared here alone.
+    pub(super) fn tokens(&self, key: &TokenKey) -> Vec<FilterToken> {
+        let mut tokens = tag::tokens(key, &self.tags, self.kind);
+        tokens.truncate(limits::TOKENS);
+        tokens
     }
 
     /// Whether an item passes.

@@ -17,8 +17,8 @@ use pmirs_wire::collection::Protection;
 use pmirs_wire::sealed::ItemKind;
 use pmirs_wire::{Bytes, ItemId};
 
-use crate::collection::Collection;
-use crate::{ItemMeta, VaultError};
+use crate::collection::{self, Collection};
+use crate::{ItemMeta, Vault, VaultError};
 
 pub use audit::Audit;
 pub use filter::Filter;
@@ -168,6 +168,48 @@ pub(crate) fn search(
     breakdown.total = started.elapsed();
     let Found { candidates, exact, warnings, .. } = found;
     Ok(Answer { hits, exact, candidates, warnings, breakdown })
+}
+
+/// What a search of every collection found.
+#[derive(Debug, Default)]
+pub struct AllFound {
+    /// The nearest items of all, nearest first, each with the name of its collection.
+    pub hits: Vec<(String, Hit)>,
+    /// Whether these are proven to be the nearest of all collections that answered.
+    pub exact: bool,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Collections that could not be searched, by name or identifier.
+    pub failed: Vec<(String, VaultError)>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+pub(crate) fn search_all(
+    vault: &Vault,
+    query: &Query,
+    options: &SearchOptions,
+) -> Result<AllFound, VaultError> {
+    let started = Instant::now();
+    let mut all = AllFound { exact: true, ..AllFound::default() };
+    for opened in collection::open_all(vault)? {
+        let searched = opened.map_err(|(id, error)| (id.to_string(), error)).and_then(|collection| {
+            let name = collection.header.name.clone();
+            search(&collection, query, options).map(|it| (name.clone(), it)).map_err(|error| (name, error))
+        });
+        match searched {
+            Ok((name, answer)) => {
+                all.exact &= answer.exact;
+                all.warnings.extend(answer.warnings);
+                all.hits.extend(answer.hits.into_iter().map(|hit| (name.clone(), hit)));
+            }
+            Err(failed) => all.failed.push(failed),
+        }
+    }
+    all.hits.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+    all.hits.truncate(options.k);
+    all.elapsed = started.elapsed();
+    Ok(all)
 }
 
 fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultError> {

@@ -13,7 +13,7 @@ use pmirs_index::{Quantised, quantise};
 use pmirs_veil::{ScoreErrorBound, Veil, VeiledQuery};
 use pmirs_wire::item::VeiledVector;
 use pmirs_wire::search::{Candidate, Search};
-use pmirs_wire::{Bytes, Digest, ItemId, limits};
+use pmirs_wire::{Bytes, Digest, FilterToken, ItemId, limits};
 
 use super::audit::{Audited, Edge};
 use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
@@ -102,7 +102,8 @@ impl<'a> Answered<'a> {
         for epoch in epochs {
             let started = Instant::now();
             let veil = self.keys.veil(epoch, &self.collection.header)?;
-            let query = EpochQuery::new(veil, epoch, self.vector)?;
+            let filter = self.options.filter.tokens(&self.keys.epoch(epoch)?.token);
+            let query = EpochQuery::new(veil, epoch, self.vector, filter)?;
             breakdown.veil += started.elapsed();
             let edge = query.ask(self, breakdown)?;
             self.edges.push((epoch, edge));
@@ -115,7 +116,9 @@ impl<'a> Answered<'a> {
         for &(item, digest) in &self.digests {
             self.collection.pinned(history, item, Some(digest))?;
         }
-        let whole = self.edges.iter().all(|(_, edge)| *edge == Edge::Whole);
+        // Whom the server filters by tokens it need not send.
+        let filtered = self.options.filter.has_tokens();
+        let whole = !filtered && self.edges.iter().all(|(_, edge)| *edge == Edge::Whole);
         let expected = history.state().map_or(0, |state| state.items);
         if !whole || self.items.len() as u64 == expected {
             return Ok(());
@@ -146,14 +149,16 @@ struct EpochQuery {
     query: VeiledQuery,
     quantised: Quantised,
     bound: ScoreErrorBound,
+    /// What the server may compare.
+    filter: Vec<FilterToken>,
 }
 
 impl EpochQuery {
-    fn new(veil: &Veil, epoch: u32, vector: &[f32]) -> Result<Self, VaultError> {
+    fn new(veil: &Veil, epoch: u32, vector: &[f32], filter: Vec<FilterToken>) -> Result<Self, VaultError> {
         let query = veil.query(vector, &mut fresh::rng()?)?;
         let quantised = quantise(&query.values)?;
         let bound = veil.score_error_bound(&query, quantised.scale, veil.document_scale_bound());
-        Ok(Self { epoch, query, quantised, bound })
+        Ok(Self { epoch, query, quantised, bound, filter })
     }
 
     /// Fetches until the best k of this epoch and those found before are proven, or nothing is left; says what
@@ -202,7 +207,7 @@ impl EpochQuery {
             query: VeiledVector { scale: self.quantised.scale, values: Bytes(values) },
             skip: skip as u32,
             count: count as u32,
-            filter: Vec::new(),
+            filter: self.filter.clone(),
         };
         let (answer, timing) = collection.remote.search(collection.record.id, &search)?;
         let score = Duration::from_micros(answer.score_us).min(timing.network);

@@ -8,6 +8,7 @@
 )]
 
 mod cheat;
+mod duties;
 mod journey;
 mod sharing;
 mod tamper;

@@ -66,13 +66,17 @@ fn hits_are_right(collection: &Collection<'_>, truth: &Truth, what: &str) {
     }
 }
 
+/// An answer: the path that was asked, and how often it was asked before. Some are asked at the same time, so
+/// their order says nothing.
+type Asked = (String, usize);
+
 /// What becomes of the next answers.
 #[derive(Default)]
 struct Script {
     /// Bytes of each answer so far.
-    lengths: Vec<usize>,
+    lengths: BTreeMap<Asked, usize>,
     /// The answer to alter, and which byte of it.
-    lie: Option<(usize, usize)>,
+    lie: Option<(Asked, usize)>,
 }
 
 /// A server that alters what its script says.
@@ -86,12 +90,15 @@ impl Transport for Lying {
         let mut exchange = self.honest.exchange(request)?;
         let mut script = self.script.lock().unwrap();
         let body = &mut exchange.response.body.0;
-        if let Some((answer, at)) = script.lie
-            && answer == script.lengths.len()
+        let before = script.lengths.keys().filter(|(path, _)| *path == request.path).count();
+        let asked = (request.path.clone(), before);
+        script.lengths.insert(asked.clone(), body.len());
+        if let Some((answer, at)) = &script.lie
+            && *answer == asked
+            && let Some(byte) = body.get_mut(*at)
         {
-            body[at] ^= 1 << (at % 8);
+            *byte ^= 1 << (at % 8);
         }
-        script.lengths.push(body.len());
         Ok(exchange)
     }
 
@@ -126,13 +133,14 @@ impl Client {
     }
 
     /// From here on the server tells this lie, or the truth.
-    fn answers(&self, lie: Option<(usize, usize)>) {
-        *self.script.lock().unwrap() = Script { lengths: Vec::new(), lie };
+    fn answers(&self, lie: Option<(Asked, usize)>) {
+        *self.script.lock().unwrap() = Script { lengths: BTreeMap::new(), lie };
     }
 
     /// Forgets what was followed, so that all of it is asked for again.
     fn forget(&self) {
-        self.local.execute_batch("DELETE FROM record; DELETE FROM synced").unwrap();
+        let tables = ["record", "synced", "history", "entry", "leaf"];
+        self.local.execute_batch(&tables.map(|table| format!("DELETE FROM {table};")).concat()).unwrap();
     }
 
     fn collection(&self) -> Result<Collection<'_>, VaultError> {
@@ -140,13 +148,13 @@ impl Client {
     }
 
     /// Runs one operation under a lie, and says how long the answers were.
-    fn run(&self, operation: Operation, lie: Option<(usize, usize)>) -> Vec<usize> {
+    fn run(&self, operation: Operation, lie: Option<(Asked, usize)>) -> BTreeMap<Asked, usize> {
         let what = format!("{operation:?}, answer and byte {lie:?}");
         self.forget();
-        self.answers(if operation == Operation::Open { lie } else { None });
+        self.answers(if operation == Operation::Open { lie.clone() } else { None });
         let opened = self.collection();
         if operation != Operation::Open {
-            self.answers(lie);
+            self.answers(lie.clone());
         }
         let told = || self.script.lock().unwrap().lengths.clone();
         let Ok(collection) = opened else { return told() };
@@ -194,9 +202,9 @@ fn every_byte_of_every_answer(protection: Protection) {
     let mut flips = 0;
     for operation in [Operation::Open, Operation::Get, Operation::Search, Operation::Verify] {
         let lengths = client.run(operation, None);
-        for (answer, length) in lengths.into_iter().enumerate() {
+        for (answer, length) in lengths {
             for at in 0..length {
-                client.run(operation, Some((answer, at)));
+                client.run(operation, Some((answer.clone(), at)));
                 flips += 1;
             }
         }

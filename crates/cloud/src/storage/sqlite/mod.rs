@@ -39,6 +39,8 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Waiting for the writer.
+    accesses: accesses::Queue,
 }
 
 impl Sqlite {
@@ -52,7 +54,8 @@ impl Sqlite {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
         )?;
         migrate(&mut writer)?;
-        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default() })
+        let accesses = accesses::Queue::default();
+        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default(), accesses })
     }
 
     /// Runs a read on a consistent snapshot.
@@ -272,7 +275,18 @@ impl Store for Sqlite {
     }
 
     fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError> {
-        self.write(|db| accesses::add(db, place, access, most))
+        let own = self.accesses.join(place, *access, most);
+        let mut writer = lock(&self.writer);
+        if let Some(outcome) = own.outcome() {
+            return Ok(outcome);
+        }
+        // If this fails, each of the others finds no outcome and writes its own.
+        let all = self.accesses.take(&own);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let outcomes = accesses::add_all(&transaction, &all)?;
+        transaction.commit()?;
+        accesses::tell(&all, &outcomes);
+        Ok(own.outcome().unwrap_or_default())
     }
 
     fn accesses(&self, place: Place, after: u64, most: usize) -> Result<AccessPage, StorageError> {

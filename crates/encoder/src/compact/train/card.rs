@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::student::Student;
-use super::{PackReport, Report};
+use super::{NoMatch, PackReport, Report};
 use crate::PackManifest;
 
 /// The card's text.
@@ -17,7 +17,7 @@ pub(crate) fn render(pack: &PackReport, run: &Report, manifest: &PackManifest, n
     quality(&mut card, pack);
     stages(&mut card, pack, run);
     card.push_str(ORIGIN);
-    cutoffs(&mut card, manifest);
+    cutoffs(&mut card, pack);
     card.push_str(LIMITS);
     card
 }
@@ -127,19 +127,19 @@ fn stages(card: &mut String, pack: &PackReport, run: &Report) {
     );
 }
 
-fn cutoffs(card: &mut String, manifest: &PackManifest) {
-    let scores = &manifest.scores;
-    card.push_str("## \"No match\" cutoffs\n\nThe cosine that 95% of true best matches of the validation split lie above:\n\n");
-    card.push_str("| query | item | cutoff |\n|---|---|---|\n");
-    for (query, item, cutoff) in [
-        ("text", "image", scores.text_to_image),
-        ("text", "text", scores.text_to_text),
-        ("image", "image", scores.image_to_image),
-        ("image", "text", scores.image_to_text),
-    ] {
-        if let Some(cutoff) = cutoff {
-            let _ = writeln!(card, "| {query} | {item} | {cutoff:.3} |");
-        }
+fn cutoffs(card: &mut String, pack: &PackReport) {
+    card.push_str(
+        "## \"No match\" cutoffs\n\nA search shows nothing below these cosines unless it is told to. Each photo of the \
+         validation split asks once; the cutoff is where its nearest right answer is hidden about as often (false \
+         negatives) as the nearest wrong one would be shown if there were no right one (false positives). Wrong are \
+         class photos, or their names, of other classes only.\n\n\
+         | query | item | cutoff | false positives | false negatives | queries |\n|---|---|---|---|---|---|\n",
+    );
+    for NoMatch { query, item, cutoff, false_positives, false_negatives, queries } in &pack.no_match {
+        let _ = writeln!(
+            card,
+            "| {query} | {item} | {cutoff:.3} | {false_positives:.3} | {false_negatives:.3} | {queries} |"
+        );
     }
     card.push('\n');
 }

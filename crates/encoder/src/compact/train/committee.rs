@@ -9,13 +9,13 @@
 
 use std::sync::Arc;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
+use faer::{Accum, Mat};
 use rand::RngExt as _;
 use rand_core::Rng;
 use rayon::prelude::*;
 
 use super::TrainError;
+use super::axes::Moments;
 use super::batches::Source;
 use super::features::Features;
 use super::judge::dot;
@@ -296,7 +296,7 @@ impl Scaled {
 /// columns of a matrix of `members · width` rows.
 fn principal_axes(views: &[View], dim: usize) -> Result<Mat<f32>, TrainError> {
     let width: usize = views.iter().map(|view| view.photos.mean.len()).sum();
-    let mut covariance = vec![0.0_f32; width * width];
+    let mut moments = Moments::new(width);
     let towers: [fn(&View) -> &Scaled; 2] = [|view| &view.photos, |view| &view.words];
     for tower in towers {
         let count = views.first().map_or(0, |view| tower(view).rows.len());
@@ -308,23 +308,9 @@ fn principal_axes(views: &[View], dim: usize) -> Result<Mat<f32>, TrainError> {
                 rows.extend(row.iter().map(|value| value * scaled.scale));
             }
         }
-        let rows = MatRef::from_row_major_slice(&rows, count, width);
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut covariance, width, width),
-            Accum::Add,
-            rows.transpose(),
-            rows,
-            1.0 / count.max(1) as f32,
-            Par::Seq,
-        );
+        moments.add(&rows, 1.0 / count.max(1) as f32);
     }
-    let covariance = MatRef::from_row_major_slice(&covariance, width, width);
-    // Eigenvalues come in ascending order.
-    let eigen = covariance
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|error| TrainError::Engine(format!("principal axes: {error:?}")))?;
-    let vectors = eigen.U();
-    Ok(Mat::from_fn(width, dim, |row, column| vectors[(row, width - 1 - column)]))
+    moments.axes(dim)
 }
 
 fn less(left: &[f32], right: &[f32]) -> Vec<f32> {

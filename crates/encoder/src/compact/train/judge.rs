@@ -78,10 +78,3 @@ pub(crate) fn unit(mut row: Vec<f32>) -> Vec<f32> {
     }
     row
 }
-
-/// The score that `share` of `scores` lie above.
-pub(crate) fn quantile_above(mut scores: Vec<f32>, share: f64) -> f32 {
-    scores.sort_by(f32::total_cmp);
-    let at = ((1.0 - share) * scores.len() as f64) as usize;
-    scores.get(at.min(scores.len().saturating_sub(1))).copied().unwrap_or(0.0)
-}

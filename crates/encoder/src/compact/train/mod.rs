@@ -12,6 +12,7 @@
 //! Every draw is addressed by the recipe's seed, a purpose and a step, and sums run in a fixed order: a run that
 //! is killed and started again ends with the same bits as one that was not.
 
+mod axes;
 mod batches;
 mod card;
 mod checkpoint;
@@ -22,6 +23,7 @@ mod features;
 mod guide;
 mod held_out;
 pub mod judge;
+mod no_match;
 mod objective;
 mod optimiser;
 mod photos;
@@ -47,6 +49,7 @@ use serde::{Deserialize, Serialize};
 pub use self::corpus::is_held_out;
 pub use self::held_out::measure;
 pub use self::judge::Recall;
+pub use self::no_match::NoMatch;
 pub use self::objective::Terms;
 pub use self::optimiser::Rates;
 pub use self::recipe::{CommitteePlan, PrunePlan, PublishPlan, Recipe, StagePlan, Step, TunePlan};
@@ -115,6 +118,8 @@ pub struct PackReport {
     pub pack_bytes: u64,
     /// On data that neither training nor selection saw; absent where the data is.
     pub held_out: Option<HeldOut>,
+    /// Its "no match" cutoffs.
+    pub no_match: Vec<NoMatch>,
 }
 
 /// The model after some steps, on the validation split.

@@ -4,13 +4,22 @@
 //! g_c = Σ_o w[c, o] · ∂L/∂w[c, o] over the weights that read the channel, and its square, summed over batches,
 //! is the Taylor score of Molchanov et al. (2019, section 3.1, the gate formulation): what removing the channel
 //! would change. Channels go one group at a time, the least score per unit of the budgets that are still
-//! exceeded first. The channels of the residual stream stay: every block reads and writes them.
+//! exceeded first. The channels of the residual stream stay: every block reads and writes them. Units of the head's
+//! hidden layer have gates as well, and go to the number that the plan names.
+//!
+//! The text tower has no channels to gate: its words lie along few directions, and a narrower one keeps the principal
+//! ones ([`narrow_text`]).
 
+use faer::Accum;
 use rayon::prelude::*;
 
+use super::TrainError;
+use super::axes::Moments;
 use super::recipe::PrunePlan;
 use super::student::Student;
 use crate::compact::CompactArchitecture;
+use crate::compact::kernels::product;
+use crate::compact::text::TextShape;
 use crate::compact::trunk::Architecture;
 
 /// Least channels of a layer, whatever their scores.
@@ -22,6 +31,8 @@ enum Place {
     /// The block's number, from 0.
     Block(usize),
     Features,
+    /// The hidden layer of the head.
+    Hidden,
 }
 
 /// Sums of squared gate slopes, per place and channel.
@@ -32,9 +43,9 @@ pub(crate) struct Scores {
 
 impl Scores {
     pub(crate) fn new(student: &Student) -> Self {
-        let trunk = &student.architecture.trunk;
+        let CompactArchitecture { trunk, head_hidden, .. } = &student.architecture;
         let blocks = trunk.blocks.iter().enumerate().map(|(at, block)| (Place::Block(at), block.expand));
-        let places = blocks.chain([(Place::Features, trunk.features)]);
+        let places = blocks.chain([(Place::Features, trunk.features), (Place::Hidden, *head_hidden)]);
         Self { places: places.map(|(place, channels)| (place, vec![0.0; channels])).collect() }
     }
 
@@ -67,8 +78,13 @@ impl Scores {
         let mut kept: Vec<(Place, Vec<usize>)> =
             self.places.iter().map(|(place, scores)| (*place, ranked(scores))).collect();
         for (place, channels) in &mut kept {
-            if *place == Place::Features {
-                channels.truncate(plan.features);
+            match place {
+                Place::Features => channels.truncate(plan.features),
+                Place::Hidden => {
+                    channels.truncate(plan.hidden.unwrap_or(usize::MAX));
+                    continue;
+                }
+                Place::Block(_) => {}
             }
             // A network may come in with channels that are no multiple.
             channels.truncate((channels.len() / plan.multiple).max(1) * plan.multiple);
@@ -81,7 +97,9 @@ impl Scores {
             let candidates = kept.iter().zip(&self.places).enumerate();
             let cheapest = candidates
                 .filter(|(_, ((place, channels), _))| {
-                    prunable(&student.architecture.trunk, *place) && channels.len() >= FEWEST + plan.multiple
+                    *place != Place::Hidden
+                        && prunable(&student.architecture.trunk, *place)
+                        && channels.len() >= FEWEST + plan.multiple
                 })
                 .map(|(at, ((_, channels), (_, scores)))| {
                     let going = channels.iter().rev().take(plan.multiple);
@@ -119,6 +137,7 @@ fn readers(place: Place) -> Vec<String> {
     match place {
         Place::Block(at) => vec![format!("trunk.block_{:02}.project.weight", at + 1)],
         Place::Features => vec!["head.direct.weight".into(), "head.inner.weight".into()],
+        Place::Hidden => vec!["head.outer.weight".into()],
     }
 }
 
@@ -132,6 +151,7 @@ fn writers(architecture: &Architecture, place: Place) -> Vec<String> {
             vec![before, format!("{block}.depthwise")]
         }
         Place::Features => vec!["trunk.last".into()],
+        Place::Hidden => vec!["head.inner".into()],
     };
     layers.into_iter().flat_map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]).collect()
 }
@@ -140,7 +160,7 @@ fn writers(architecture: &Architecture, place: Place) -> Vec<String> {
 /// any other such block with the residual stream.
 fn prunable(architecture: &Architecture, place: Place) -> bool {
     match place {
-        Place::Features => true,
+        Place::Features | Place::Hidden => true,
         Place::Block(at) => at == 0 || architecture.blocks.get(at).is_some_and(|block| block.widens),
     }
 }
@@ -171,6 +191,7 @@ fn narrowed(student: &Student, plan: &PrunePlan, kept: &[(Place, Vec<usize>)]) -
         }
         match *place {
             Place::Features => architecture.trunk.features = channels.len(),
+            Place::Hidden => architecture.head_hidden = channels.len(),
             Place::Block(at) => {
                 if let Some(block) = architecture.trunk.blocks.get_mut(at) {
                     block.expand = channels.len();
@@ -234,4 +255,61 @@ pub(crate) fn prune(student: &Student, scores: &Scores, plan: &PrunePlan) -> Opt
         network.set(name, values);
     }
     Some(network)
+}
+
+/// The network with a text tower of `width`: each word keeps its part along the principal axes of what the words add
+/// to a raw vector. Convolutions mix the old coordinates and are left out; a later step grows new ones.
+pub(crate) fn narrow_text(student: &Student, width: usize) -> Result<Student, TrainError> {
+    let TextShape { vocabulary, dim, .. } = student.architecture.text;
+    let mut words = vec![0.0; vocabulary * dim];
+    product(
+        student.tensor("text.embedding"),
+        student.tensor("text.out.weight"),
+        Accum::Replace,
+        1.0,
+        vocabulary,
+        &mut words,
+    );
+    let mut moments = Moments::new(dim);
+    moments.add(&words, 1.0 / vocabulary as f32);
+    let axes = moments.axes(width)?;
+    let mut architecture = student.architecture.clone();
+    architecture.text = TextShape { width, layers: 0, ..architecture.text };
+    let mut narrow = Student::new(architecture, student.size);
+    narrow.kept.clone_from(&student.kept);
+    narrow.inherit(student);
+    let along = |from: usize, axis: usize| axes[(from, axis)];
+    let forth: Vec<f32> = (0..dim * width).map(|at| along(at / width, at % width)).collect();
+    let back: Vec<f32> = (0..width * dim).map(|at| along(at % dim, at / dim)).collect();
+    let mut table = vec![0.0; vocabulary * width];
+    product(&words, &forth, Accum::Replace, 1.0, vocabulary, &mut table);
+    narrow.set("text.embedding", &table);
+    narrow.set("text.out.weight", &back);
+    Ok(narrow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compact::train::judge::{dot, unit};
+
+    /// Words that lie along two directions lose nothing in a tower of two.
+    #[test]
+    fn a_narrower_text_tower_keeps_what_its_words_span() {
+        let text = TextShape { vocabulary: 6, width: 4, layers: 0, dim: 4 };
+        let trunk = Architecture::mobilenet_v2();
+        let mut student = Student::new(CompactArchitecture { head_hidden: 1, text, trunk }, 32);
+        let table: Vec<f32> =
+            (0..6).flat_map(|word| [1.0, word as f32, 1.0 - word as f32, 2.0 * word as f32]).collect();
+        let out: Vec<f32> = (0..16).map(|at| ((at * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect();
+        student.set("text.embedding", &table);
+        student.set("text.out.weight", &out);
+        student.set("text.out.bias", &[0.1, 0.2, 0.3, 0.4]);
+        let narrow = narrow_text(&student, 2).unwrap();
+        assert_eq!(narrow.tensor("text.embedding").len(), 12);
+        for sentence in [vec![0], vec![1, 5], vec![2, 3, 4], Vec::new()] {
+            let [wide, thin] = [&student, &narrow].map(|it| unit(it.embed_tokens(&sentence)));
+            assert!((dot(&wide, &thin) - 1.0).abs() < 1e-5, "{sentence:?}");
+        }
+    }
 }

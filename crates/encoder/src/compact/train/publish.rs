@@ -1,11 +1,12 @@
 //! From trained weights to a pack: input size, means, cutoffs, files, and a card with what was measured.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::corpus::Says;
+use super::corpus::{PHRASES, Says};
 use super::features::Features;
-use super::judge::{centre_of, centred, dot, quantile_above};
+use super::judge::{centre_of, centred};
+use super::no_match::{Known, NoMatch, calibrate};
 use super::recipe::PublishPlan;
 use super::runner::judge;
 use super::session::Session;
@@ -21,10 +22,10 @@ use crate::tokenizer::Clean;
 use crate::{Encoder, Pack};
 
 const VOCABULARY: &str = "vocabulary.bpe";
-/// Of the true best matches among validation pairs, the share whose score lies above a cutoff.
-const KEPT_BY_CUTOFF: f64 = 0.95;
 /// Photos and captions whose mean is the modality's centre.
 const CENTRE_SAMPLE: usize = 1500;
+/// Phrases that a class is named in.
+const PHRASES_ASKED: usize = 4;
 
 /// Chooses the input size, writes the pack, measures it and writes its card.
 pub(crate) fn publish(
@@ -52,7 +53,9 @@ pub(crate) fn publish(
     let out = folders.out.join(&plan.name);
     std::fs::create_dir_all(&out).map_err(|source| TrainError::Io { path: out.clone(), source })?;
     let files = write_files(session, student, &out)?;
-    let manifest = manifest(session, student, plan, files);
+    let sample = Sample::new(session, student);
+    let no_match = calibrate(&sample.known(session, student));
+    let manifest = manifest(session, student, plan, &sample, &no_match, files);
     write_whole(&out.join(MANIFEST), manifest.to_toml()?.as_bytes())?;
     let encoder = Encoder::open(&out)?;
     let held_out: Option<HeldOut> = held_out::measure(&encoder, folders.data, progress)?;
@@ -63,6 +66,7 @@ pub(crate) fn publish(
         size: student.measure(session.recipe.context_length)?,
         pack_bytes: Pack::open(&out)?.bytes()?,
         held_out,
+        no_match,
     };
     write_whole(&out.join("MODEL_CARD.md"), card::render(&pack, run, &manifest, student).as_bytes())?;
     Ok(pack)
@@ -87,9 +91,13 @@ fn manifest(
     session: &Session,
     student: &Student,
     plan: &PublishPlan,
+    sample: &Sample,
+    no_match: &[NoMatch],
     sha256: BTreeMap<String, String>,
 ) -> PackManifest {
-    let sample = Sample::new(session, student);
+    let cutoff = |query: &str, item: &str| {
+        no_match.iter().find(|pair| pair.query == query && pair.item == item).map(|pair| pair.cutoff)
+    };
     let architecture = toml::Table::try_from(&student.architecture).unwrap_or_default();
     PackManifest {
         format: FORMAT,
@@ -118,7 +126,13 @@ fn manifest(
             padding: Padding::Full,
             centre: sample.text_centre.clone(),
         },
-        scores: sample.scores(session, student),
+        scores: ScoreSpec {
+            logit_scale: Some(student.log_scale().exp()),
+            text_to_image: cutoff("text", "image"),
+            text_to_text: cutoff("text", "text"),
+            image_to_image: cutoff("image", "image"),
+            image_to_text: cutoff("image", "text"),
+        },
         cost: None,
         architecture,
         sha256,
@@ -142,43 +156,21 @@ impl Sample {
         Self { image_centre: centre_of(&images), text_centre: centre_of(&texts) }
     }
 
-    /// Cutoffs from validation pairs: the score that most true best matches lie above.
-    fn scores(&self, session: &Session, student: &Student) -> ScoreSpec {
+    /// The validation photos, and what is said about them.
+    fn known(&self, session: &Session, student: &Student) -> Vec<Known> {
         let images = centred(&validation_images(session, student, student.size), &self.image_centre);
-        let (mut text_to_image, mut text_to_text, mut image_to_text) = (Vec::new(), Vec::new(), Vec::new());
-        let mut classes: HashMap<usize, Vec<&Vec<f32>>> = HashMap::new();
-        for (&photo, image) in session.validate.iter().zip(&images) {
-            match session.corpus.photos.get(photo).map(|photo| &photo.says) {
-                Some(Says::Captions(captions)) => {
-                    let raw: Vec<_> =
-                        captions.iter().map(|text| student.embed_tokens(&session.tokens(text))).collect();
-                    let texts = centred(&raw, &self.text_centre);
-                    let hits: Vec<f32> = texts.iter().map(|text| dot(text, image)).collect();
-                    image_to_text.extend(hits.iter().copied().reduce(f32::max));
-                    text_to_image.extend(hits);
-                    text_to_text
-                        .extend(texts.iter().enumerate().filter_map(|(at, text)| best(text, &texts, at)));
+        let photos = session.validate.iter().zip(images).filter_map(|(&photo, image)| {
+            let (class, said) = match &session.corpus.photos.get(photo)?.says {
+                Says::Captions(captions) => (None, captions.clone()),
+                Says::Class(class) => {
+                    let name = session.corpus.classes.get(*class)?;
+                    let said = PHRASES.iter().take(PHRASES_ASKED).map(|phrase| phrase.replace("{}", name));
+                    (Some(*class), said.collect())
                 }
-                Some(Says::Class(class)) => classes.entry(*class).or_default().push(image),
-                None => {}
-            }
-        }
-        let image_to_image = classes.values().flat_map(|members| {
-            members.iter().enumerate().filter_map(|(at, image)| best(image, members, at))
+            };
+            let raw: Vec<_> = said.iter().map(|text| student.embed_tokens(&session.tokens(text))).collect();
+            Some(Known { class, image, texts: centred(&raw, &self.text_centre) })
         });
-        let cutoff = |scores: Vec<f32>| (!scores.is_empty()).then(|| quantile_above(scores, KEPT_BY_CUTOFF));
-        ScoreSpec {
-            logit_scale: Some(student.log_scale().exp()),
-            text_to_image: cutoff(text_to_image),
-            text_to_text: cutoff(text_to_text),
-            image_to_image: cutoff(image_to_image.collect()),
-            image_to_text: cutoff(image_to_text),
-        }
+        photos.collect()
     }
-}
-
-/// The best score of `row` among the others.
-fn best<R: AsRef<[f32]>>(row: &[f32], rows: &[R], own: usize) -> Option<f32> {
-    let others = rows.iter().enumerate().filter(|(at, _)| *at != own);
-    others.map(|(_, other)| dot(row, other.as_ref())).reduce(f32::max)
 }

@@ -100,6 +100,12 @@ pub struct PrunePlan {
     pub parameters: usize,
     /// Most features.
     pub features: usize,
+    /// Most units of the head's hidden layer; as many as there are when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<usize>,
+    /// Width of the text tower from here on; as it is when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_width: Option<usize>,
     /// Channels come in multiples of this.
     pub multiple: usize,
     /// Whether activations still stop at 6 afterwards.
@@ -220,6 +226,7 @@ impl Recipe {
 /// Longest side of an input, in pixels.
 const MAX_SIZE: usize = 1024;
 const MAX_CONTEXT: usize = 1024;
+const MAX_TEXT_WIDTH: usize = 1024;
 /// Most of whatever a batch holds.
 const MAX_BATCH: usize = 8192;
 
@@ -240,6 +247,8 @@ impl PrunePlan {
         whole("photos", self.photos, 1..=1_000_000)?;
         whole("batch", self.batch, 1..=MAX_BATCH)?;
         whole("features", self.features, 1..=8192)?;
+        whole("hidden", self.hidden.unwrap_or(1), 1..=8192)?;
+        whole("text_width", self.text_width.unwrap_or(1), 1..=MAX_TEXT_WIDTH)?;
         whole("multiple", self.multiple, 1..=256)
     }
 }

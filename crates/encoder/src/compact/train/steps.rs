@@ -8,7 +8,7 @@ use super::features::Features;
 use super::guide::Guide;
 use super::objective::Rows;
 use super::photos::Views;
-use super::prune::{Scores, prune};
+use super::prune::{Scores, narrow_text, prune};
 use super::recipe::{CommitteePlan, PrunePlan, Recipe, Step, TunePlan};
 use super::runner::{Place, judge};
 use super::session::Session;
@@ -233,6 +233,9 @@ impl<'a> Run<'a> {
                  {parameters} weights or fewer"
             ))
         })?;
+        if let Some(width) = plan.text_width.filter(|&width| width < self.student.architecture.text.width) {
+            self.student = narrow_text(&self.student, width)?;
+        }
         Ok(())
     }
 

@@ -81,9 +81,13 @@ impl Answer for Info {
         writeln!(out, "  texts       up to {} tokens", self.context_length)?;
         writeln!(out, "  licence     {}", plain(&self.licence))?;
         writeln!(out, "  size        {}, {} parameters", bytes(self.bytes), short(self.parameters))?;
-        for (each, work) in [("picture", self.multiply_adds), ("full text", self.text_multiply_adds)] {
+        for (each, work) in [
+            ("multiply-adds for a picture", self.multiply_adds),
+            ("multiply-adds for a full text", self.text_multiply_adds),
+            ("ReLU evaluations for a picture", self.relus),
+        ] {
             let work = work.map_or_else(|| "not counted".to_owned(), short);
-            writeln!(out, "  work        {work:<14} multiply-adds for a {each}")?;
+            writeln!(out, "  work        {work:<14} {each}")?;
         }
         let Cutoffs { text_to_image, text_to_text, image_to_image, image_to_text } = self.cutoffs;
         let cutoffs = [
