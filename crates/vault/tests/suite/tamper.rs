@@ -137,10 +137,15 @@ impl Client {
         *self.script.lock().unwrap() = Script { lengths: BTreeMap::new(), lie };
     }
 
-    /// Forgets what was followed, so that all of it is asked for again.
-    fn forget(&self) {
-        let tables = ["record", "synced", "history", "entry", "leaf"];
-        self.local.execute_batch(&tables.map(|table| format!("DELETE FROM {table};")).concat()).unwrap();
+    /// Forgets what was followed, so that all of it is asked for again: the log where a collection is opened, the
+    /// items for all else.
+    fn forget(&self, operation: Operation) {
+        let tables: &[&str] = match operation {
+            Operation::Open => &["record", "synced", "history", "entry", "leaf"],
+            _ => &["record", "synced"],
+        };
+        let forget: String = tables.iter().map(|table| format!("DELETE FROM {table};")).collect();
+        self.local.execute_batch(&forget).unwrap();
     }
 
     fn collection(&self) -> Result<Collection<'_>, VaultError> {
@@ -150,7 +155,7 @@ impl Client {
     /// Runs one operation under a lie, and says how long the answers were.
     fn run(&self, operation: Operation, lie: Option<(Asked, usize)>) -> BTreeMap<Asked, usize> {
         let what = format!("{operation:?}, answer and byte {lie:?}");
-        self.forget();
+        self.forget(operation);
         self.answers(if operation == Operation::Open { lie.clone() } else { None });
         let opened = self.collection();
         if operation != Operation::Open {
