@@ -85,7 +85,7 @@ impl Vault {
         let (approving, answer) =
             Approving::answer(&mut fresh::rng()?, remote.server().0, &public, &state.commitment.0)
                 .map_err(failed)?;
-        remote.pairing_step(&code, "answer", answer)?;
+        remote.pairing_step(&code, "answer", answer, true)?;
         let reveal = wait(&remote, &code, state.expires_ms, |state| state.reveal)?;
         let comparing = approving.check(&reveal.0).map_err(failed)?;
         Ok(Approval { code, comparing, remote })
@@ -137,7 +137,7 @@ impl Approval {
     /// When the words differ: somebody stands between the two devices. When the cloud fails.
     pub fn approve(self, words_of_new_device: &str, seed: &IdentitySeed) -> Result<(), VaultError> {
         let sealed = self.comparing.approve(&mut fresh::rng()?, words_of_new_device, seed).map_err(failed)?;
-        self.remote.pairing_step(&self.code, "seed", sealed).map(drop)
+        self.remote.pairing_step(&self.code, "seed", sealed, true).map(drop)
     }
 }
 
@@ -182,7 +182,7 @@ impl NewDevice {
         let Self { remote, joining, code, expires_ms } = self;
         let answer = wait(&remote, &code, expires_ms, |state| state.answer)?;
         let (joined, reveal) = joining.reveal(&answer.0).map_err(failed)?;
-        remote.plain_pairing_step(&code, "reveal", reveal)?;
+        remote.pairing_step(&code, "reveal", reveal, false)?;
         Ok(Arriving { remote, joined, code, expires_ms })
     }
 }

@@ -10,6 +10,8 @@
 //!   [`search`], [`access`], [`envelope`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
+//! With the feature `schema`, what the cloud reads and answers describes itself by JSON Schema.
+//!
 //! ```
 //! use pmirs_wire::{decode, encode, item::RemoveItems, ItemId};
 //!

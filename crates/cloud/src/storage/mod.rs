@@ -431,7 +431,8 @@ pub(crate) trait Store: Send + Sync {
     /// The encoded grants that a member has, by epoch.
     fn granted(&self, place: Place, member: &AccountId) -> Result<Vec<(u32, Vec<u8>)>, StorageError>;
 
-    /// Keeps an access, and of those before it the latest, `most` in all. `false` where the collection is gone.
+    /// Keeps an access, and of those before it the latest, `most` in all. `false` where the collection is gone. This one
+    /// does not wait for the disk: it survives the server, and a power cut once another write has been synced.
     fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError>;
 
     /// Accesses after a number, oldest first, at most `most`.

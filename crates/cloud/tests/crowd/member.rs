@@ -168,7 +168,8 @@ impl<'a> Client<'a> {
             200 => {
                 let answer: Candidates = reply.message();
                 assert!(answer.candidates.is_sorted_by(|a, b| a.score >= b.score));
-                assert_eq!(answer.candidates.len() as u64, answer.rows.min(20));
+                // Fewer where one was removed between its ranking and its reading.
+                assert!(answer.candidates.len() as u64 <= answer.rows.min(20));
                 self.crowd.count("search");
             }
             // The epoch has ended since.

@@ -111,6 +111,10 @@ fn a_filter_leaves_what_has_all_of_its_tokens() {
         }
     }
     assert!(found > 400, "the filters left {found}");
+    let size = |new: &NewItem| {
+        new.meta.0.len() + new.embedding.0.len() + new.content.0.len() + DIM + 32 * new.tokens.len()
+    };
+    assert_eq!(world.user.show(ID).bytes, live.values().map(size).sum::<usize>() as u64, "tokens count too");
     let (some, new) = live.iter().find(|(_, new)| !new.tokens.is_empty()).unwrap();
     let path = format!("/v1/collections/{ID}/items/{some}");
     let record: ItemRecord = world.user.ask(Method::Get, &path, &[]).message();

@@ -214,31 +214,22 @@ impl Remote {
         self.authenticated(Method::Delete, &format!("/v1/devices/{id}"), Vec::new())
     }
 
-    /// Writes a step of a pairing that this account's device answers.
-    pub(crate) fn pairing_step(
-        &self,
-        code: &str,
-        step: &str,
-        message: Vec<u8>,
-    ) -> Result<PairingState, VaultError> {
-        let step_of = PairingStep { message: Bytes(message) };
-        self.authenticated(Method::Post, &format!("/v1/pairings/{code}/{step}"), encode(&step_of)?)
-    }
-
     /// Opens a mailbox for a pairing; nobody is logged in yet.
     pub(crate) fn open_pairing(&self, commitment: Vec<u8>) -> Result<NewPairing, VaultError> {
         self.plain("/v1/pairings", encode(&PairingStep { message: Bytes(commitment) })?)
     }
 
-    /// Writes the new device's step of a pairing.
-    pub(crate) fn plain_pairing_step(
+    /// Writes a step of a pairing: the device that has the identity as this account, the new one as nobody.
+    pub(crate) fn pairing_step(
         &self,
         code: &str,
         step: &str,
         message: Vec<u8>,
+        as_account: bool,
     ) -> Result<PairingState, VaultError> {
-        let step_of = PairingStep { message: Bytes(message) };
-        self.plain(&format!("/v1/pairings/{code}/{step}"), encode(&step_of)?)
+        let path = format!("/v1/pairings/{code}/{step}");
+        let body = encode(&PairingStep { message: Bytes(message) })?;
+        if as_account { self.authenticated(Method::Post, &path, body) } else { self.plain(&path, body) }
     }
 
     /// What a pairing's mailbox holds so far.

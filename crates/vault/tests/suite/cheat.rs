@@ -18,7 +18,7 @@ use pmirs_wire::{AccountId, Bytes, Message, decode, encode};
 use rand_core::Rng as _;
 
 use crate::world::World;
-use crate::{add, copy, home};
+use crate::{add, copy, home, share};
 
 /// Alters an answer, given the request's path.
 type Lie = Box<dyn FnMut(&InnerRequest, &mut Vec<u8>) + Send>;
@@ -235,10 +235,7 @@ fn grants_are_neither_dropped_nor_swapped() {
 /// Somebody with a role in the world's album.
 fn member(world: &World, name: &str, role: Role) -> Vault {
     let person = world.person(name);
-    world.vault.add_contact(name).unwrap();
-    person.add_contact("owner").unwrap();
-    world.vault.collection("album").unwrap().share(name, role).unwrap();
-    person.accept("album").unwrap();
+    share(world, "album", &person, name, role);
     person
 }
 

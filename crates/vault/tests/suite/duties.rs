@@ -9,14 +9,7 @@ use pmirs_vault::{
 };
 
 use crate::world::{PASSPHRASE, World};
-use crate::{add, home};
-
-fn share(world: &World, collection: &str, with: &Vault, name: &str, role: Role) {
-    world.vault.add_contact(name).unwrap();
-    with.add_contact("owner").unwrap();
-    world.vault.collection(collection).unwrap().share(name, role).unwrap();
-    with.accept(collection).unwrap();
-}
+use crate::{add, home, share};
 
 #[test]
 fn a_revoked_device_is_out_and_the_others_stay() {

@@ -17,7 +17,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
-use pmirs_vault::{AddOptions, AddReport, Collection, Quiet};
+use pmirs_vault::{AddOptions, AddReport, Collection, Quiet, Role, Vault};
 use world::World;
 
 /// Adds a folder, quietly.
@@ -28,6 +28,19 @@ fn add(collection: &Collection<'_>, folder: &Path) -> AddReport {
 /// Where the world's person keeps their identity.
 fn home(world: &World) -> PathBuf {
     world.folder.path().join("home")
+}
+
+/// The world's person and somebody else get to know each other's keys.
+fn meet(world: &World, other: &Vault, name: &str) {
+    world.vault.add_contact(name).unwrap();
+    other.add_contact("owner").unwrap();
+}
+
+/// Shares a collection of the world's person with somebody, who accepts.
+fn share(world: &World, collection: &str, with: &Vault, name: &str, role: Role) {
+    meet(world, with, name);
+    world.vault.collection(collection).unwrap().share(name, role).unwrap();
+    with.accept(collection).unwrap();
 }
 
 /// Copies a folder with everything below it.

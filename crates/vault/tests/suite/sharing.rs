@@ -2,26 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use pmirs_vault::{
     AddOptions, Audit, Happening, Protection, Query, Quiet, Role, SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::problem::ProblemKind;
 
-use crate::add;
 use crate::world::{World, plain};
+use crate::{add, meet, share};
 
-/// Two people who know each other's keys.
-fn meet(one: &Vault, one_name: &str, other: &Vault, other_name: &str) {
-    one.add_contact(other_name).unwrap();
-    other.add_contact(one_name).unwrap();
-}
-
-/// Shares a collection of the world's person with somebody, who accepts.
-fn share(world: &World, collection: &str, with: &Vault, name: &str, role: Role) {
-    meet(&world.vault, "owner", with, name);
-    world.vault.collection(collection).unwrap().share(name, role).unwrap();
-    with.accept(collection).unwrap();
+/// A folder with one picture that nobody has added yet.
+fn one_more(world: &World, name: &str) -> PathBuf {
+    let folder = world.folder.path().join(format!("late-{name}"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("yellow.png"), plain(40, 40, [250, 220, 20])).unwrap();
+    folder
 }
 
 /// Identifiers and exact scores.
@@ -40,7 +36,7 @@ fn a_reader_finds_what_the_owner_finds_to_the_bit() {
     for protection in Protection::ALL {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
-        meet(&world.vault, "owner", &ben, "ben");
+        meet(&world, &ben, "ben");
         world.vault.collection(name).unwrap().share("ben", Role::Reader).unwrap();
 
         assert!(matches!(ben.collection(name), Err(VaultError::NoCollection(_))), "it is not accepted yet");
@@ -79,9 +75,7 @@ fn a_writer_adds_and_everybody_sees_it() {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
         share(&world, name, &ben, "ben", Role::Writer);
-        let late = world.folder.path().join(format!("late-{name}"));
-        fs::create_dir(&late).unwrap();
-        fs::write(late.join("yellow.png"), plain(40, 40, [250, 220, 20])).unwrap();
+        let late = one_more(&world, name);
         assert_eq!(add(&ben.collection(name).unwrap(), &late).added, 1);
         assert_eq!(found(&world.vault, name, "yellow"), found(&ben, name, "yellow"));
         assert_eq!(found(&world.vault, name, "yellow").len(), 7);
@@ -116,9 +110,7 @@ fn who_is_revoked_is_out_and_the_others_go_on() {
         assert!(matches!(ben.collection(name), Err(VaultError::NoCollection(_))));
 
         assert_eq!(found(&eva, name, "a dog"), before, "items of the first epoch are still found");
-        let late = world.folder.path().join(format!("late-{name}"));
-        fs::create_dir(&late).unwrap();
-        fs::write(late.join("yellow.png"), plain(40, 40, [250, 220, 20])).unwrap();
+        let late = one_more(&world, name);
         assert_eq!(add(&eva.collection(name).unwrap(), &late).added, 1);
         assert_eq!(found(&world.vault, name, "yellow").len(), 7, "a search spans both epochs");
         assert_eq!(found(&world.vault, name, "yellow"), found(&eva, name, "yellow"));

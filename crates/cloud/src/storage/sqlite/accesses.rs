@@ -1,68 +1,13 @@
 //! Who opened what.
-//!
-//! Content may be opened by many at a time, and each access must be on disk before its content goes out. So those that
-//! wait for the writer wait together: whoever gets it writes for all, in one transaction.
-
-use std::sync::{Arc, Mutex};
 
 use pmirs_wire::access::{Access, AccessPage};
 use pmirs_wire::{AccountId, Bytes, ItemId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lock;
 use crate::storage::{NewAccess, Place};
 
-/// Accesses that wait for the writer.
-#[derive(Default)]
-pub(super) struct Queue(Mutex<Vec<Waiting>>);
-
-/// An access, and where whoever brought it looks for what became of it.
-#[derive(Clone)]
-pub(super) struct Waiting {
-    place: Place,
-    access: NewAccess,
-    most: u64,
-    outcome: Arc<Mutex<Option<bool>>>,
-}
-
-impl Waiting {
-    /// What another has written it as, if one has.
-    pub(super) fn outcome(&self) -> Option<bool> {
-        *lock(&self.outcome)
-    }
-}
-
-impl Queue {
-    pub(super) fn join(&self, place: Place, access: NewAccess, most: u64) -> Waiting {
-        let waiting = Waiting { place, access, most, outcome: Arc::default() };
-        lock(&self.0).push(waiting.clone());
-        waiting
-    }
-
-    /// All that wait, this one among them whatever became of the queue.
-    pub(super) fn take(&self, own: &Waiting) -> Vec<Waiting> {
-        let mut all = std::mem::take(&mut *lock(&self.0));
-        if !all.iter().any(|waiting| Arc::ptr_eq(&waiting.outcome, &own.outcome)) {
-            all.push(own.clone());
-        }
-        all
-    }
-}
-
-/// Writes all of them; the outcomes are to be told once they are on disk.
-pub(super) fn add_all(db: &Connection, all: &[Waiting]) -> rusqlite::Result<Vec<bool>> {
-    all.iter().map(|waiting| add(db, waiting.place, &waiting.access, waiting.most)).collect()
-}
-
-/// Tells whoever brought them.
-pub(super) fn tell(all: &[Waiting], outcomes: &[bool]) {
-    for (waiting, outcome) in all.iter().zip(outcomes) {
-        *lock(&waiting.outcome) = Some(*outcome);
-    }
-}
-
 /// Keeps an access and the latest before it, `most` in all. `false` where the collection is gone.
-fn add(db: &Connection, place: Place, new: &NewAccess, most: u64) -> rusqlite::Result<bool> {
+pub(super) fn add(db: &Connection, place: Place, new: &NewAccess, most: u64) -> rusqlite::Result<bool> {
     let number: Option<i64> = db
         .prepare_cached("UPDATE collections SET accesses = accesses + 1 WHERE place = ?1 RETURNING accesses")?
         .query_row([place.0], |row| row.get(0))

@@ -38,9 +38,9 @@ const STATEMENTS: usize = 128;
 pub(crate) struct Sqlite {
     path: PathBuf,
     writer: Mutex<Connection>,
+    /// Writes what need not outlive a power cut; only with the writer's lock, since SQLite has one writer at a time.
+    notes: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    /// Waiting for the writer.
-    accesses: accesses::Queue,
 }
 
 impl Sqlite {
@@ -54,8 +54,11 @@ impl Sqlite {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
         )?;
         migrate(&mut writer)?;
-        let accesses = accesses::Queue::default();
-        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default(), accesses })
+        let notes = Connection::open(&path)?;
+        configure(&notes)?;
+        notes.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;")?;
+        let (writer, notes) = (Mutex::new(writer), Mutex::new(notes));
+        Ok(Self { path, writer, notes, readers: Mutex::default() })
     }
 
     /// Runs a read on a consistent snapshot.
@@ -85,6 +88,17 @@ impl Sqlite {
     ) -> Result<T, StorageError> {
         let mut writer = lock(&self.writer);
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    /// Runs a write that outlives this process when this returns, and the machine with the next write that is synced. It
+    /// does not wait for the disk.
+    fn note<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, StorageError> {
+        let _writer = lock(&self.writer);
+        let mut notes = lock(&self.notes);
+        let transaction = notes.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
@@ -275,18 +289,7 @@ impl Store for Sqlite {
     }
 
     fn add_access(&self, place: Place, access: &NewAccess, most: u64) -> Result<bool, StorageError> {
-        let own = self.accesses.join(place, *access, most);
-        let mut writer = lock(&self.writer);
-        if let Some(outcome) = own.outcome() {
-            return Ok(outcome);
-        }
-        // If this fails, each of the others finds no outcome and writes its own.
-        let all = self.accesses.take(&own);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let outcomes = accesses::add_all(&transaction, &all)?;
-        transaction.commit()?;
-        accesses::tell(&all, &outcomes);
-        Ok(own.outcome().unwrap_or_default())
+        self.note(|db| accesses::add(db, place, access, most))
     }
 
     fn accesses(&self, place: Place, after: u64, most: usize) -> Result<AccessPage, StorageError> {
