@@ -194,11 +194,11 @@ impl Collection<'_> {
     }
 
     /// Sealed items to the cloud, all or none.
-    pub(crate) fn publish(&self, items: Vec<NewItem>) -> Result<(), VaultError> {
-        let leaves = digests(&items);
+    pub(crate) fn publish(&self, items: &[NewItem]) -> Result<(), VaultError> {
+        let leaves = digests(items);
         self.change(&mut |state, _| {
-            latest_epoch(state, &items)?;
-            Ok(Some((Action::Add { items: leaves.clone() }, Payload::Items(items.clone()))))
+            latest_epoch(state, items)?;
+            Ok(Some((Action::Add { items: leaves.clone() }, Payload::Items(items.to_vec()))))
         })
         .map(drop)
     }
@@ -533,14 +533,13 @@ pub(crate) fn open(
     if history.state().is_none() {
         begin(&mut history, vault, &remote, &record)?;
     }
-    let (record, keys, header) = match open_record(vault, &record, &history) {
-        Ok((keys, header)) => (record, keys, header),
-        Err(_) => {
-            history.follow(&remote, local)?;
-            let record = remote.collection(record.id)?;
-            let (keys, header) = open_record(vault, &record, &history)?;
-            (record, keys, header)
-        }
+    let (record, keys, header) = if let Ok((keys, header)) = open_record(vault, &record, &history) {
+        (record, keys, header)
+    } else {
+        history.follow(&remote, local)?;
+        let record = remote.collection(record.id)?;
+        let (keys, header) = open_record(vault, &record, &history)?;
+        (record, keys, header)
     };
     let (keys, index) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
     Ok(Collection { vault, remote, record, header, keys, history: Mutex::new(history), index })

@@ -70,10 +70,7 @@ impl Vault {
     /// When there is none of this name.
     pub fn remove_contact(&self, who: &str) -> Result<(), VaultError> {
         let (name, _) = self.addressed(who)?;
-        match self.local().remove_contact(&name)? {
-            true => Ok(()),
-            false => Err(VaultError::NoContact(name)),
-        }
+        if self.local().remove_contact(&name)? { Ok(()) } else { Err(VaultError::NoContact(name)) }
     }
 
     /// The words to compare with a contact, in person or on the telephone.

@@ -84,10 +84,10 @@ impl Vault {
         let public = self.public_identity();
         let (approving, answer) =
             Approving::answer(&mut fresh::rng()?, remote.server().0, &public, &state.commitment.0)
-                .map_err(failed)?;
+                .map_err(|error| failed(&error))?;
         remote.pairing_step(&code, "answer", answer, true)?;
         let reveal = wait(&remote, &code, state.expires_ms, |state| state.reveal)?;
-        let comparing = approving.check(&reveal.0).map_err(failed)?;
+        let comparing = approving.check(&reveal.0).map_err(|error| failed(&error))?;
         Ok(Approval { code, comparing, remote })
     }
 
@@ -136,7 +136,10 @@ impl Approval {
     /// # Errors
     /// When the words differ: somebody stands between the two devices. When the cloud fails.
     pub fn approve(self, words_of_new_device: &str, seed: &IdentitySeed) -> Result<(), VaultError> {
-        let sealed = self.comparing.approve(&mut fresh::rng()?, words_of_new_device, seed).map_err(failed)?;
+        let sealed = self
+            .comparing
+            .approve(&mut fresh::rng()?, words_of_new_device, seed)
+            .map_err(|error| failed(&error))?;
         self.remote.pairing_step(&self.code, "seed", sealed, true).map(drop)
     }
 }
@@ -157,7 +160,7 @@ impl NewDevice {
     pub fn begin(url: &str, options: &LoginOptions) -> Result<Self, VaultError> {
         let connection = Connection::new(url, options.ca.as_deref())?;
         let bytes = connection.server_info()?.public_key;
-        let key = ServerPublicKey::from_bytes(&bytes.0).map_err(failed)?;
+        let key = ServerPublicKey::from_bytes(&bytes.0).map_err(|error| failed(&error))?;
         let server = Digest(key.fingerprint());
         let mut rng = fresh::rng()?;
         // Nobody logs in here; what a request is signed with is of no account.
@@ -181,7 +184,7 @@ impl NewDevice {
     pub fn wait(self) -> Result<Arriving, VaultError> {
         let Self { remote, joining, code, expires_ms } = self;
         let answer = wait(&remote, &code, expires_ms, |state| state.answer)?;
-        let (joined, reveal) = joining.reveal(&answer.0).map_err(failed)?;
+        let (joined, reveal) = joining.reveal(&answer.0).map_err(|error| failed(&error))?;
         remote.pairing_step(&code, "reveal", reveal, false)?;
         Ok(Arriving { remote, joined, code, expires_ms })
     }
@@ -207,7 +210,7 @@ impl Arriving {
     /// When it does not come in time, or is not the one that the other device named.
     pub fn receive_after_words_agreed(self) -> Result<IdentitySeed, VaultError> {
         let sealed = wait(&self.remote, &self.code, self.expires_ms, |state| state.seed)?;
-        self.joined.open_after_words_agreed(&sealed.0).map_err(failed)
+        self.joined.open_after_words_agreed(&sealed.0).map_err(|error| failed(&error))
     }
 }
 
@@ -231,6 +234,6 @@ fn wait(
     }
 }
 
-fn failed(error: pmirs_crypto::Error) -> VaultError {
+fn failed(error: &pmirs_crypto::Error) -> VaultError {
     VaultError::Pairing(error.to_string())
 }

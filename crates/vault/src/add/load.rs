@@ -99,8 +99,11 @@ impl Loader<'_> {
     }
 }
 
+/// A file, its content, and its tags where it is a medical picture.
+type Stripped = (File, Vec<u8>, Option<Vec<String>>);
+
 /// A file as it may be stored: of a medical picture only what is to be seen, as PNG, and a few tags.
-fn stripped(mut file: File, content: Vec<u8>) -> Result<(File, Vec<u8>, Option<Vec<String>>), String> {
+fn stripped(mut file: File, content: Vec<u8>) -> Result<Stripped, String> {
     if file.media_type != dicom::MEDIA_TYPE {
         return Ok((file, content, None));
     }

@@ -42,7 +42,7 @@ impl Batch {
             return Ok(Acknowledged::default());
         }
         let count = items.len() as u64;
-        collection.publish(items)?;
+        collection.publish(&items)?;
         Ok(Acknowledged { items: count, bytes: plain })
     }
 }

@@ -246,11 +246,10 @@ fn allowed(before: &State, entry: &Entry) -> Result<(), Reason> {
     let least = match &entry.action {
         Action::Create { .. } => return Err("the log was begun before".to_owned()),
         Action::Accept if author.accepted => return Err("its author had accepted before".to_owned()),
-        Action::Accept => return Ok(()),
         Action::Leave if last_owner(before, &entry.author) => {
             return Err("the last owner cannot leave".to_owned());
         }
-        Action::Leave => return Ok(()),
+        Action::Accept | Action::Leave => return Ok(()),
         Action::Add { .. } | Action::Remove { .. } | Action::Replace { .. } => Role::Writer,
         Action::Share { .. } | Action::Revoke { .. } | Action::Rotate { .. } | Action::Retire { .. } => {
             Role::Owner

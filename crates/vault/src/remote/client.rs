@@ -97,24 +97,21 @@ impl Remote {
         let request = encode(&ChallengeRequest { account })?;
         let Challenge { nonce } = self.plain("/v1/login/challenge", request)?;
         let device = self.device.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let session: Session = match device {
-            Some(key) => {
-                let signed = DeviceLogin::signed_bytes(&self.server, &account, &nonce.0);
-                let (device, signature) = (DeviceId(key.public().id()), key.sign(&signed));
-                let signature = Bytes(signature.0.to_vec());
-                let login = encode(&DeviceLogin { account, device, nonce, signature })?;
-                self.plain("/v1/login/device", login).map_err(|error| match error.refusal() {
-                    Some(ProblemKind::Unauthenticated) => {
-                        VaultError::DeviceRevoked { url: self.transport.name().to_owned() }
-                    }
-                    _ => error,
-                })?
-            }
-            None => {
-                let signed = Login::signed_bytes(&self.server, &nonce.0);
-                let signature = Bytes(self.identity.sign(Context::Login, &signed).0.to_vec());
-                self.plain("/v1/login", encode(&Login { account, nonce, signature })?)?
-            }
+        let session: Session = if let Some(key) = device {
+            let signed = DeviceLogin::signed_bytes(&self.server, &account, &nonce.0);
+            let (device, signature) = (DeviceId(key.public().id()), key.sign(&signed));
+            let signature = Bytes(signature.0.to_vec());
+            let login = encode(&DeviceLogin { account, device, nonce, signature })?;
+            self.plain("/v1/login/device", login).map_err(|error| match error.refusal() {
+                Some(ProblemKind::Unauthenticated) => {
+                    VaultError::DeviceRevoked { url: self.transport.name().to_owned() }
+                }
+                _ => error,
+            })?
+        } else {
+            let signed = Login::signed_bytes(&self.server, &nonce.0);
+            let signature = Bytes(self.identity.sign(Context::Login, &signed).0.to_vec());
+            self.plain("/v1/login", encode(&Login { account, nonce, signature })?)?
         };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)

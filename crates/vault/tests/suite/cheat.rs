@@ -94,7 +94,7 @@ fn named<T: std::fmt::Debug>(outcome: Result<T, VaultError>, field: &str) {
 }
 
 #[track_caller]
-fn forked<T: std::fmt::Debug>(outcome: Result<T, VaultError>) {
+fn forked<T: std::fmt::Debug>(outcome: &Result<T, VaultError>) {
     assert!(matches!(outcome, Err(VaultError::Forked { .. })), "{outcome:?}");
 }
 
@@ -112,11 +112,14 @@ fn albums(test: impl Fn(&World, &Liar, Protection)) {
     }
 }
 
+/// A path and what was answered.
+type Said = (String, Vec<u8>);
+
 #[test]
 fn an_old_state_is_not_taken_for_the_present() {
     albums(|world, liar, protection| {
         // Everything that the server said is kept, and said again later.
-        let said: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let said: Arc<Mutex<Vec<Said>>> = Arc::default();
         let keep = said.clone();
         liar.tells(move |request, body| {
             if request.method == Method::Get {
@@ -402,12 +405,12 @@ fn a_fork_is_named_when_heads_meet_and_when_histories_are_mixed() {
         }
         // Two people compare twelve words.
         let words = ben.collection("album").unwrap().head().unwrap().words;
-        forked(world.vault.collection("album").unwrap().compare_head(&words));
+        forked(&world.vault.collection("album").unwrap().compare_head(&words));
         // The server mixes what it told one with what it told the other: at the same entry, and later on.
         ben.login(world.cloud.url(), &LoginOptions::default()).unwrap();
-        forked(names(&ben, Audit::Some(2)));
+        forked(&names(&ben, Audit::Some(2)));
         world.vault.collection("album").unwrap().remove(&[items[2].item]).unwrap();
-        forked(names(&ben, Audit::Some(2)));
+        forked(&names(&ben, Audit::Some(2)));
         // What was shown first is still there.
         ben.login(fork.url(), &LoginOptions::default()).unwrap();
         assert_eq!(names(&ben, Audit::All).unwrap().len(), 5);

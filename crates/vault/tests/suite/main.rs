@@ -17,8 +17,9 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
-use pmirs_vault::{AddOptions, AddReport, Collection, Quiet, Role, Vault};
-use world::World;
+use pmirs_crypto::Argon2Params;
+use pmirs_vault::{AddOptions, AddReport, Collection, LoginOptions, Quiet, Role, Vault};
+use world::{PASSPHRASE, World};
 
 /// Adds a folder, quietly.
 fn add(collection: &Collection<'_>, folder: &Path) -> AddReport {
@@ -28,6 +29,21 @@ fn add(collection: &Collection<'_>, folder: &Path) -> AddReport {
 /// Where the world's person keeps their identity.
 fn home(world: &World) -> PathBuf {
     world.folder.path().join("home")
+}
+
+impl World {
+    /// One more person, with a name and a home of their own, logged in to the same cloud.
+    pub fn person(&self, name: &str) -> Vault {
+        let home = self.folder.path().join(name);
+        let (vault, _) = Vault::create_with(&home, PASSPHRASE, &Argon2Params::insecure_fast()).unwrap();
+        let options = LoginOptions {
+            invite: Some(self.cloud.invite().unwrap()),
+            name: Some(name.to_owned()),
+            ..LoginOptions::default()
+        };
+        vault.login(self.cloud.url(), &options).unwrap();
+        vault
+    }
 }
 
 /// The world's person and somebody else get to know each other's keys.

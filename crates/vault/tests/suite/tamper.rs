@@ -144,8 +144,9 @@ impl Client {
             Operation::Open => &["record", "synced", "history", "entry", "leaf"],
             _ => &["record", "synced"],
         };
-        let forget: String = tables.iter().map(|table| format!("DELETE FROM {table};")).collect();
-        self.local.execute_batch(&forget).unwrap();
+        for table in tables {
+            self.local.execute(&format!("DELETE FROM {table}"), []).unwrap();
+        }
     }
 
     fn collection(&self) -> Result<Collection<'_>, VaultError> {
@@ -153,13 +154,13 @@ impl Client {
     }
 
     /// Runs one operation under a lie, and says how long the answers were.
-    fn run(&self, operation: Operation, lie: Option<(Asked, usize)>) -> BTreeMap<Asked, usize> {
+    fn run(&self, operation: Operation, lie: Option<&(Asked, usize)>) -> BTreeMap<Asked, usize> {
         let what = format!("{operation:?}, answer and byte {lie:?}");
         self.forget(operation);
-        self.answers(if operation == Operation::Open { lie.clone() } else { None });
+        self.answers(lie.filter(|_| operation == Operation::Open).cloned());
         let opened = self.collection();
         if operation != Operation::Open {
-            self.answers(lie.clone());
+            self.answers(lie.cloned());
         }
         let told = || self.script.lock().unwrap().lengths.clone();
         let Ok(collection) = opened else { return told() };
@@ -209,7 +210,7 @@ fn every_byte_of_every_answer(protection: Protection) {
         let lengths = client.run(operation, None);
         for (answer, length) in lengths {
             for at in 0..length {
-                client.run(operation, Some((answer.clone(), at)));
+                client.run(operation, Some(&(answer.clone(), at)));
                 flips += 1;
             }
         }

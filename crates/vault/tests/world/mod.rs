@@ -35,19 +35,6 @@ impl World {
         Self { words: words.as_str().to_owned(), folder, cloud, vault }
     }
 
-    /// One more person, with a name and a home of their own, logged in to the same cloud.
-    pub fn person(&self, name: &str) -> Vault {
-        let home = self.folder.path().join(name);
-        let (vault, _) = Vault::create_with(&home, PASSPHRASE, &Argon2Params::insecure_fast()).unwrap();
-        let options = LoginOptions {
-            invite: Some(self.cloud.invite().unwrap()),
-            name: Some(name.to_owned()),
-            ..LoginOptions::default()
-        };
-        vault.login(self.cloud.url(), &options).unwrap();
-        vault
-    }
-
     /// A folder with four plain pictures and two notes.
     pub fn pictures(&self) -> PathBuf {
         let folder = self.folder.path().join("pictures");
