@@ -176,7 +176,7 @@ impl Collection<'_> {
     fn member_info(&self, account: AccountId, member: &Member) -> Result<MemberInfo, VaultError> {
         let name = self.vault.contact_of(account)?.map(|contact| contact.name);
         let me = account == self.remote.account();
-        let safety_words = words(member);
+        let safety_words = words(&member.identity);
         Ok(MemberInfo { account, name, safety_words, role: member.role, accepted: member.accepted, me })
     }
 }
@@ -190,12 +190,13 @@ pub(crate) fn offer(
     let opened = collection::open(vault, remote.clone(), record)?;
     let history = opened.history();
     let state = begun(history.state())?;
-    let sharer = state.sharer.and_then(|sharer| state.members.get(&sharer).map(|member| (sharer, member)));
     let role = state.members.get(&remote.account()).map_or(Role::Reader, |member| member.role);
-    let from = match sharer {
-        Some((account, _)) => vault.contact_of(account)?.map(|contact| contact.name),
+    // Whoever shared it may have left since.
+    let from = match state.sharer {
+        Some(account) => vault.contact_of(account)?.map(|contact| contact.name),
         None => None,
     };
+    let granter = state.grants.values().next().map(|grant| words(&grant.granter)).unwrap_or_default();
     Ok(Offer {
         id: opened.record.id,
         name: opened.header.name.clone(),
@@ -203,7 +204,7 @@ pub(crate) fn offer(
         items: state.items,
         role,
         from,
-        from_words: sharer.map(|(_, member)| words(member)).unwrap_or_default(),
+        from_words: granter,
     })
 }
 
@@ -254,6 +255,6 @@ fn begun(state: Option<&State>) -> Result<&State, VaultError> {
     state.ok_or_else(|| VaultError::Internal("a collection without a history was opened".to_owned()))
 }
 
-fn words(member: &Member) -> String {
-    PublicIdentity::from_bytes(&member.identity.0).map(|it| it.safety_words()).unwrap_or_default()
+fn words(identity: &Bytes) -> String {
+    PublicIdentity::from_bytes(&identity.0).map(|it| it.safety_words()).unwrap_or_default()
 }

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use pmirs_wire::ItemId;
+use pmirs_wire::item::ItemRecord;
 use pmirs_wire::problem::ProblemKind;
 
 use super::{Filter, dot};
@@ -55,48 +56,67 @@ pub(super) struct Audited<'a> {
     pub(super) edges: &'a [(u32, Edge)],
 }
 
-impl Audited<'_> {
-    pub(super) fn check(&self, history: &mut History, audit: Audit) -> Result<(), VaultError> {
-        match audit {
-            Audit::Some(count) => self.some(history, count),
-            Audit::All => self.all(history),
-        }
-    }
+/// An item that was asked for, and what came.
+pub(super) type Fetched = (ItemId, Result<ItemRecord, VaultError>);
 
-    fn some(&self, history: &mut History, count: usize) -> Result<(), VaultError> {
-        let local = self.collection.vault.local();
-        let id = self.collection.record.id;
-        let mut rng = fresh::rng()?;
+/// Draws so many live items. Who asks for them while the server still searches loses no time by it.
+pub(super) fn draw(collection: &Collection<'_>, count: usize) -> Result<Vec<ItemId>, VaultError> {
+    let mut rng = fresh::rng()?;
+    let (local, id) = (collection.vault.local(), collection.record.id);
+    (0..count).filter_map(|_| local.leaf_from(id, ItemId(fresh::id(&mut rng))).transpose()).collect()
+}
+
+impl Audited<'_> {
+    /// Looks at `count` items beyond the answer: at those that were fetched meanwhile, and at others in the place of
+    /// those that the answer has.
+    pub(super) fn some(
+        &self,
+        history: &mut History,
+        count: usize,
+        fetched: Vec<Fetched>,
+    ) -> Result<(), VaultError> {
         let mut left = count;
-        for _ in 0..count * DRAWS {
-            let Some(item) = local.leaf_from(id, ItemId(fresh::id(&mut rng)))? else { return Ok(()) };
-            // What changed while the server answered may or may not be in its answer.
-            if self.answered.contains(&item) || history.changed(item) {
-                continue;
-            }
+        for (item, record) in fetched {
+            left -= usize::from(self.look(history, item, || record)?);
+        }
+        for item in draw(self.collection, left * DRAWS)? {
             if left == 0 {
                 break;
             }
-            left -= 1;
-            let record = match self.collection.remote.item(id, item) {
-                Ok(record) => record,
-                Err(error) if error.refusal() == Some(ProblemKind::NotFound) => {
-                    self.collection.pinned(history, item, None)?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if record.item != item {
-                return Err(altered_item(item, "identifier", &"the server answers with another item"));
-            }
-            self.collection.pinned(history, item, Some(record_digest(&record)))?;
-            self.left_out(item, record.epoch, &record.meta.0, &record.embedding.0)?;
+            let ask = || self.collection.remote.item(self.collection.record.id, item);
+            left -= usize::from(self.look(history, item, ask)?);
         }
         Ok(())
     }
 
+    /// Whether an item is beyond the answer, and so was looked at. What changed while the server answered may or may
+    /// not be in its answer.
+    fn look(
+        &self,
+        history: &mut History,
+        item: ItemId,
+        record: impl FnOnce() -> Result<ItemRecord, VaultError>,
+    ) -> Result<bool, VaultError> {
+        if self.answered.contains(&item) || history.changed(item) {
+            return Ok(false);
+        }
+        let record = match record() {
+            Ok(record) => record,
+            Err(error) if error.refusal() == Some(ProblemKind::NotFound) => {
+                return self.collection.pinned(history, item, None).map(|()| true);
+            }
+            Err(error) => return Err(error),
+        };
+        if record.item != item {
+            return Err(altered_item(item, "identifier", &"the server answers with another item"));
+        }
+        self.collection.pinned(history, item, Some(record_digest(&record)))?;
+        self.left_out(item, record.epoch, &record.meta.0, &record.embedding.0)?;
+        Ok(true)
+    }
+
     /// The caller has brought the local store to the server's head.
-    fn all(&self, history: &History) -> Result<(), VaultError> {
+    pub(super) fn all(&self, history: &History) -> Result<(), VaultError> {
         for record in self.collection.local_records()? {
             if !self.answered.contains(&record.item) && !history.changed(record.item) {
                 self.left_out(record.item, record.epoch, &record.meta.0, &record.embedding.0)?;

@@ -5,7 +5,7 @@
 //! allow, so once that is below the k-th true cosine the answer is exact; until then more is fetched.
 
 use std::collections::HashSet;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use pmirs_crypto::leaf_digest;
@@ -15,7 +15,7 @@ use pmirs_wire::item::VeiledVector;
 use pmirs_wire::search::{Candidate, Search};
 use pmirs_wire::{Bytes, Digest, FilterToken, ItemId, limits};
 
-use super::audit::{Audited, Edge};
+use super::audit::{self, Audited, Edge};
 use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
 use crate::collection::Collection;
 use crate::history::History;
@@ -46,10 +46,18 @@ pub(super) fn find(
         };
         let keys = collection.keys();
         let mut answer = Answered::new(collection, &keys, vector, options);
-        // The head comes while the server scores, so that a search takes no longer for it.
-        let (asked, head) = thread::scope(|scope| {
-            let head = scope.spawn(|| collection.remote.head(collection.record.id));
-            (answer.ask(breakdown), head.join())
+        let drawn = match options.audit {
+            Audit::Some(count) => audit::draw(collection, count)?,
+            Audit::All => Vec::new(),
+        };
+        // Head and audits come while the server scores, so that a search takes no longer for them.
+        let (asked, head, fetched) = thread::scope(|scope| {
+            let (remote, id) = (&collection.remote, collection.record.id);
+            let head = scope.spawn(move || remote.head(id));
+            let fetching: Vec<_> =
+                drawn.into_iter().map(|item| scope.spawn(move || (item, remote.item(id, item)))).collect();
+            let asked = answer.ask(breakdown);
+            (asked, head.join(), fetching.into_iter().map(ScopedJoinHandle::join).collect::<Vec<_>>())
         });
         let head = head.map_err(|_| VaultError::Internal("asking for a head panicked".to_owned()))??;
         let mut history = collection.history();
@@ -60,12 +68,17 @@ pub(super) fn find(
         }
         asked?;
         answer.check(&mut history)?;
-        if options.audit == Audit::All {
-            drop(history);
-            collection.sync()?;
-            history = collection.history();
+        match options.audit {
+            Audit::Some(count) => {
+                let fetched = fetched.into_iter().flatten().collect();
+                answer.audited().some(&mut history, count, fetched)?;
+            }
+            Audit::All => {
+                drop(history);
+                collection.sync()?;
+                answer.audited().all(&collection.history())?;
+            }
         }
-        answer.audited().check(&mut history, options.audit)?;
         return Ok(answer.found);
     }
     Err(VaultError::Busy)
