@@ -310,6 +310,11 @@ impl Collection<'_> {
                     return Err(altered_collection(id, "history", &got));
                 }
                 if page.seq > after {
+                    // An epoch may have begun after the head was given.
+                    if !self.knows_epochs(&page) {
+                        history.follow(&self.remote, local)?;
+                        self.renew_keys(&history)?;
+                    }
                     self.check(&page)?;
                     self.check_pinned(&mut history, &page)?;
                     local.apply(id, &page)?;
@@ -342,6 +347,14 @@ impl Collection<'_> {
             Some(item) => Err(altered_item(item, "record", &"the signed log has it, the server left it out")),
             None => Err(altered_collection(id, "items", &"there are more than the signed log has")),
         }
+    }
+
+    fn knows_epochs(&self, page: &Changes) -> bool {
+        let keys = self.keys();
+        page.changes.iter().all(|change| match change {
+            ItemChange::Added(record) => keys.epoch(record.epoch).is_ok(),
+            ItemChange::Removed(_) => true,
+        })
     }
 
     /// Nothing enters the local store that its author did not write: one lie would stay there for good.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use pmirs_crypto::head_words;
 use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
+use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::ItemMeta;
 use pmirs_wire::{FilterToken, ItemId};
 
@@ -14,6 +15,9 @@ use crate::history::{Event, State, Told, tell};
 use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
 use crate::tag::tokens_of;
+
+/// How often an item is looked at again because members change it meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// Something that is not what its author wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,11 +105,17 @@ pub(crate) fn verify(
     let told = tell(&collection.remote, collection.remote.account(), collection.record.id)?;
     let known = same_history(collection, &told)?;
     let changes = follow(collection)?;
+    // An epoch may have begun meanwhile.
+    {
+        let mut history = collection.history();
+        history.follow(&collection.remote, collection.vault.local())?;
+        collection.renew_keys(&history)?;
+    }
     let Changed { listed, removed, .. } = &changes;
     progress.start("verifying", Some(listed.len() as u64));
     let mut verification = Verification { collection, told: &told, report: VerifyReport::default() };
     for record in listed {
-        verification.item(record)?;
+        verification.item(record, ATTEMPTS)?;
         progress.advance(1);
     }
     verification.missing(listed, removed)?;
@@ -125,6 +135,7 @@ pub(crate) fn verify(
 fn same_history(collection: &Collection<'_>, told: &Told) -> Result<Option<State>, VaultError> {
     let local = collection.vault.local();
     let mut history = collection.history();
+    history.watch();
     history.follow(&collection.remote, local)?;
     for (&number, hash) in &told.hashes {
         let known = local.entry_hash(collection.record.id, number)?;
@@ -223,7 +234,36 @@ struct Verification<'a, 'v> {
 }
 
 impl Verification<'_, '_> {
-    fn item(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
+    /// Looks at an item, and again where a member changed it meanwhile.
+    fn item(&mut self, listed: &ItemRecord, attempts: usize) -> Result<(), VaultError> {
+        let before = self.report.faults.len();
+        self.look(listed)?;
+        if self.report.faults.len() == before || attempts == 0 {
+            return Ok(());
+        }
+        let Collection { remote, record: collection, vault, .. } = self.collection;
+        let mut history = self.collection.history();
+        history.follow(remote, vault.local())?;
+        if !history.changed(listed.item) {
+            return Ok(());
+        }
+        self.collection.renew_keys(&history)?;
+        let gone = history.fits(vault.local(), listed.item, None)?;
+        drop(history);
+        match remote.item(collection.id, listed.item) {
+            Ok(record) if record.item == listed.item => {
+                self.report.faults.truncate(before);
+                self.item(&record, attempts - 1)
+            }
+            Err(error) if gone && error.refusal() == Some(ProblemKind::NotFound) => {
+                self.report.faults.truncate(before);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn look(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
         let Collection { remote, record: collection, header, .. } = self.collection;
         let keys = self.collection.keys();
         let item = listed.item;

@@ -62,6 +62,10 @@ pub(super) fn find(
         let head = head.map_err(|_| VaultError::Internal("asking for a head panicked".to_owned()))??;
         let mut history = collection.history();
         history.follow_to(&head, known, &collection.remote, local)?;
+        // An epoch may have ended after the head was given, and before the search came to it.
+        if asked.is_err() {
+            history.follow(&collection.remote, local)?;
+        }
         collection.renew_keys(&history)?;
         if !collection.keys().epochs().eq(keys.epochs()) {
             continue;
