@@ -20,13 +20,15 @@ pub(crate) struct History {
     pub(super) leaves: Option<Leaves>,
     /// Digests that items had since [`History::watch`], besides the present ones; nothing for "not there".
     seen: HashMap<ItemId, Vec<Option<Digest>>>,
+    /// Change number and head at which the local store was seen to hold every item of the log.
+    pub(crate) counted: Option<(u64, Digest)>,
 }
 
 impl History {
     /// The log as it was last followed.
     pub(crate) fn open(local: &Local, me: AccountId, collection: CollectionId) -> Result<Self, VaultError> {
         let state = local.history(collection)?;
-        Ok(Self { collection, me, state, leaves: None, seen: HashMap::new() })
+        Ok(Self { collection, me, state, leaves: None, seen: HashMap::new(), counted: None })
     }
 
     /// Where the log stood; nothing where it was not begun.
