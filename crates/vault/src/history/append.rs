@@ -83,6 +83,7 @@ impl History {
         action: Action,
     ) -> Result<(SignedEntry, Entry, Digest), VaultError> {
         let (collection, me) = (self.collection, self.me);
+        self.leaves(local)?;
         let state = self.state.clone();
         let starts = matches!(action, Action::Revoke { .. } | Action::Rotate { .. });
         let leaves = self.leaves(local)?;

@@ -36,10 +36,16 @@ impl History {
         self.state.as_ref()
     }
 
+    /// What the log pins, as of [`History::state`]. Another process of this home may have followed the log since that
+    /// was read, so both are read together.
     pub(crate) fn leaves(&mut self, local: &Local) -> Result<&mut Leaves, VaultError> {
         let leaves = match self.leaves.take() {
             Some(leaves) => leaves,
-            None => Leaves::new(local.leaves(self.collection)?),
+            None => {
+                let (state, leaves) = local.history_and_leaves(self.collection)?;
+                self.state = state;
+                Leaves::new(leaves)
+            }
         };
         Ok(self.leaves.insert(leaves))
     }
@@ -115,7 +121,11 @@ impl History {
             return Err(self.altered("history", &reason));
         }
         while self.number().is_none_or(|number| number < target) {
+            self.leaves(local)?;
             let after = self.number();
+            if after >= Some(target) {
+                break;
+            }
             let page = remote.log_page(self.collection, after)?;
             if page.entries.is_empty() {
                 let from = after.map_or(0, |after| after + 1);
@@ -145,11 +155,11 @@ impl History {
 
     /// Checks entries that follow what is known, and remembers them.
     pub(super) fn take(&mut self, entries: &[SignedEntry], local: &Local) -> Result<(), VaultError> {
+        self.leaves(local)?;
         let mut state = self.state.clone();
         let mut followed = Vec::with_capacity(entries.len());
         let mut changes = Vec::new();
         let (me, collection) = (self.me, self.collection);
-        self.leaves(local)?;
         let mut leaves = self.leaves.take().unwrap_or_default();
         let mut seen = Vec::new();
         for signed in entries {

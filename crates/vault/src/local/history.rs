@@ -21,11 +21,15 @@ pub(crate) struct Followed<'a> {
 impl Local {
     /// Where a log stood when it was last followed.
     pub(crate) fn history(&self, collection: CollectionId) -> Result<Option<State>, VaultError> {
-        let sealed: Option<Vec<u8>> = self
-            .connection()
-            .query_row("SELECT state FROM history WHERE collection = ?1", [collection.0], |row| row.get(0))
-            .optional()
-            .map_err(|error| self.damaged(&error))?;
+        let sealed = sealed_state(&self.connection(), collection).map_err(|error| self.damaged(&error))?;
+        self.open_state(collection, sealed)
+    }
+
+    fn open_state(
+        &self,
+        collection: CollectionId,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<Option<State>, VaultError> {
         let Some(sealed) = sealed else { return Ok(None) };
         let plain = self.key.open(&label(collection), &sealed).map_err(|error| self.damaged(&error))?;
         decode(&plain).map(Some).map_err(|error| self.damaged(&error))
@@ -69,17 +73,25 @@ impl Local {
         read().map_err(|error| self.damaged(&error))
     }
 
-    /// What the log pins of every live item.
-    pub(crate) fn leaves(&self, collection: CollectionId) -> Result<Vec<Leaf>, VaultError> {
-        let read = || -> rusqlite::Result<Vec<Leaf>> {
-            self.connection()
+    /// Where a log stood when it was last followed, and what it pins of every live item, of the same moment.
+    pub(crate) fn history_and_leaves(
+        &self,
+        collection: CollectionId,
+    ) -> Result<(Option<State>, Vec<Leaf>), VaultError> {
+        let read = || -> rusqlite::Result<(Option<Vec<u8>>, Vec<Leaf>)> {
+            let mut connection = self.connection();
+            let transaction = connection.transaction()?;
+            let sealed = sealed_state(&transaction, collection)?;
+            let leaves = transaction
                 .prepare_cached("SELECT item, epoch, digest FROM leaf WHERE collection = ?1")?
                 .query_map([collection.0], |row| {
                     Ok(Leaf { item: ItemId(row.get(0)?), epoch: row.get(1)?, digest: Digest(row.get(2)?) })
                 })?
-                .collect()
+                .collect::<rusqlite::Result<_>>()?;
+            Ok((sealed, leaves))
         };
-        read().map_err(|error| self.damaged(&error))
+        let (sealed, leaves) = read().map_err(|error| self.damaged(&error))?;
+        Ok((self.open_state(collection, sealed)?, leaves))
     }
 
     /// What the log pins of one item.
@@ -126,6 +138,12 @@ impl Local {
             .optional()
             .map_err(|error| self.damaged(&error))
     }
+}
+
+fn sealed_state(connection: &Connection, collection: CollectionId) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .query_row("SELECT state FROM history WHERE collection = ?1", [collection.0], |row| row.get(0))
+        .optional()
 }
 
 fn label(collection: CollectionId) -> Vec<u8> {

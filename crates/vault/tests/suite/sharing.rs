@@ -232,3 +232,24 @@ fn heads_agree_until_somebody_goes_on() {
     let other = collection.compare_head(&earlier.words.replacen(' ', " zoo ", 1));
     assert!(matches!(other, Err(VaultError::Forked { .. })), "{other:?}");
 }
+
+#[test]
+fn two_processes_of_one_home_follow_the_same_log() {
+    let world = World::new();
+    let folder = world.pictures();
+    let seed = Vault::unlock(&crate::home(&world), crate::world::PASSPHRASE).unwrap();
+    for protection in Protection::ALL {
+        let name = protection.name();
+        world.vault.create_collection(name, protection).unwrap();
+        let other = Vault::open(&crate::home(&world), &seed).unwrap();
+        // One opens the collection, the other changes it before the first looks at what the log pins.
+        let early = other.collection(name).unwrap();
+        add(&world.vault.collection(name).unwrap(), &folder);
+        assert_eq!(early.items().unwrap().len(), 6, "{protection}");
+        let early = other.collection(name).unwrap();
+        let red = early.items().unwrap()[0].item;
+        assert_eq!(world.vault.collection(name).unwrap().remove(&[red]).unwrap(), 1);
+        assert_eq!(early.remove(&[red]).unwrap(), 0, "{protection}");
+        assert_eq!(found(&other, name, "red").len(), 5);
+    }
+}
