@@ -39,13 +39,12 @@ impl History {
     /// What the log pins, as of [`History::state`]. Another process of this home may have followed the log since that
     /// was read, so both are read together.
     pub(crate) fn leaves(&mut self, local: &Local) -> Result<&mut Leaves, VaultError> {
-        let leaves = match self.leaves.take() {
-            Some(leaves) => leaves,
-            None => {
-                let (state, leaves) = local.history_and_leaves(self.collection)?;
-                self.state = state;
-                Leaves::new(leaves)
-            }
+        let leaves = if let Some(leaves) = self.leaves.take() {
+            leaves
+        } else {
+            let (state, leaves) = local.history_and_leaves(self.collection)?;
+            self.state = state;
+            Leaves::new(leaves)
         };
         Ok(self.leaves.insert(leaves))
     }
