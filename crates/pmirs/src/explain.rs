@@ -40,7 +40,7 @@ fn explain(error: &VaultError) -> (Exit, String) {
         }
         VaultError::Unlisted { .. } => (
             Exit::NotFound,
-            "ask one of its owners; `pmirs collection forget NAME` forgets what this machine knows of it",
+            "ask one of its owners; `pmirs collection forget ID` forgets what this machine knows of it",
         ),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),

@@ -31,9 +31,9 @@ pub const SEALED: Row = Row {
 pub const VEILED: Row = Row {
     level: "veiled",
     matching: "on the cloud server, over obfuscated embeddings",
-    cloud_learns: "the above, which items share a tag or a kind, plus every query's scores up to a factor and, past \
-                   some tens of thousands of items or a few dozen known pairs, the geometry of the embeddings (measured by \
-                   `pmirs audit`)",
+    cloud_learns: "the above, which items share a tag or a kind, how many do and which tags go together (a former member \
+                   can test guesses at those of their time), plus every query's scores up to a factor and, past some tens of \
+                   thousands of items or a few dozen known pairs, the geometry of the embeddings (measured by `pmirs audit`)",
     fits: "thin clients, large shared collections, stock vector databases",
 };
 

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod gallery;
 mod home;
+mod job;
 mod learns;
 mod models;
 mod moment;

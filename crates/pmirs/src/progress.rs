@@ -4,11 +4,14 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::job::Reporter;
 use crate::output::Output;
 
 /// Shows how far the vault is.
 pub struct Bar {
     bar: ProgressBar,
+    /// In a job, for whoever asks how far it is.
+    reporter: Option<Reporter>,
 }
 
 /// A bar with so many steps, a message before it and a note behind it; hidden where nobody watches.
@@ -33,12 +36,15 @@ fn target(output: Output) -> ProgressDrawTarget {
 impl Bar {
     /// A bar for a person at a terminal, nothing at all for anyone else.
     pub fn new(output: Output) -> Self {
-        Self { bar: steps(output, 0) }
+        Self { bar: steps(output, 0), reporter: Reporter::new() }
     }
 }
 
 impl pmirs_vault::Progress for Bar {
     fn start(&self, phase: &'static str, total: Option<u64>) {
+        if let Some(reporter) = &self.reporter {
+            reporter.phase(phase, total);
+        }
         self.bar.reset();
         self.bar.set_message(phase);
         match total {
@@ -48,12 +54,15 @@ impl pmirs_vault::Progress for Bar {
     }
 
     fn advance(&self, steps: u64) {
+        if let Some(reporter) = &self.reporter {
+            reporter.advance(steps);
+        }
         self.bar.inc(steps);
     }
 
     /// The report at the end lists them.
     fn skipped(&self, _path: &Path, _reason: &str) {
-        self.bar.inc(1);
+        self.advance(1);
     }
 
     fn finish(&self) {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::agent;
 use crate::cli::Global;
 use crate::home;
+use crate::job;
 use crate::models::{Choice, Models};
 use crate::output::Output;
 use crate::report::Failure;
@@ -53,7 +54,7 @@ pub fn open_silently(global: &Global) -> Result<Option<Vault>, Failure> {
 
 /// The identity's seed itself, to be handed to another device of the same person.
 pub fn seed(global: &Global, home: &Path) -> Result<IdentitySeed, Failure> {
-    held(home).map_or_else(|| unlock(global, home), Ok)
+    job::seed().or_else(|| held(home)).map_or_else(|| unlock(global, home), Ok)
 }
 
 /// Asks for the passphrase, opens the identity, and starts an agent that keeps the seed for a while.

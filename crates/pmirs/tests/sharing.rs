@@ -6,7 +6,7 @@ mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use world::{Cloud, PASSPHRASE, Person};
@@ -283,6 +283,42 @@ impl Team {
         }
     }
 
+    /// The same as a job that is killed, at once or once it is at work; whatever was done by then, nothing is lost, and
+    /// the next one goes on.
+    fn rekey_in_the_background(&self, album: &str) {
+        let Self { anna, ben, .. } = self;
+        let before = finds(anna, album);
+        let job = |number: &Value| {
+            let listed = anna.says(&["jobs"])["jobs"].clone();
+            listed.as_array().unwrap().iter().find(|row| row["job"] == *number).unwrap().clone()
+        };
+        let mut broken_off = 0;
+        for round in 0..6 {
+            let number = anna.says(&["rekey", album, "--full", "--background"])["job"].clone();
+            while round % 2 == 1 && job(&number)["state"] == "running" && job(&number)["phase"] == "" {}
+            let lock = Path::new(job(&number)["log"].as_str().unwrap()).with_file_name("lock");
+            let process = fs::read_to_string(lock).unwrap();
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-9", &process]).stderr(Stdio::null()).status().unwrap();
+            while job(&number)["state"] == "running" {}
+            broken_off += u32::from(job(&number)["state"] == "broken_off");
+            for person in [anna, ben] {
+                assert_eq!(finds(person, album), before);
+            }
+        }
+        assert!(broken_off > 0, "no job was killed");
+        let number = anna.says(&["rekey", album, "--full", "--background"])["job"].clone();
+        while job(&number)["state"] == "running" {}
+        let ended = job(&number);
+        assert_eq!((&ended["state"], &ended["answer"]["moved"]), (&"done".into(), &5.into()), "{ended}");
+        assert_eq!(finds(ben, album), before);
+        assert_eq!(ben.says(&["verify", album])["faults"], json!([]));
+        anna.fails(3, &["rekey", "nothing", "--background"]);
+        anna.fails(3, &["jobs", "stop", "1"]);
+        assert_eq!(anna.says(&["jobs", "clear"])["cleared"], 7);
+        assert_eq!(anna.says(&["jobs"])["jobs"], json!([]));
+    }
+
     /// Anna hands the collection over and goes.
     fn hand_over(&self, album: &str) {
         let Self { anna, ben, bens_laptop, .. } = self;
@@ -334,6 +370,7 @@ fn three_people_share_until_they_part() {
         team.compare(album);
         team.revoke(album);
         team.rekey(album);
+        team.rekey_in_the_background(album);
         team.hand_over(album);
     }
 }

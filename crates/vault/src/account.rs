@@ -16,7 +16,7 @@ use crate::collection::{Collection, open_all};
 use crate::history::State;
 use crate::keys::altered_collection;
 use crate::progress::Progress;
-use crate::{ItemMeta, Protection, Vault, VaultError};
+use crate::{ItemMeta, Protection, UnlistedCollection, Vault, VaultError};
 
 /// That somebody opened an item's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +195,10 @@ impl Vault {
                 Err((_, error @ VaultError::File { .. })) => return Err(error),
                 Err((name, error)) => report.failed.push((name, error.to_string())),
             }
+        }
+        for UnlistedCollection { id, name } in self.collections()?.unlisted {
+            let error = VaultError::Unlisted { collection: name.clone(), id };
+            report.failed.push((name, error.to_string()));
         }
         Ok(report)
     }

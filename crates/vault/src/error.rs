@@ -36,8 +36,8 @@ pub enum VaultError {
     NoCollection(String),
     /// The server does not list a collection that this person had a part in.
     #[error(
-        "the cloud does not list the collection '{collection}' any more: it was deleted, you were removed from it, or the \
-         cloud hides it"
+        "the cloud does not list the collection '{collection}' ({id}) any more: it was deleted, you were removed from it, or \
+         the cloud hides it"
     )]
     Unlisted {
         /// Its name, or its identifier.

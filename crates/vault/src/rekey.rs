@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use pmirs_wire::ItemId;
 use pmirs_wire::collection::Role;
-use pmirs_wire::item::NewItem;
 use pmirs_wire::log::{Action, Payload};
 
 use crate::add::protect::seal;
 use crate::add::upload::{BATCH_BYTES, BATCH_ITEMS};
-use crate::collection::Collection;
+use crate::collection::{Collection, Replaced, Resealed, record_digest};
 use crate::progress::Progress;
 use crate::{ItemMeta, VaultError, fresh};
 
@@ -55,7 +54,8 @@ impl Collection<'_> {
         };
         progress.start("sealing anew", Some(earlier.len() as u64));
         let mut batch = Batch::default();
-        for item in earlier {
+        let mut earlier = earlier;
+        while let Some(item) = earlier.pop() {
             match self.reseal(item) {
                 Ok(Some(new)) => batch.push(new),
                 // Somebody removed it meanwhile.
@@ -66,11 +66,17 @@ impl Collection<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            if batch.is_full() {
-                report.moved += batch.send(self, progress)?;
+            if batch.is_full() || earlier.is_empty() {
+                let Replaced { replaced, overtaken } = batch.send(self, progress)?;
+                report.moved += replaced;
+                // Whoever was faster may have left them under an earlier key.
+                let mut history = self.history();
+                let leaves = history.leaves(self.vault.local())?;
+                earlier.extend(
+                    overtaken.into_iter().filter(|it| leaves.epoch(it).is_some_and(|of| of < report.epoch)),
+                );
             }
         }
-        report.moved += batch.send(self, progress)?;
         progress.finish();
         report.retired = self.retire()?;
         report.elapsed = started.elapsed();
@@ -78,7 +84,7 @@ impl Collection<'_> {
     }
 
     /// One item under the latest epoch; nothing where it is gone.
-    pub(crate) fn reseal(&self, item: ItemId) -> Result<Option<NewItem>, VaultError> {
+    pub(crate) fn reseal(&self, item: ItemId) -> Result<Option<Resealed>, VaultError> {
         self.reseal_with(item, |_| Ok(()))
     }
 
@@ -87,7 +93,7 @@ impl Collection<'_> {
         &self,
         item: ItemId,
         change: impl FnOnce(&mut ItemMeta) -> Result<(), VaultError>,
-    ) -> Result<Option<NewItem>, VaultError> {
+    ) -> Result<Option<Resealed>, VaultError> {
         let (record, mut meta, content) = match self.fetch(item) {
             Ok(opened) => opened,
             Err(VaultError::NoItem(_)) => return Ok(None),
@@ -96,7 +102,8 @@ impl Collection<'_> {
         let embedding =
             self.keys().open_embedding(item, record.epoch, &record.embedding.0, self.header.dim)?;
         change(&mut meta)?;
-        seal(self, item, meta, &embedding, &content, &mut fresh::rng()?).map(Some)
+        let new = seal(self, item, meta, &embedding, &content, &mut fresh::rng()?)?;
+        Ok(Some(Resealed { new, of: record_digest(&record) }))
     }
 
     /// Gives up the keys of earlier epochs that hold nothing any more.
@@ -128,13 +135,13 @@ impl Collection<'_> {
 /// Resealed items on their way.
 #[derive(Default)]
 struct Batch {
-    items: Vec<NewItem>,
+    items: Vec<Resealed>,
     bytes: usize,
 }
 
 impl Batch {
-    fn push(&mut self, item: NewItem) {
-        self.bytes += item.content.0.len();
+    fn push(&mut self, item: Resealed) {
+        self.bytes += item.new.content.0.len();
         self.items.push(item);
     }
 
@@ -143,10 +150,9 @@ impl Batch {
     }
 
     /// One entry of the log. Where somebody removed an item of the batch, the others go without it.
-    fn send(&mut self, collection: &Collection<'_>, progress: &dyn Progress) -> Result<u64, VaultError> {
-        let items = std::mem::take(self).items;
-        let sent = collection.replace(items)?;
-        progress.advance(sent);
+    fn send(&mut self, collection: &Collection<'_>, progress: &dyn Progress) -> Result<Replaced, VaultError> {
+        let sent = collection.replace(std::mem::take(self).items)?;
+        progress.advance(sent.replaced);
         Ok(sent)
     }
 }

@@ -10,7 +10,7 @@ use pmirs_wire::{FilterToken, ItemId, limits};
 
 use crate::VaultError;
 use crate::add::upload::BATCH_ITEMS;
-use crate::collection::Collection;
+use crate::collection::{Collection, Replaced};
 
 /// Tags of one item; its kind takes a token as well.
 const MOST_TAGS: usize = limits::TOKENS - 1;
@@ -26,9 +26,11 @@ impl Collection<'_> {
     pub fn tag(&self, items: &[ItemId], add: &[String], remove: &[String]) -> Result<u64, VaultError> {
         add.iter().chain(remove).try_for_each(|tag| check(tag))?;
         let mut changed = 0;
-        for batch in items.chunks(BATCH_ITEMS) {
+        let mut items = items.to_vec();
+        while !items.is_empty() {
+            let batch = items.split_off(items.len().saturating_sub(BATCH_ITEMS));
             let mut resealed = Vec::with_capacity(batch.len());
-            for &item in batch {
+            for item in batch {
                 let mut differs = false;
                 let new = self.reseal_with(item, |meta| {
                     let before = meta.tags.clone();
@@ -51,7 +53,10 @@ impl Collection<'_> {
                     None => return Err(VaultError::NoItem(item.to_string())),
                 }
             }
-            changed += self.replace(resealed)?;
+            let Replaced { replaced, overtaken } = self.replace(resealed)?;
+            changed += replaced;
+            // Somebody else changed these meanwhile; what they did must stay.
+            items.extend(overtaken);
         }
         Ok(changed)
     }

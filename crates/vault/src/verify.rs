@@ -106,8 +106,8 @@ impl Collection<'_> {
         let local = self.vault.local();
         let known = {
             let mut history = self.history();
-            history.watch();
             history.follow(&self.remote, local)?;
+            history.watch();
             history.number()
         };
         let told = tell(&self.remote, self.remote.account(), self.record.id, each)?;
@@ -178,6 +178,10 @@ fn follow(collection: &Collection<'_>, told: &Told) -> Result<Changed, VaultErro
     loop {
         let after = history.seq;
         let (page, _) = collection.remote.changes(collection.record.id, after)?;
+        if page.more && (page.seq <= after || page.changes.is_empty()) {
+            let got = format!("change {} after change {after}", page.seq);
+            return Err(altered_collection(collection.record.id, "history", &got));
+        }
         history.seq = page.seq;
         for change in page.changes {
             match change {
@@ -187,12 +191,17 @@ fn follow(collection: &Collection<'_>, told: &Told) -> Result<Changed, VaultErro
                 }
             }
         }
-        if !page.more || page.seq <= after {
-            history.listed.retain(|record| !history.removed.contains(&record.item));
+        if !page.more {
+            let Changed { listed, removed, .. } = &mut history;
+            // Who was replaced while pages were read comes twice, as it is now last.
+            let mut seen = HashSet::new();
+            listed.reverse();
+            listed.retain(|record| !removed.contains(&record.item) && seen.insert(record.item));
+            listed.reverse();
             return Ok(history);
         }
         // A server that goes on for ever is stopped; others may add while it answers.
-        if history.listed.len() as u64 > 2 * told.added + SLACK {
+        if (history.listed.len() + history.removed.len()) as u64 > 2 * told.added + SLACK {
             let reason = format!("the server lists more than the {} that were ever added", told.added);
             return Err(altered_collection(collection.record.id, "items", &reason));
         }

@@ -127,6 +127,7 @@ pub enum Command {
     Share(Share),
     Revoke(Revoke),
     Rekey(Rekey),
+    Jobs(Jobs),
     Log(Log),
     #[command(subcommand)]
     Model(Model),

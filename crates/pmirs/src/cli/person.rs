@@ -130,3 +130,32 @@ pub struct Tag {
     #[arg(long, value_name = "TAG")]
     pub remove: Vec<String>,
 }
+
+/// List what runs in the background, stop it, or forget what ended
+///
+/// A job keeps the identity unlocked for itself until it ends, and outlives the terminal. One that was stopped or killed goes
+/// on where it was when its command is given again.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:\n  \
+    pmirs rekey photos --background    # starts one\n  \
+    pmirs jobs                         # how far it is\n  \
+    pmirs jobs stop 1\n  \
+    pmirs jobs clear")]
+pub struct Jobs {
+    #[command(subcommand)]
+    pub command: Option<JobsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List all jobs, ended ones too
+    List,
+    /// Stop a job
+    Stop {
+        /// Its number
+        job: u64,
+    },
+    /// Forget the jobs that ended
+    Clear,
+}

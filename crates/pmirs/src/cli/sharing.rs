@@ -120,13 +120,17 @@ pub struct Revoke {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     pmirs rekey photos           # after `pmirs revoke`: moves what is under earlier keys\n  \
-    pmirs rekey photos --full    # starts a new key first, and moves everything to it")]
+    pmirs rekey photos --full    # starts a new key first, and moves everything to it\n  \
+    pmirs rekey photos --background")]
 pub struct Rekey {
     /// Name of the collection
     pub collection: String,
     /// Start a new key first, so that every item is sealed anew
     #[arg(long)]
     pub full: bool,
+    /// Start it as a job, and do not wait for it; `pmirs jobs` shows how far it is
+    #[arg(long)]
+    pub background: bool,
 }
 
 /// Say who changed a collection, how and when

@@ -16,6 +16,7 @@ mod eval;
 mod init;
 mod invite;
 mod item;
+mod jobs;
 mod log;
 mod login;
 mod man;
@@ -36,6 +37,7 @@ use clap::Parser;
 use crate::cli::{Account, Cli, Command};
 use crate::exit::Exit;
 use crate::home;
+use crate::job;
 use crate::output::Output;
 use crate::report::{self, Failure};
 
@@ -43,14 +45,23 @@ use crate::report::{self, Failure};
 pub fn main() -> ExitCode {
     // Known before the command line is understood, since it may be the command line that is wrong.
     let json = std::env::args_os().any(|argument| argument == "--json");
-    let exit = match Cli::try_parse() {
-        Err(error) => report::usage(&error, json),
-        Ok(cli) => match run(&cli) {
-            Ok(()) => Exit::Success,
-            Err(failure) => failure.tell(json),
+    let exit = match job::take_up().map_err(|error| not_taken_up(&error)) {
+        Err(failure) => failure.tell(json),
+        Ok(()) => match Cli::try_parse() {
+            Err(error) => report::usage(&error, json),
+            Ok(cli) => match run(&cli) {
+                Ok(()) => Exit::Success,
+                Err(failure) => failure.tell(json),
+            },
         },
     };
+    job::ended(exit);
     exit.into()
+}
+
+fn not_taken_up(error: &std::io::Error) -> Failure {
+    let hint = "PMIRS_JOB is for the program itself: take it out of the environment";
+    Failure::new(Exit::Failure, format!("the job that PMIRS_JOB names was not taken up: {error}"), hint)
 }
 
 fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
@@ -90,6 +101,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
         Command::Table => table::run(output),
+        Command::Jobs(args) => jobs::run(args, global, output),
         Command::Agent => agent::run(global),
     }
 }

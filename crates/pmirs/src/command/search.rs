@@ -191,7 +191,8 @@ impl Answer for AllOutcome {
                 row.kind,
             )?;
         }
-        writeln!(out, "{DIM}{}, {:.1} ms{DIM:#}", count(self.hits.len(), "hit"), self.ms)
+        let sure = if self.exact { "" } else { "; not proven to be the best" };
+        writeln!(out, "{DIM}{}, {:.1} ms{sure}{DIM:#}", count(self.hits.len(), "hit"), self.ms)
     }
 }
 

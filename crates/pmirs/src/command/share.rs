@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::people::People;
 use crate::cli::{Global, Rekey, Revoke, RoleArg, Share};
+use crate::command::jobs;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, DIM, GOOD, Output, count, plain, quoted};
 use crate::progress::Bar;
@@ -154,6 +155,14 @@ impl Answer for Rekeyed {
 }
 
 pub fn rekey(args: &Rekey, global: &Global, output: Output) -> Result<(), Failure> {
+    if args.background {
+        // What is wrong with the name is said now, and not by the job.
+        session::open(global)?.collection(&args.collection)?;
+        let full = args.full.then_some("--full");
+        let arguments: Vec<&str> =
+            ["rekey"].into_iter().chain(full).chain(["--", &args.collection]).collect();
+        return jobs::start(global, &arguments, output);
+    }
     let vault = session::open(global)?;
     let collection = vault.collection(&args.collection)?;
     let RekeyReport { epoch, moved, retired, damaged, elapsed } =

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use pmirs_crypto::are_head_words;
-use pmirs_vault::{Collections, DamagedCollection, Head, Vault, VaultError, VerifyReport};
+use pmirs_vault::{
+    Collections, DamagedCollection, Head, UnlistedCollection, Vault, VaultError, VerifyReport,
+};
 use serde::Serialize;
 
 use crate::cli::{Global, Verify};
-use crate::command::collection::warn_of_unlisted;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, GOOD, Output, bytes, count, log_entries, plain};
 use crate::progress::Bar;
@@ -45,6 +46,12 @@ struct FaultRow {
 impl FaultRow {
     fn of_collection(DamagedCollection { id, reason }: DamagedCollection) -> Self {
         Self { collection: id.to_string(), item: String::new(), name: None, field: "collection", reason }
+    }
+
+    fn of_unlisted(UnlistedCollection { id, name }: UnlistedCollection) -> Self {
+        let collection = name.clone();
+        let reason = VaultError::Unlisted { collection: name, id }.to_string();
+        Self { collection, item: String::new(), name: None, field: "collection", reason }
     }
 }
 
@@ -87,7 +94,7 @@ fn verify(vault: &Vault, collection: Option<&str>, output: Output) -> Result<(),
         vec![(name.to_owned(), name.to_owned())]
     } else {
         let Collections { readable, damaged, unlisted, .. } = vault.collections()?;
-        unlisted.iter().for_each(warn_of_unlisted);
+        verified.faults.extend(unlisted.into_iter().map(FaultRow::of_unlisted));
         verified.faults.extend(damaged.into_iter().map(FaultRow::of_collection));
         // Collections by different people may share a name.
         readable.into_iter().map(|info| (info.name, info.id.to_string())).collect()

@@ -1,10 +1,11 @@
 //! Keeping up: the collection's signed history and, by it, what this machine holds of the items.
 
-use std::sync::Arc;
-use std::sync::PoisonError;
+use std::fmt::Display;
+use std::sync::{Arc, PoisonError};
 
 use pmirs_wire::item::{Change as ItemChange, Changes, ItemRecord};
-use pmirs_wire::{Digest, ItemId};
+use pmirs_wire::log::Head;
+use pmirs_wire::{Digest, ItemId, limits};
 use rayon::prelude::*;
 
 use super::open::open_record;
@@ -17,13 +18,25 @@ use crate::remote::Timing;
 /// How often history and items are asked for again because somebody changed them in between.
 const SYNC_ROUNDS: usize = 64;
 
+/// How many entries others may append while changes are read.
+const SLACK: u64 = 1000;
+
+/// What pages of changes led to.
+enum Pages {
+    /// The local store holds what the log pins.
+    Level,
+    /// Somebody changed the collection meanwhile.
+    Moved,
+    /// The local store holds something else.
+    Unlike(VaultError),
+}
+
 impl Collection<'_> {
     /// Follows the collection's history and its items into the local store: afterwards that holds every item
     /// that the signed log has at the server's head, as its author wrote it, and no other.
     pub(crate) fn sync(&self) -> Result<Timing, VaultError> {
         for _ in 0..SYNC_ROUNDS {
-            self.history().watch();
-            match self.sync_since() {
+            match self.follow_items(true) {
                 Err(VaultError::Altered { .. }) if self.history().jumped() => {}
                 synced => return synced,
             }
@@ -33,66 +46,105 @@ impl Collection<'_> {
 
     /// The same, while what items were since [`History::watch`] stays known.
     pub(crate) fn sync_since(&self) -> Result<Timing, VaultError> {
+        self.follow_items(false)
+    }
+
+    fn follow_items(&self, anew: bool) -> Result<Timing, VaultError> {
         let local = self.vault.local();
-        let id = self.record.id;
         let mut history = self.history();
         let mut total = Timing::default();
-        for _ in 0..SYNC_ROUNDS {
+        let mut retaken = false;
+        for round in 0..SYNC_ROUNDS {
             let head = history.follow(&self.remote, local)?;
+            // What the log had before the items are asked for is no excuse for an old one.
+            if anew && round == 0 {
+                history.watch();
+            }
             self.renew_keys(&mut history)?;
-            let mut after = local.synced(id)?;
-            loop {
-                let (page, timing) = self.remote.changes(id, after)?;
-                total.seal += timing.seal;
-                total.network += timing.network;
-                total.open += timing.open;
-                let goes_on = page.seq > after && !page.changes.is_empty();
-                if page.seq < after || (page.more && !goes_on) {
-                    let got = format!("change {} after change {after}", page.seq);
-                    return Err(altered_collection(id, "history", &got));
+            match self.follow_pages(&mut history, &head, &mut total)? {
+                Pages::Level => return Ok(total),
+                Pages::Moved => {}
+                // Numbers of changes are the server's word, and one lie would stay: once, all is taken anew.
+                Pages::Unlike(_) if !retaken => {
+                    local.retake(self.record.id)?;
+                    (retaken, history.counted) = (true, None);
                 }
-                if page.seq > after {
-                    // An epoch may have begun after the head was given.
-                    if !self.knows_epochs(&page) {
-                        history.follow(&self.remote, local)?;
-                        self.renew_keys(&mut history)?;
-                    }
-                    self.check(&page)?;
-                    self.check_pinned(&mut history, &page)?;
-                    local.apply(id, &page)?;
-                }
-                after = page.seq;
-                if !page.more {
-                    break;
-                }
-            }
-            if after < head.seq {
-                let got = format!("changes end at {after}, the head speaks of {}", head.seq);
-                return Err(altered_collection(id, "history", &got));
-            }
-            // Where somebody changed it between the two questions, both are asked again.
-            if after == head.seq && history.state().is_some_and(|state| state.hash == head.hash) {
-                // Counting takes longer than a search does, so it is done once for each state.
-                if history.counted != Some((after, head.hash)) {
-                    self.whole(&history)?;
-                    history.counted = Some((after, head.hash));
-                }
-                return Ok(total);
+                Pages::Unlike(error) => return Err(error),
             }
         }
         Err(VaultError::Busy)
     }
 
-    /// Every item that the log has must have come.
-    fn whole(&self, history: &History) -> Result<(), VaultError> {
+    /// Takes what changed, each of it held to the log.
+    fn follow_pages(
+        &self,
+        history: &mut History,
+        head: &Head,
+        total: &mut Timing,
+    ) -> Result<Pages, VaultError> {
         let (local, id) = (self.vault.local(), self.record.id);
-        let expected = history.state().map_or(0, |state| state.items);
-        if local.record_count(id)? == expected {
-            return Ok(());
+        let unlike = |got: &dyn Display| Ok(Pages::Unlike(altered_collection(id, "history", got)));
+        // Each entry of the log changes at most a batch of items.
+        let mut left = (history.number().unwrap_or(0) + SLACK).saturating_mul(limits::BATCH_ITEMS as u64);
+        let mut after = local.synced(id)?;
+        loop {
+            let (page, timing) = self.remote.changes(id, after)?;
+            total.seal += timing.seal;
+            total.network += timing.network;
+            total.open += timing.open;
+            let goes_on = page.seq > after && !page.changes.is_empty();
+            left = left.saturating_sub(page.changes.len() as u64);
+            if page.seq < after || (page.more && !goes_on) {
+                return unlike(&format_args!("change {} after change {after}", page.seq));
+            }
+            if left == 0 {
+                return unlike(&"there are more changes than the signed log can have made");
+            }
+            if page.seq > after {
+                // An epoch may have begun after the head was given.
+                if !self.knows_epochs(&page) {
+                    history.follow(&self.remote, local)?;
+                    self.renew_keys(history)?;
+                }
+                self.check(&page)?;
+                self.check_pinned(history, &page)?;
+                local.apply(id, &page)?;
+            }
+            after = page.seq;
+            if !page.more {
+                break;
+            }
         }
-        match local.leaf_without_record(id)? {
-            Some(item) => Err(altered_item(item, "record", &"the signed log has it, the server left it out")),
-            None => Err(altered_collection(id, "items", &"there are more than the signed log has")),
+        if after < head.seq {
+            return unlike(&format_args!("changes end at {after}, the head speaks of {}", head.seq));
+        }
+        // Where somebody changed it between the two questions, both are asked again.
+        if after != head.seq || history.state().is_none_or(|state| state.hash != head.hash) {
+            return Ok(Pages::Moved);
+        }
+        // Comparing takes longer than a search does, so it is done once for each state.
+        if history.counted != Some((after, head.hash)) {
+            if let Err(error) = self.whole() {
+                history.look(local)?;
+                return if history.jumped() { Err(error) } else { Ok(Pages::Unlike(error)) };
+            }
+            history.counted = Some((after, head.hash));
+        }
+        Ok(Pages::Level)
+    }
+
+    /// Every item that the log has must be in the local store as the log has it, and no other.
+    fn whole(&self) -> Result<(), VaultError> {
+        let (local, id) = (self.vault.local(), self.record.id);
+        match local.unlike_leaf(id)? {
+            Some((item, true)) => Err(altered_item(item, "record", &"it is not the one in the signed log")),
+            Some((item, false)) => {
+                Err(altered_item(item, "record", &"the signed log has it, the server left it out"))
+            }
+            None if local.record_count(id)? != local.leaf_count(id)? => {
+                Err(altered_collection(id, "items", &"there are more than the signed log has"))
+            }
+            None => Ok(()),
         }
     }
 

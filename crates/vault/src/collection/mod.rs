@@ -95,6 +95,21 @@ impl UnlistedCollection {
     }
 }
 
+/// An item sealed anew, and the digest that the log pinned of what it was made from.
+pub(crate) struct Resealed {
+    pub(crate) new: NewItem,
+    pub(crate) of: Digest,
+}
+
+/// What came of items that were to be replaced.
+#[derive(Default)]
+pub(crate) struct Replaced {
+    /// How many were.
+    pub(crate) replaced: u64,
+    /// Those that somebody else replaced meanwhile; they are to be made anew of what they are now.
+    pub(crate) overtaken: Vec<ItemId>,
+}
+
 /// An item, as a list shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemSummary {
@@ -172,10 +187,11 @@ impl Collection<'_> {
     /// # Errors
     /// When there is no such item, or it is not what its author wrote.
     pub fn get(&self, item: ItemId) -> Result<(ItemMeta, Vec<u8>), VaultError> {
+        self.history().follow(&self.remote, self.vault.local())?;
         self.fetch(item).map(|(_, meta, content)| (meta, content))
     }
 
-    /// The same with the record that the log pins.
+    /// The same with the record that the log pins, as far as that was followed.
     pub(crate) fn fetch(&self, item: ItemId) -> Result<(ItemRecord, ItemMeta, Vec<u8>), VaultError> {
         let mut attempts = 0;
         loop {
@@ -189,8 +205,11 @@ impl Collection<'_> {
             let mut history = self.history();
             history.follow(&self.remote, self.vault.local())?;
             attempts += 1;
-            if attempts == ATTEMPTS || !history.changed(item) {
+            if !history.changed(item) {
                 return Err(error);
+            }
+            if attempts == ATTEMPTS {
+                return Err(VaultError::Busy);
             }
         }
     }
@@ -258,17 +277,24 @@ impl Collection<'_> {
         .map(drop)
     }
 
-    /// Puts sealed items in the place of those with their identifiers, as far as these are still there, and says
-    /// how many were.
-    pub(crate) fn replace(&self, items: Vec<NewItem>) -> Result<u64, VaultError> {
+    /// Puts sealed items in the place of those that they were made from, as far as these are still what they were.
+    pub(crate) fn replace(&self, items: Vec<Resealed>) -> Result<Replaced, VaultError> {
         let mut there = items;
+        let mut overtaken = Vec::new();
         let entry = self.change(&mut |state, leaves| {
-            there.retain(|new| leaves.epoch(&new.item).is_some());
-            latest_epoch(state, &there)?;
-            let action = Action::Replace { items: digests(&there) };
-            Ok((!there.is_empty()).then(|| (action, Payload::Items(there.clone()))))
+            there.retain(|Resealed { new, of }| {
+                let now = leaves.digest(&new.item);
+                if now.is_some_and(|now| now != *of) {
+                    overtaken.push(new.item);
+                }
+                now == Some(*of)
+            });
+            let items: Vec<NewItem> = there.iter().map(|it| it.new.clone()).collect();
+            latest_epoch(state, &items)?;
+            let action = Action::Replace { items: digests(&items) };
+            Ok((!items.is_empty()).then(|| (action, Payload::Items(items))))
         })?;
-        Ok(entry.map_or(0, |_| there.len() as u64))
+        Ok(Replaced { replaced: entry.map_or(0, |_| there.len() as u64), overtaken })
     }
 
     /// Signs and sends a change of the collection.

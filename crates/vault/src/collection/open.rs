@@ -26,7 +26,9 @@ pub(crate) fn open_all(
     vault: &Vault,
 ) -> Result<impl Iterator<Item = Result<Collection<'_>, (CollectionId, VaultError)>>, VaultError> {
     let remote = vault.remote()?;
-    let records = remote.collections()?;
+    let mut records = remote.collections()?;
+    let mut listed = BTreeSet::new();
+    records.retain(|record| listed.insert(record.id));
     Ok(records.into_iter().map(move |record| {
         let id = record.id;
         open(vault, remote.clone(), record).and_then(accepted).map_err(|error| (id, error))
@@ -36,11 +38,16 @@ pub(crate) fn open_all(
 /// What this person has not accepted is an offer, whatever the server calls it: anybody can make one.
 fn accepted(collection: Collection<'_>) -> Result<Collection<'_>, VaultError> {
     let me = collection.remote.account();
-    let history = collection.history();
-    let taken = history.state().and_then(|state| state.members.get(&me)).is_some_and(|it| it.accepted);
-    drop(history);
-    if taken {
-        return Ok(collection);
+    {
+        let mut history = collection.history();
+        if !history.has_accepted(me) {
+            // Another of this person's devices may have.
+            history.follow(&collection.remote, collection.vault.local())?;
+        }
+        if history.has_accepted(me) {
+            drop(history);
+            return Ok(collection);
+        }
     }
     Err(altered_collection(collection.record.id, "membership", &"this person never accepted it"))
 }
@@ -85,12 +92,25 @@ pub(crate) fn unlisted(
             unlisted.push(UnlistedCollection { id, name });
         }
     }
-    if !unlisted.is_empty() {
-        // Who was removed may have been asked again.
-        let offered: BTreeSet<CollectionId> = remote.shares()?.iter().map(|record| record.id).collect();
-        unlisted.retain(|it| !offered.contains(&it.id));
+    if unlisted.is_empty() {
+        return Ok(unlisted);
     }
+    // Another process of this home may have made or accepted it meanwhile.
+    let now: BTreeSet<CollectionId> = remote.collections()?.iter().map(|record| record.id).collect();
+    unlisted.retain(|it| !now.contains(&it.id));
+    // Who was removed may have been asked again, if the log says so too.
+    let offered: BTreeSet<CollectionId> = remote.shares()?.iter().map(|record| record.id).collect();
+    unlisted.retain(|it| !offered.contains(&it.id) || !is_offer(vault, &remote, it.id));
     Ok(unlisted)
+}
+
+/// Whether the log, followed to its head, says that this person has not accepted.
+fn is_offer(vault: &Vault, remote: &Remote, id: CollectionId) -> bool {
+    let followed = History::open(vault.local(), remote.account(), id).and_then(|mut history| {
+        history.follow(remote, vault.local())?;
+        Ok(!history.has_accepted(remote.account()))
+    });
+    followed.unwrap_or(false)
 }
 
 /// One damaged collection does not stand before the others; but where none has the name, it may be the one.
@@ -108,26 +128,44 @@ pub(crate) fn find<'v>(vault: &'v Vault, name: &str) -> Result<Collection<'v>, V
                 found = Some(collection);
             }
             Ok(_) => {}
+            Err((id, error)) if is_named(vault, id, name)? => return Err(error),
             Err((_, error)) => damaged = Some(error),
         }
     }
-    if let Some(found) = found {
-        return Ok(found);
-    }
+    // Where the one of this name is hidden or does not open, another of the name must not take its place.
     if let Some(UnlistedCollection { id, .. }) = unlisted(vault, &listed)?.into_iter().find(|it| it.is(name))
     {
         return Err(VaultError::Unlisted { collection: name.to_owned(), id });
+    }
+    if let Some(found) = found {
+        return Ok(found);
     }
     Err(damaged.unwrap_or_else(|| VaultError::NoCollection(name.to_owned())))
 }
 
 /// Forgets what this machine knows of a collection, one that the server does not list any more too.
 pub(crate) fn forget(vault: &Vault, name: &str) -> Result<(), VaultError> {
-    match find(vault, name) {
-        Ok(collection) => vault.local().forget(collection.record.id),
-        Err(VaultError::Unlisted { id, .. }) => vault.local().forget(id),
-        Err(error) => Err(error),
+    let local = vault.local();
+    let mut named = Vec::new();
+    for (id, known) in local.known_collections()? {
+        if id.to_string() == name {
+            return local.forget(id);
+        }
+        if known.name == name {
+            named.push(id);
+        }
     }
+    match named.as_slice() {
+        [id] => local.forget(*id),
+        [] => find(vault, name).and_then(|collection| local.forget(collection.record.id)),
+        _ => Err(VaultError::Ambiguous(name.to_owned())),
+    }
+}
+
+/// Whether this machine knows a collection by this name or identifier.
+fn is_named(vault: &Vault, id: CollectionId, name: &str) -> Result<bool, VaultError> {
+    let known = vault.local().known_collections()?;
+    Ok(id.to_string() == name || known.iter().any(|(known, it)| *known == id && it.name == name))
 }
 
 /// Deletes a collection that does not open any more, by its identifier.
@@ -148,8 +186,12 @@ pub(crate) fn create<'v>(
     protection: Protection,
 ) -> Result<Collection<'v>, VaultError> {
     check_name(name)?;
-    if list(vault)?.readable.iter().any(|known| known.name == name) {
+    let Collections { readable, unlisted, .. } = list(vault)?;
+    if readable.iter().any(|known| known.name == name) {
         return Err(VaultError::CollectionExists(name.to_owned()));
+    }
+    if let Some(UnlistedCollection { id, .. }) = unlisted.into_iter().find(|it| it.name == name) {
+        return Err(VaultError::Unlisted { collection: name.to_owned(), id });
     }
     let remote = vault.remote()?;
     let identity = vault.identity();
@@ -220,8 +262,11 @@ pub(crate) fn open_record(
         history.follow(remote, vault.local())?;
         let again = remote.collection(record.id)?;
         attempts += 1;
-        if attempts == ATTEMPTS || (again == record && history.number() == stood) {
+        if again == record && history.number() == stood {
             return Err(error);
+        }
+        if attempts == ATTEMPTS {
+            return Err(VaultError::Busy);
         }
         record = again;
     }

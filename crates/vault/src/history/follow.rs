@@ -39,6 +39,23 @@ impl History {
         self.state.as_ref()
     }
 
+    /// Whether somebody took what was shared, as far as the log was followed.
+    pub(crate) fn has_accepted(&self, member: AccountId) -> bool {
+        self.state().and_then(|state| state.members.get(&member)).is_some_and(|member| member.accepted)
+    }
+
+    /// Whether nothing changed since [`History::watch`].
+    pub(crate) fn is_still(&self) -> bool {
+        self.seen.is_empty() && !self.jumped
+    }
+
+    /// Notices whether another process of this home followed the log further.
+    pub(crate) fn look(&mut self, local: &Local) -> Result<(), VaultError> {
+        let stored = local.history(self.collection)?.map(|state| state.number);
+        self.jumped |= stored != self.number();
+        Ok(())
+    }
+
     /// What the log pins, as of [`History::state`]. Another process of this home may have followed the log since that
     /// was read, so both are read together.
     pub(crate) fn leaves(&mut self, local: &Local) -> Result<&mut Leaves, VaultError> {

@@ -126,14 +126,25 @@ impl Local {
         }
     }
 
-    /// An item that the log has and this machine was not given a record of.
-    pub(crate) fn leaf_without_record(&self, collection: CollectionId) -> Result<Option<ItemId>, VaultError> {
+    /// How many items the log has.
+    pub(crate) fn leaf_count(&self, collection: CollectionId) -> Result<u64, VaultError> {
+        self.connection()
+            .query_row("SELECT COUNT(*) FROM leaf WHERE collection = ?1", [collection.0], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|count| count as u64)
+            .map_err(|error| self.damaged(&error))
+    }
+
+    /// An item of which this machine has another record than the log pins, or, where that is `false`, none.
+    pub(crate) fn unlike_leaf(&self, collection: CollectionId) -> Result<Option<(ItemId, bool)>, VaultError> {
         self.connection()
             .query_row(
-                "SELECT item FROM leaf WHERE collection = ?1 AND item NOT IN
-                 (SELECT item FROM record WHERE collection = ?1) LIMIT 1",
+                "SELECT leaf.item, record.item IS NOT NULL FROM leaf
+                 LEFT JOIN record ON record.collection = leaf.collection AND record.item = leaf.item
+                 WHERE leaf.collection = ?1 AND record.digest IS NOT leaf.digest LIMIT 1",
                 [collection.0],
-                |row| row.get(0).map(ItemId),
+                |row| Ok((ItemId(row.get(0)?), row.get(1)?)),
             )
             .optional()
             .map_err(|error| self.damaged(&error))

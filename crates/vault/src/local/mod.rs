@@ -26,7 +26,7 @@ pub(crate) use settings::{Account, KnownCollection, OwnDevice};
 /// `SCHEMAS[n - 1]`.
 const SCHEMA_VERSION: i32 = SCHEMAS.len() as i32;
 
-const SCHEMAS: [&str; 2] = [FIRST, SHARED];
+const SCHEMAS: [&str; 3] = [FIRST, SHARED, DIGESTS];
 
 const FIRST: &str = "
     CREATE TABLE setting (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -62,6 +62,21 @@ const SHARED: &str = "
         PRIMARY KEY (collection, item)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE contact (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Records with what the log must pin of them. They are a copy of what the cloud has, and are fetched again.
+const DIGESTS: &str = "
+    DROP TABLE record;
+    DELETE FROM synced;
+    CREATE TABLE record (
+        collection BLOB NOT NULL,
+        item BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        meta BLOB NOT NULL,
+        embedding BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (collection, item)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// The local store: one SQLite file in the home.

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Local, settings};
 use crate::VaultError;
+use crate::collection::record_digest;
 
 /// A sealed record.
 pub(crate) struct LocalRecord {
@@ -73,6 +74,19 @@ impl Local {
             .map_err(|error| self.damaged(&error))
     }
 
+    /// Forgets a collection's records, and how far they were followed; the history stays.
+    pub(crate) fn retake(&self, collection: CollectionId) -> Result<(), VaultError> {
+        let retake = || -> rusqlite::Result<()> {
+            let mut connection = self.connection();
+            let transaction = connection.transaction()?;
+            for table in ["record", "synced"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
+            }
+            transaction.commit()
+        };
+        retake().map_err(|error| self.damaged(&error))
+    }
+
     /// Forgets a collection: its records, and the history that was followed.
     pub(crate) fn forget(&self, collection: CollectionId) -> Result<(), VaultError> {
         let forget = || -> rusqlite::Result<()> {
@@ -92,14 +106,17 @@ fn write_page(connection: &mut Connection, collection: CollectionId, page: &Chan
     let transaction = connection.transaction()?;
     {
         let mut insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO record (collection, item, epoch, meta, embedding) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO record (collection, item, epoch, meta, embedding, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let mut delete =
             transaction.prepare_cached("DELETE FROM record WHERE collection = ?1 AND item = ?2")?;
         for change in &page.changes {
             match change {
-                Change::Added(ItemRecord { item, epoch, meta, embedding, .. }) => {
-                    insert.execute((collection.0, item.0, epoch, &meta.0, &embedding.0))?
+                Change::Added(record) => {
+                    let ItemRecord { item, epoch, meta, embedding, .. } = record;
+                    let digest = record_digest(record).0;
+                    insert.execute((collection.0, item.0, epoch, &meta.0, &embedding.0, digest))?
                 }
                 Change::Removed(item) => delete.execute((collection.0, item.0))?,
             };

@@ -19,6 +19,7 @@ use pmirs_wire::{AccountId, Bytes, CollectionId, DeviceId, Digest, ItemId, Messa
 
 use super::http::read_problem;
 use super::transport::{Exchange, Transport, TransportError};
+use crate::keys::altered_collection;
 use crate::{VaultError, fresh};
 
 /// A session is renewed this long before it ends, so that no request meets the end of it.
@@ -128,11 +129,29 @@ impl Remote {
     }
 
     pub(crate) fn create_collection(&self, new: &NewCollection) -> Result<CollectionRecord, VaultError> {
-        self.authenticated(Method::Post, "/v1/collections", encode(new)?)
+        let record: CollectionRecord = self.authenticated(Method::Post, "/v1/collections", encode(new)?)?;
+        let same = CollectionRecord {
+            id: new.id,
+            owner: self.account(),
+            protection: new.protection,
+            veiled_dim: new.veiled_dim,
+            header: new.header.clone(),
+            grants: vec![new.grant.clone()],
+            ..record.clone()
+        };
+        if record != same {
+            return Err(altered_collection(new.id, "record", &"it is not the one that was made"));
+        }
+        Ok(record)
     }
 
     pub(crate) fn collection(&self, id: CollectionId) -> Result<CollectionRecord, VaultError> {
-        self.authenticated(Method::Get, &format!("/v1/collections/{id}"), Vec::new())
+        let record: CollectionRecord =
+            self.authenticated(Method::Get, &format!("/v1/collections/{id}"), Vec::new())?;
+        if record.id != id {
+            return Err(altered_collection(id, "identifier", &"the server answers with another collection"));
+        }
+        Ok(record)
     }
 
     pub(crate) fn delete_collection(&self, id: CollectionId) -> Result<Stored, VaultError> {

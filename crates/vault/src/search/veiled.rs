@@ -20,7 +20,7 @@ use super::audit::{self, Audited, Edge};
 use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
 use crate::collection::Collection;
 use crate::history::History;
-use crate::keys::{CollectionKeys, altered_item};
+use crate::keys::{CollectionKeys, altered_collection, altered_item};
 use crate::{VaultError, fresh};
 
 /// Candidates of the first request, for k wanted items.
@@ -39,7 +39,7 @@ pub(super) fn find(
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
     let local = collection.vault.local();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let known = {
             let mut history = collection.history();
             history.watch();
@@ -63,6 +63,12 @@ pub(super) fn find(
         let head = head.map_err(|_| VaultError::Internal("asking for a head panicked".to_owned()))??;
         let mut history = collection.history();
         history.follow_to(&head, known, &collection.remote, local)?;
+        // What was not known when the question was asked is no excuse for an old answer, so it is asked again; once,
+        // or a collection in which somebody is busy would not be searched at all.
+        if attempt == 0 && history.number() != known {
+            collection.renew_keys(&mut history)?;
+            continue;
+        }
         // An epoch may have ended after the head was given, and before the search came to it.
         if asked.is_err() {
             history.follow(&collection.remote, local)?;
@@ -73,9 +79,13 @@ pub(super) fn find(
         }
         asked?;
         let fetched = fetched.into_iter().flatten().collect();
-        match answer.held_to(history, fetched) {
-            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
+        let held = answer.held_to(history, fetched);
+        // Where another process followed the log meanwhile, what was asked cannot be held to it.
+        match held {
+            Err(error @ VaultError::Altered { .. }) if !collection.history().jumped() => return Err(error),
+            Err(VaultError::Altered { .. }) => {}
             Err(error) => return Err(error),
+            Ok(()) if collection.history().jumped() && attempt + 1 < ATTEMPTS => {}
             Ok(()) => return Ok(answer.found),
         }
     }
@@ -146,9 +156,13 @@ impl<'a> Answered<'a> {
     fn check_whole(&self, history: &mut History) -> Result<(), VaultError> {
         let whole: Vec<u32> =
             self.edges.iter().filter(|(_, edge)| *edge == Edge::Whole).map(|&(epoch, _)| epoch).collect();
-        let expected = history.state().map_or(0, |state| state.items);
         // Those that the server filters away by tokens it need not send.
-        if self.options.filter.has_tokens() || whole.is_empty() || self.items.len() as u64 == expected {
+        if self.options.filter.has_tokens() || whole.is_empty() {
+            return Ok(());
+        }
+        // Every item that came is one of the log's.
+        let expected = history.state().map_or(0, |state| state.items);
+        if history.is_still() && self.items.len() as u64 == expected {
             return Ok(());
         }
         let leaves = history.leaves(self.collection.vault.local())?;
@@ -196,14 +210,20 @@ impl EpochQuery {
     /// the answer claims of the items that it leaves out.
     fn ask(&self, answer: &mut Answered<'_>, breakdown: &mut Breakdown) -> Result<Edge, VaultError> {
         let k = answer.options.k;
+        // Nobody ranks more than there are; others may push some down to the next page.
+        let items = answer.collection.history().state().map_or(0, |state| state.items) as usize;
+        let deepest = 2 * items + 2 * limits::CANDIDATES;
         let mut fetched = 0;
         let mut count = first_fetch(k);
         loop {
             let candidates = self.fetch(answer.collection, fetched, count, breakdown)?;
             let got = candidates.len();
             fetched += got;
-            let last = candidates.last().map(|candidate| candidate.score / self.query.rho);
-            self.open(answer, candidates, breakdown)?;
+            if fetched > deepest {
+                let reason = format!("{fetched} candidates of {items} items");
+                return Err(VaultError::BadAnswer { request: "search".to_owned(), reason });
+            }
+            let last = self.open(answer, candidates, breakdown)?;
 
             let started = Instant::now();
             sort(&mut answer.found.scored);
@@ -212,7 +232,7 @@ impl EpochQuery {
             if got < count {
                 return Ok(Edge::Whole);
             }
-            let most = last.map_or(f32::INFINITY, |last| self.bound.largest_cosine(last));
+            let most = last.map_or(f32::NEG_INFINITY, |last| self.bound.largest_cosine(last));
             if enough.is_some_and(|enough| most < enough) || k == 0 {
                 return Ok(Edge::Below(most));
             }
@@ -253,32 +273,46 @@ impl EpochQuery {
         Ok(answer.candidates)
     }
 
-    /// Opens the true embeddings, and notes a score that no honest server can have given.
+    /// Opens the true embeddings, and notes a score that no honest server can have given. Returns the last score that
+    /// one can: only such a one bounds what was left out.
     fn open(
         &self,
         answer: &mut Answered<'_>,
         candidates: Vec<Candidate>,
         breakdown: &mut Breakdown,
-    ) -> Result<(), VaultError> {
+    ) -> Result<Option<f32>, VaultError> {
         let started = Instant::now();
+        if !candidates.is_sorted_by(|a, b| a.score >= b.score) {
+            let id = answer.collection.record.id;
+            return Err(altered_collection(
+                id,
+                "search answer",
+                &"its candidates are not in the order of their scores",
+            ));
+        }
+        let mut last = None;
         answer.found.candidates += candidates.len();
         let (keys, filter) = (answer.keys, &answer.options.filter);
         for Candidate { item, score, meta, embedding } in candidates {
             // An item that moved to a later epoch meanwhile is met twice, as is one that others pushed down to
             // the next page.
-            if !answer.items.insert(item) {
-                continue;
-            }
+            let met = !answer.items.insert(item);
             let digest = leaf_digest(&item.0, self.epoch, &meta.0, &embedding.0);
             answer.digests.push((item, Digest(digest)));
             let dim = answer.collection.header.dim;
             let truth = keys.open_embedding(item, self.epoch, &embedding.0, dim)?;
             let cosine = dot(answer.vector, &truth);
-            if !self.bound.allows(score / self.query.rho, cosine) {
+            if self.bound.allows(score / self.query.rho, cosine) {
+                last = Some(score / self.query.rho);
+            } else {
+                answer.found.exact = false;
                 answer.found.warnings.push(format!(
                     "the server's score for item {item} is {:.4}, but its cosine is {cosine:.4}: run `pmirs verify`",
                     score / self.query.rho
                 ));
+            }
+            if met {
+                continue;
             }
             if !filter.is_open() && !filter.admits(&keys.open_meta(item, self.epoch, &meta.0)?) {
                 continue;
@@ -286,6 +320,6 @@ impl EpochQuery {
             answer.found.scored.push(Scored { item, epoch: self.epoch, meta, cosine });
         }
         breakdown.open += started.elapsed();
-        Ok(())
+        Ok(last)
     }
 }

@@ -3,20 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use pmirs_vault::{
-    Audit, Collections, Filter, Import, ItemKind, Protection, Query, Quiet, Role, SearchOptions, Vault,
-    VaultError,
+    Audit, Collections, Filter, Import, ItemKind, ItemSummary, Protection, Query, Quiet, Role, SearchOptions,
+    Vault, VaultError,
 };
 use pmirs_wire::collection::{CollectionList, CollectionRecord};
 use pmirs_wire::device::Device;
 use pmirs_wire::envelope::Method;
+use pmirs_wire::item::Changes;
 use pmirs_wire::log::{Head, LogPage};
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::search::Candidates;
 use pmirs_wire::{decode, encode};
 
 use crate::liar::{Liar, named, on};
-use crate::world::World;
-use crate::{meet, share};
+use crate::world::{PASSPHRASE, World};
+use crate::{copy, meet, share};
 
 /// Vectors along the axes: one text each.
 fn axes(vault: &Vault, count: usize) -> Vec<Import> {
@@ -214,4 +215,178 @@ fn an_honest_server_is_not_accused_while_keys_change() {
         }
         assert!(ben.collection("album").unwrap().verify(&Quiet).unwrap().faults.is_empty());
     }
+}
+
+/// Whoever asks for one collection and is given another signs nothing in that.
+#[test]
+fn another_collection_is_neither_accepted_nor_left() {
+    let world = World::new();
+    let ben = world.person("ben");
+    meet(&world, &ben, "ben");
+    ben.create_collection("wanted", Protection::Sealed).unwrap().share("owner", Role::Reader).unwrap();
+    let own = world.vault.create_collection("own", Protection::Sealed).unwrap().info().id;
+    let wanted = world.vault.collections().unwrap().offered[0].id.to_string();
+    let liar = Liar::stands_before(&world.vault);
+    let seen: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
+    let keep = seen.clone();
+    liar.tells(move |request, response| {
+        if request.path == format!("/v1/collections/{own}") {
+            *keep.lock().unwrap() = Some(response.body.0.clone());
+        }
+    });
+    world.vault.collection("own").unwrap().verify(&Quiet).unwrap();
+    let path = format!("/v1/collections/{wanted}");
+    liar.tells(move |request, response| {
+        assert!(request.method == Method::Get, "{}: nothing is signed", request.path);
+        if request.path == path {
+            response.body.0 = seen.lock().unwrap().clone().expect("it was seen");
+        }
+    });
+    named(world.vault.accept("wanted"), "identifier");
+    named(world.vault.decline("wanted"), "identifier");
+    liar.is_honest();
+    world.vault.accept("wanted").unwrap();
+    world.vault.collection("own").unwrap();
+}
+
+/// What a machine keeps is compared with the log by digest, and what a lie left there is fetched again.
+#[test]
+fn changes_that_are_kept_back_are_missed_and_come_later() {
+    let world = World::new();
+    let collection = world.vault.create_collection("album", Protection::Sealed).unwrap();
+    collection.import(axes(&world.vault, 3)).unwrap();
+    let items = collection.items().unwrap();
+    let liar = Liar::stands_before(&world.vault);
+    let nothing_new = || {
+        on::<Changes>("/changes", |page| {
+            page.changes.clear();
+            page.more = false;
+        })
+    };
+    let collection = world.vault.collection("album").unwrap();
+    collection.tag(&[items[0].item], &["red".to_owned()], &[]).unwrap();
+    liar.tells(nothing_new());
+    named(world.vault.collection("album").unwrap().items(), "record");
+    liar.is_honest();
+    let tags = |items: Vec<ItemSummary>| items.into_iter().map(|it| it.meta.tags.len()).sum::<usize>();
+    assert_eq!(tags(world.vault.collection("album").unwrap().items().unwrap()), 1);
+
+    // One out, one in: their number is the same.
+    collection.remove(&[items[1].item]).unwrap();
+    collection.import(axes(&world.vault, 4).split_off(3)).unwrap();
+    liar.tells(nothing_new());
+    named(world.vault.collection("album").unwrap().items(), "record");
+    liar.is_honest();
+    let mut names: Vec<String> = world
+        .vault
+        .collection("album")
+        .unwrap()
+        .items()
+        .unwrap()
+        .into_iter()
+        .map(|it| it.meta.name)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["0.txt", "2.txt", "3.txt"]);
+
+    // A number that is too large is believed no longer than the lie is told.
+    liar.tells(on::<Changes>("/changes", |page| page.seq += 1000));
+    let _ = world.vault.collection("album").unwrap().items();
+    liar.is_honest();
+    assert_eq!(world.vault.collection("album").unwrap().items().unwrap().len(), 3);
+}
+
+#[test]
+fn a_collection_that_is_called_an_offer_is_missed_all_the_same() {
+    let world = World::new();
+    world.vault.create_collection("album", Protection::Sealed).unwrap();
+    let ben = world.person("ben");
+    meet(&world, &ben, "ben");
+    ben.create_collection("album", Protection::Sealed).unwrap().share("owner", Role::Reader).unwrap();
+    world.vault.accept("album").unwrap();
+    assert!(matches!(world.vault.collection("album").map(drop), Err(VaultError::Ambiguous(_))));
+    let mine = world.vault.collections().unwrap().readable;
+    let mine = mine.iter().find(|it| it.role == Role::Owner).unwrap().id;
+    let liar = Liar::stands_before(&world.vault);
+    let listed: Arc<Mutex<Vec<CollectionRecord>>> = Arc::default();
+    liar.tells(move |request, response| {
+        let Ok(mut list) = decode::<CollectionList>(&response.body.0) else { return };
+        if request.path == "/v1/collections" {
+            let (hidden, left) = list.collections.into_iter().partition(|record| record.id == mine);
+            (*listed.lock().unwrap(), list.collections) = (hidden, left);
+        } else if request.path == "/v1/shares" {
+            list.collections.extend(listed.lock().unwrap().clone());
+        }
+        response.body.0 = encode(&list).unwrap();
+    });
+    // The other one of the name does not take its place.
+    let found = world.vault.collection("album").map(drop);
+    assert!(matches!(found, Err(VaultError::Unlisted { id, .. }) if id == mine), "{found:?}");
+    let found = world.vault.search_all(&Query::text("a dog"), &SearchOptions::default()).unwrap();
+    assert!(matches!(found.failed.as_slice(), [(_, VaultError::Unlisted { .. })]));
+}
+
+/// Two devices of a person: one saw the offer, the other took it.
+#[test]
+fn what_another_device_accepted_opens_here() {
+    let world = World::new();
+    let ben = world.person("ben");
+    meet(&world, &ben, "ben");
+    world.vault.create_collection("album", Protection::Sealed).unwrap().share("ben", Role::Reader).unwrap();
+    let home = world.folder.path().join("ben");
+    let second = world.folder.path().join("ben again");
+    copy(&home, &second);
+    let seed = Vault::unlock(&second, PASSPHRASE).unwrap();
+    let other = Vault::open(&second, &seed).unwrap();
+    assert_eq!(other.collections().unwrap().offered.len(), 1);
+    ben.accept("album").unwrap();
+    assert_eq!(other.collections().unwrap().readable.len(), 1);
+    other.collection("album").unwrap();
+}
+
+#[test]
+fn wrong_scores_are_told_and_bound_nothing() {
+    let world = World::new();
+    let collection = world.vault.create_collection("album", Protection::Veiled).unwrap();
+    let dim = world.vault.encoder().unwrap().info().dim;
+    collection.import(axes(&world.vault, 80)).unwrap();
+    let liar = Liar::stands_before(&world.vault);
+    let options = SearchOptions { k: 1, audit: Audit::All, ..SearchOptions::default() };
+    let search =
+        || world.vault.collection("album").unwrap().search(&Query::Embedding(axis(dim, 3)), &options);
+    liar.tells(on::<Candidates>("/search", |answer| answer.candidates[0].score *= 2.0));
+    let answer = search().unwrap();
+    assert!(answer.warnings.iter().any(|it| it.contains("score")), "{:?}", answer.warnings);
+    // Scores that hide how far the answer goes.
+    liar.tells(on::<Candidates>("/search", |answer| {
+        answer.candidates.remove(0);
+        answer.candidates.iter_mut().for_each(|candidate| candidate.score = 1e30);
+    }));
+    named(search(), "search answer");
+    liar.tells(on::<Candidates>("/search", |answer| answer.candidates.reverse()));
+    named(search(), "search answer");
+}
+
+/// Who changes an item that somebody else changed meanwhile starts from what it is now.
+#[test]
+fn no_change_of_a_tag_undoes_another() {
+    let world = World::new();
+    let collection = world.vault.create_collection("album", Protection::Sealed).unwrap();
+    collection.import(axes(&world.vault, 1)).unwrap();
+    let item = collection.items().unwrap()[0].item;
+    let ben = world.person("ben");
+    share(&world, "album", &ben, "ben", Role::Writer);
+    let between = Liar::stands_before(&ben);
+    let slow = ben.collection("album").unwrap();
+    let world = Arc::new(world);
+    let owner = world.clone();
+    let done = Mutex::new(false);
+    between.tells(move |request, _| {
+        if request.path.ends_with("/content") && !std::mem::replace(&mut *done.lock().unwrap(), true) {
+            let album = owner.vault.collection("album").unwrap();
+            album.tag(&[item], &["first".to_owned()], &[]).unwrap();
+        }
+    });
+    slow.tag(&[item], &["second".to_owned()], &[]).unwrap();
+    assert_eq!(slow.items().unwrap()[0].meta.tags, ["first", "second"]);
 }
