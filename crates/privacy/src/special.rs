@@ -8,11 +8,6 @@ pub(crate) fn log_add(a: f64, b: f64) -> f64 {
     if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// `ln(e^a - e^b)` for `a ≥ b`.
-pub(crate) fn log_sub(a: f64, b: f64) -> f64 {
-    if b == f64::NEG_INFINITY { a } else { a + (-(b - a).exp_m1()).ln() }
-}
-
 /// `ln(e^x - 1)` for `x > 0`.
 pub(crate) fn log_exp_m1(x: f64) -> f64 {
     x + (-(-x).exp_m1()).ln()
@@ -71,14 +66,13 @@ mod tests {
         close(log_erfc(0.5), -0.735_011_129_837_084_4, 1e-14);
         close(log_erfc(19.9), -399.574_343_308_274_99, 1e-14);
         close(log_erfc(20.1), -407.584_318_545_200_4, 1e-13);
-        close(log_erfc(50.0), -2_504.484_587_843_451, 1e-14);
+        close(log_erfc(50.0), -2_504.484_587_848_451_4, 1e-14);
         close(log_erfc(-30.0), LN_2, 1e-15);
     }
 
     #[test]
-    fn logarithms_add_and_subtract() {
+    fn logarithms_of_sums() {
         close(log_add(3_f64.ln(), 4_f64.ln()), 7_f64.ln(), 1e-15);
-        close(log_sub(7_f64.ln(), 4_f64.ln()), 3_f64.ln(), 1e-15);
         close(log_add(f64::NEG_INFINITY, 2.0), 2.0, 0.0);
         close(log_exp_m1(1e-9), 1e-9_f64.ln(), 1e-9);
         close(log_exp_m1(800.0), 800.0, 1e-15);
