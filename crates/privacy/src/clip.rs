@@ -65,6 +65,10 @@ pub fn noise_beside_count(z: f64, count_deviation: f64) -> Result<f64, PrivacyEr
     if left > 0.0 {
         Ok(left.powf(-0.5))
     } else {
-        Err(PrivacyError::parameter("count deviation", &count_deviation, "more than half the noise multiplier"))
+        Err(PrivacyError::parameter(
+            "count deviation",
+            &count_deviation,
+            "more than half the noise multiplier",
+        ))
     }
 }

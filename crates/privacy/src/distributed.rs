@@ -27,7 +27,7 @@
 //!      α/2 (Δ/(√h σ) + √d τ)² }
 //! ```
 //!
-//! From `σ = 1.5` on, `τ` is below 10⁻⁸ and the mechanism is as good as a central one.
+//! From `σ = 2` on, `τ` is below 10⁻¹⁵, and a sum of a million components costs what a central mechanism does.
 //!
 //! **Who is counted.** `survivors` are the fewest clients that are honest and still there at the end: noise of clients
 //! that vanish, or that tell their noise to the server, protects nobody. More survivors only add independent noise, which
@@ -41,11 +41,11 @@
 
 use rand_core::CryptoRng;
 
+use crate::PrivacyError;
 use crate::accountant::{Mechanism, Target};
 use crate::error::within;
 use crate::rounding;
 use crate::sampler::{DiscreteGaussian, Variance};
-use crate::PrivacyError;
 
 /// The bias parameter `β` of conditional rounding: `ln 1/β`.
 const LOG_INVERSE_BETA: f64 = 0.5;

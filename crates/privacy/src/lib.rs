@@ -49,7 +49,7 @@
 //! # Contents
 //!
 //! - [`DiscreteGaussian`], [`DiscreteLaplace`], [`Variance`]: exact samplers. Skellam noise, whose sums are exactly
-//!   Skellam again, is not here: the distance `τ` that it would save is below 10⁻⁸ from a deviation of 1.5 steps on, and
+//!   Skellam again, is not here: the distance `τ` that it would save is below 10⁻¹⁵ from a deviation of 2 steps on, and
 //!   its divergence is the worse one.
 //! - [`DistributedGaussian`], [`Grid`]: noise inside a secret sum. [`clip`]: a clip norm that follows the updates.
 //! - [`analytic`]: the continuous Gaussian's exact `(ε, δ)`.

@@ -42,13 +42,15 @@ pub fn clip_factor(update: &[f32], clip: f64) -> f64 {
 
 fn at_random(update: &[f32], factor: f64, seed: &[u8; 32], attempt: u64) -> Vec<i32> {
     let mut rounded = vec![0; update.len()];
-    rounded.par_chunks_mut(CHUNK).zip(update.par_chunks(CHUNK)).enumerate().for_each(|(number, (to, from))| {
-        let label = [attempt.to_be_bytes(), (number as u64).to_be_bytes()].concat();
-        let mut words = Prg::new(seed, &[b"privacy rounding ".as_slice(), &label].concat());
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = stochastic(f64::from(*from) * factor, &mut words);
-        }
-    });
+    rounded.par_chunks_mut(CHUNK).zip(update.par_chunks(CHUNK)).enumerate().for_each(
+        |(number, (to, from))| {
+            let label = [attempt.to_be_bytes(), (number as u64).to_be_bytes()].concat();
+            let mut words = Prg::new(seed, &[b"privacy rounding ".as_slice(), &label].concat());
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = stochastic(f64::from(*from) * factor, &mut words);
+            }
+        },
+    );
     rounded
 }
 
@@ -61,4 +63,39 @@ fn stochastic(value: f64, rng: &mut impl CryptoRng) -> i32 {
 
 fn squared_norm(vector: &[i32]) -> u128 {
     vector.iter().map(|value| u128::from(u64::from(value.unsigned_abs()).pow(2))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Updates on which rounding to the nearest, or once at random, would break the bound: the integers that are sent
+    /// never do.
+    #[test]
+    fn the_bound_holds_on_the_integers() {
+        let mut rng = Prg::new(&[5; 32], b"rounding");
+        for (components, scale) in [(1, 1.0), (100, 1.0), (10_000, 1.0), (10_000, 50.0), (300, 1e6)] {
+            let grid = Grid { clip: 1.0, scale, components };
+            let bound = grid.sensitivity_squared();
+            for level in [0.01_f32, 0.5, 1.0, 1e30] {
+                let update = vec![level / (components as f32).sqrt(); components as usize];
+                let vector = round(&grid, &update, &mut rng).unwrap();
+                assert!(
+                    squared_norm(&vector) as f64 <= bound,
+                    "{components} components of {level} at {scale}"
+                );
+            }
+        }
+    }
+
+    /// The first try fails now and then, as it should: the bound is not one that every rounding meets.
+    #[test]
+    fn some_tries_are_refused() {
+        let grid = Grid { clip: 1.0, scale: 1.0, components: 9 };
+        let bound = grid.sensitivity_squared().floor() as u128;
+        let update = vec![1.0_f32 / 3.0; 9];
+        let fits = |seed: u8| squared_norm(&at_random(&update, 1.0, &[seed; 32], 0)) <= bound;
+        let fitting = (0..=255).filter(|&seed| fits(seed)).count();
+        assert!((128..256).contains(&fitting), "{fitting} of 256");
+    }
 }

@@ -146,10 +146,18 @@ fn pure_mechanisms() {
 }
 
 /// The MNIST table in the tutorials of TensorFlow Privacy (`tutorials/README.md`): noise, epochs -> ε at δ = 1e-5, for
-/// batches of 256 of 60,000. It was made with its own orders and the older conversion, ε = D - ln δ / (α - 1).
+/// batches of 256 of 60,000. It was made with its own orders and the older conversion, ε = D - ln δ / (α - 1). Two
+/// decimals are published; the row of noise 0.6 is 0.007 lower than what this accountant and Opacus say of it.
 #[test]
 fn published_table_of_dp_sgd() {
-    for (noise, epochs, published) in [(1.12, 60, 2.92), (0.6, 30, 9.74), (1.2, 10, 1.20)] {
+    const TABLE: [(f64, u32, f64, f64); 5] = [
+        (1.12, 1, 1.00, 0.005),
+        (1.12, 2, 1.04, 0.005),
+        (1.12, 60, 2.92, 0.005),
+        (1.2, 10, 1.20, 0.005),
+        (0.6, 30, 9.74, 0.01),
+    ];
+    for (noise, epochs, published, tolerance) in TABLE {
         let steps = epochs * (60_000 / 256);
         let curve = Mechanism::gaussian(noise).unwrap().curve(rate(256.0 / 60_000.0)).times(steps);
         let theirs = |order: f64| order < 11.0 || (12.0..64.0).contains(&order);
@@ -189,7 +197,10 @@ fn sampling_what_is_not_gaussian() {
         for ((&sampled, &whole), &least) in
             sampled.values().iter().zip(whole.values()).zip(twin.curve(rate(q)).values())
         {
-            assert!(sampled <= whole && sampled >= least * (1.0 - 1e-9), "{least} <= {sampled} <= {whole} at {q}");
+            assert!(
+                sampled <= whole && sampled >= least * (1.0 - 1e-9),
+                "{least} <= {sampled} <= {whole} at {q}"
+            );
         }
         let gain = whole.times(50).epsilon(1e-6).unwrap() / sampled.times(50).epsilon(1e-6).unwrap();
         assert!(q > 0.1 || gain > 3.0, "only {gain} at {q}");

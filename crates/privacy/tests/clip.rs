@@ -1,7 +1,5 @@
 //! The adaptive clip norm.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use pmirs_crypto::Prg;
 use pmirs_privacy::clip::{AdaptiveClip, noise_beside_count, share_within, within_clip};
 use pmirs_privacy::{DiscreteGaussian, PrivacyError, Variance};
@@ -16,7 +14,8 @@ fn norms(count: usize) -> Vec<f64> {
 #[test]
 fn it_finds_the_quantile_under_noise() {
     let (clients, fixed_point) = (500, 1_000.0);
-    let noise = DiscreteGaussian::new(Variance::at_least((20.0 * fixed_point) * (20.0 * fixed_point)).unwrap());
+    let noise =
+        DiscreteGaussian::new(Variance::at_least((20.0 * fixed_point) * (20.0 * fixed_point)).unwrap());
     let mut rng = Prg::new(&[4; 32], b"clip");
     for (quantile, expected) in [(0.5, 1.0), (0.8, 10_f64.powf(1.2)), (0.2, 10_f64.powf(-1.2))] {
         for start in [1e-3, 1e3] {
@@ -32,7 +31,10 @@ fn it_finds_the_quantile_under_noise() {
                 }
             }
             let mean = (after.iter().sum::<f64>() / after.len() as f64).exp();
-            assert!((mean / expected).ln().abs() < 0.1, "quantile {quantile} from {start}: {mean}, not {expected}");
+            assert!(
+                (mean / expected).ln().abs() < 0.1,
+                "quantile {quantile} from {start}: {mean}, not {expected}"
+            );
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The samplers against the probabilities that they claim, at fixed seeds, and their draws, pinned.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
-
 use pmirs_crypto::Prg;
 use pmirs_privacy::{DiscreteGaussian, DiscreteLaplace, PrivacyError, Variance};
 use proptest::prelude::*;
@@ -16,7 +14,9 @@ fn rng(seed: u8) -> Prg {
 /// Wilson and Hilferty's cube root.
 fn chi_square(draws: &[i64], probability: impl Fn(i64) -> f64, reach: i64) -> f64 {
     let mut counts = std::collections::HashMap::new();
-    draws.iter().for_each(|draw| *counts.entry(*draw).or_insert(0_usize) += 1);
+    for draw in draws {
+        *counts.entry(*draw).or_insert(0_usize) += 1;
+    }
     let total = draws.len() as f64;
     let (mut statistic, mut cells) = (0.0, 0);
     let (mut rest_expected, mut rest_seen) = (total, draws.len());
@@ -56,20 +56,27 @@ fn gaussian_draws_fit_their_distribution() {
         let mut rng = rng(seed as u8);
         let draws: Vec<i64> = (0..DRAWS).map(|_| noise.sample(&mut rng)).collect();
         let deviations = chi_square(&draws, gaussian_probability(variance.value()), 1_000);
-        assert!(deviations.abs() < 4.0, "seed {seed}, {variance:?}: {deviations} deviations from the expected fit");
+        assert!(
+            deviations.abs() < 4.0,
+            "seed {seed}, {variance:?}: {deviations} deviations from the expected fit"
+        );
     }
 }
 
 #[test]
 fn laplace_draws_fit_their_distribution() {
-    for (seed, (numerator, denominator)) in [(1, 3), (1, 1), (5, 2), (7, 1), (40, 1)].into_iter().enumerate() {
+    for (seed, (numerator, denominator)) in [(1, 3), (1, 1), (5, 2), (7, 1), (40, 1)].into_iter().enumerate()
+    {
         let noise = DiscreteLaplace::new(numerator, denominator).unwrap();
         let mut rng = rng(100 + seed as u8);
         let draws: Vec<i64> = (0..DRAWS).map(|_| noise.sample(&mut rng)).collect();
         let ratio = (-(denominator as f64) / numerator as f64).exp();
         let probability = |x: i64| (1.0 - ratio) / (1.0 + ratio) * ratio.powi(x.unsigned_abs() as i32);
         let deviations = chi_square(&draws, probability, 2_000);
-        assert!(deviations.abs() < 4.0, "seed {seed}, {noise:?}: {deviations} deviations from the expected fit");
+        assert!(
+            deviations.abs() < 4.0,
+            "seed {seed}, {noise:?}: {deviations} deviations from the expected fit"
+        );
     }
 }
 
@@ -93,8 +100,16 @@ fn wide_gaussians_have_their_moments() {
         let moment = |power: i32| draws.iter().map(|draw| draw.powi(power)).sum::<f64>() / DRAWS as f64;
         let scale = (DRAWS as f64).sqrt();
         assert!((moment(1) * scale).abs() < 4.0, "mean {} at {deviation}", moment(1));
-        assert!(((moment(2) - 1.0) * scale / 2_f64.sqrt()).abs() < 4.0, "variance {} at {deviation}", moment(2));
-        assert!(((moment(4) - 3.0) * scale / 96_f64.sqrt()).abs() < 4.0, "fourth {} at {deviation}", moment(4));
+        assert!(
+            ((moment(2) - 1.0) * scale / 2_f64.sqrt()).abs() < 4.0,
+            "variance {} at {deviation}",
+            moment(2)
+        );
+        assert!(
+            ((moment(4) - 3.0) * scale / 96_f64.sqrt()).abs() < 4.0,
+            "fourth {} at {deviation}",
+            moment(4)
+        );
     }
 }
 
@@ -115,7 +130,7 @@ fn draws_are_pinned() {
 
 const GAUSSIAN: [i64; 8] = [-102, -95, 246, 76, -76, -106, 58, 62];
 const LAPLACE: [i64; 8] = [-10, 33, -4, -2, -70, 5, -143, 13];
-const VECTOR: (i32, i32, i32, i64) = (-13, -65, -111, -498628959);
+const VECTOR: (i32, i32, i32, i64) = (-13, -65, -111, -498_628_959);
 
 /// A vector is the same on one core and on many, starts anew with every call, and is added to what is there.
 #[test]

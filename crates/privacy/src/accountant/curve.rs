@@ -57,7 +57,11 @@ impl RdpCurve {
     #[must_use]
     pub fn times(&self, releases: u32) -> Self {
         // Not 0 · ∞, which is not a number.
-        if releases == 0 { Self::zero() } else { Self(self.0.iter().map(|a| a * f64::from(releases)).collect()) }
+        if releases == 0 {
+            Self::zero()
+        } else {
+            Self(self.0.iter().map(|a| a * f64::from(releases)).collect())
+        }
     }
 
     /// The least `ε` at this `δ` (Canonne, Kamath and Steinke 2020, proposition 12; Balle et al. 2020, theorem 21):

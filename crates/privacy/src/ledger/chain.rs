@@ -90,7 +90,10 @@ impl Ledger {
         let number = self.releases.len() as u64;
         let truncated = LedgerError::Truncated { entry: number };
         if number >= MAX_ENTRIES {
-            return Err(LedgerError::Malformed { entry: number, field: "more entries than a ledger may have" });
+            return Err(LedgerError::Malformed {
+                entry: number,
+                field: "more entries than a ledger may have",
+            });
         }
         let (length, rest) = bytes.split_first_chunk().ok_or(truncated.clone())?;
         let length = usize::from(u16::from_be_bytes(*length));
@@ -167,7 +170,12 @@ impl Ledger {
 
     /// Writes a release down, if the member's terms allow it. What it returns is stored first; then the release may
     /// leave. Nothing is given back when it does not arrive.
-    pub fn spend(&mut self, identity: &Identity, budget: &Budget, release: Release) -> Result<Spent, Refusal> {
+    pub fn spend(
+        &mut self,
+        identity: &Identity,
+        budget: &Budget,
+        release: Release,
+    ) -> Result<Spent, Refusal> {
         if identity.public().fingerprint() != self.member {
             return Err(Refusal::OtherMember);
         }
@@ -207,7 +215,9 @@ impl Ledger {
         }
         let (now, one) = (self.curve(budget.adversary), release.curve(budget.adversary));
         let fits = |count: u32| {
-            now.compose(&one.times(count)).epsilon(budget.delta).is_ok_and(|epsilon| epsilon <= budget.epsilon)
+            now.compose(&one.times(count))
+                .epsilon(budget.delta)
+                .is_ok_and(|epsilon| epsilon <= budget.epsilon)
         };
         let room = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX) - self.releases.len() as u32;
         let (mut fitting, mut beyond) = (1, most.min(room).saturating_add(1));

@@ -47,7 +47,8 @@ impl Ledger {
         for release in self.releases() {
             let fresh = || (0, 0, RdpCurve::zero());
             let part = parts.entry((release.coordinator, release.purpose)).or_insert_with(fresh);
-            *part = (part.0 + 1, part.1.max(release.at_ms), part.2.compose(&self.cost_of(release, adversary)));
+            *part =
+                (part.0 + 1, part.1.max(release.at_ms), part.2.compose(&self.cost_of(release, adversary)));
         }
         let share = |((coordinator, purpose), (releases, last_ms, curve)): (_, (_, _, RdpCurve))| {
             Ok(Share { coordinator, purpose, releases, last_ms, epsilon: curve.epsilon(delta)? })

@@ -151,7 +151,11 @@ mod tests {
                     let mut long = words();
                     let first = long.next_u64();
                     let expected = by_digits(numerator, denominator, first, &mut long);
-                    assert_eq!(ratio(numerator, denominator, &mut words()), expected, "{numerator}/{denominator}");
+                    assert_eq!(
+                        ratio(numerator, denominator, &mut words()),
+                        expected,
+                        "{numerator}/{denominator}"
+                    );
                 }
             }
         }

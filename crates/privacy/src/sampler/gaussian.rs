@@ -77,8 +77,8 @@ impl DiscreteGaussian {
     /// With this `σ²`.
     pub fn new(variance: Variance) -> Self {
         let scale = (variance.numerator / variance.denominator).isqrt() + 1;
-        #[expect(clippy::expect_used, reason = "a variance of 2^46 at most gives a scale of 2^23 + 1 at most")]
-        let laplace = DiscreteLaplace::new(scale, 1).expect("a scale in range");
+        // The scale is 2^23 + 1 at most, far within what a Laplace variable takes.
+        let laplace = DiscreteLaplace::of_integer_scale(scale);
         Self { variance, scale, laplace }
     }
 

@@ -29,6 +29,11 @@ impl DiscreteLaplace {
         Ok(Self { numerator, denominator })
     }
 
+    pub(crate) fn of_integer_scale(scale: u64) -> Self {
+        debug_assert!((1..=LARGEST).contains(&scale), "a scale in range");
+        Self { numerator: scale, denominator: 1 }
+    }
+
     /// One draw, exactly (algorithm 2 of the paper).
     ///
     /// A geometric variable of ratio `exp(-1/numerator)` is made of its remainder and its quotient by `numerator`, which
