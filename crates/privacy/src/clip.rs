@@ -55,6 +55,13 @@ pub fn share_within(noisy_sum: f64, clients: u32) -> f64 {
     noisy_sum / f64::from(clients.max(1)) + 0.5
 }
 
+/// The clip norm of an update of norm `clip` at most and a count that travels as one more component, of `weight` units
+/// instead of one: `√(clip² + (weight/2)²)`. All components of a sum carry the same noise, so that the weight decides
+/// how precise the count is: its noise has the component's deviation over `weight`.
+pub fn joint_clip(clip: f64, weight: f64) -> f64 {
+    clip.hypot(weight / 2.0)
+}
+
 /// The noise multiplier for the updates such that they and the count together cost what one release of noise multiplier
 /// `z` does, where the count's noise has deviation `count_deviation`: `z_Δ = (z⁻² - (2σ_b)⁻²)^(-1/2)` (theorem 1 of the
 /// paper).

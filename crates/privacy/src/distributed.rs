@@ -46,6 +46,7 @@ use crate::accountant::{Mechanism, Target};
 use crate::error::within;
 use crate::rounding;
 use crate::sampler::{DiscreteGaussian, Variance};
+use crate::update::UnmaskedUpdate;
 
 /// The bias parameter `β` of conditional rounding: `ln 1/β`.
 const LOG_INVERSE_BETA: f64 = 0.5;
@@ -172,10 +173,14 @@ impl DistributedGaussian {
 
     /// What a client sends, before it is masked: its update clipped, put on the grid, and with its share of the noise
     /// added, as residues in ℤ_2³².
-    pub fn privatise(&self, update: &[f32], rng: &mut impl CryptoRng) -> Result<Vec<i32>, PrivacyError> {
+    pub fn privatise(
+        &self,
+        update: &[f32],
+        rng: &mut impl CryptoRng,
+    ) -> Result<UnmaskedUpdate, PrivacyError> {
         let mut vector = rounding::round(&self.grid, update, rng)?;
         DiscreteGaussian::new(self.variance).add_to(&mut vector, rng);
-        Ok(vector)
+        Ok(UnmaskedUpdate::new(vector))
     }
 
     /// A magnitude that the noise in one component of a sum over so many clients exceeds with probability at most

@@ -41,8 +41,8 @@
 //! };
 //! let spent = ledger.spend(&anna, &budget, release)?;
 //! assert!(!spent.record().is_empty()); // goes to the disk first
-//! let vector = noise.privatise(&vec![0.01; 5_000], &mut rng)?;
-//! assert_eq!(vector.len(), 5_000);
+//! let update = noise.privatise(&vec![0.01; 5_000], &mut rng)?;
+//! assert_eq!(update.expose_unmasked().len(), 5_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -51,7 +51,7 @@
 //! - [`DiscreteGaussian`], [`DiscreteLaplace`], [`Variance`]: exact samplers. Skellam noise, whose sums are exactly
 //!   Skellam again, is not here: the distance `τ` that it would save is below 10⁻¹⁵ from a deviation of 2 steps on, and
 //!   its divergence is the worse one.
-//! - [`DistributedGaussian`], [`Grid`]: noise inside a secret sum. [`clip`]: a clip norm that follows the updates.
+//! - [`DistributedGaussian`], [`Grid`], [`UnmaskedUpdate`]: noise inside a secret sum. [`clip`]: a clip norm that follows the updates.
 //! - [`analytic`]: the continuous Gaussian's exact `(ε, δ)`.
 //! - [`Mechanism`], [`RdpCurve`], [`Target`]: the accountant. [`SecretCoin`], [`SecretRate`], [`Adversary`]: when
 //!   sampling makes it cheaper.
@@ -67,6 +67,7 @@ mod rounding;
 mod sampler;
 mod sampling;
 mod special;
+mod update;
 
 pub use accountant::{Mechanism, ORDERS, RdpCurve, Target};
 pub use distributed::{DistributedGaussian, Grid};
@@ -74,3 +75,4 @@ pub use error::PrivacyError;
 pub use rounding::clip_factor;
 pub use sampler::{DiscreteGaussian, DiscreteLaplace, Variance};
 pub use sampling::{Adversary, SecretCoin, SecretRate, Toss};
+pub use update::UnmaskedUpdate;

@@ -16,7 +16,11 @@ const TRIES: u64 = 256;
 
 /// Clips an update to the grid's norm, scales it, and rounds each component up or down at random so that its mean is
 /// kept: again and again until the squared norm of the integers is at most the grid's bound.
-pub(crate) fn round(grid: &Grid, update: &[f32], rng: &mut impl CryptoRng) -> Result<Vec<i32>, PrivacyError> {
+pub(crate) fn round(
+    grid: &Grid,
+    update: &[f32],
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<Vec<i32>>, PrivacyError> {
     let components = grid.components as usize;
     if update.len() != components {
         return Err(PrivacyError::Dimension { got: update.len(), expected: components });
@@ -31,7 +35,8 @@ pub(crate) fn round(grid: &Grid, update: &[f32], rng: &mut impl CryptoRng) -> Re
     let rounded = (0..TRIES).map(|attempt| at_random(update, factor, &seed, attempt));
     let fitting = rounded.into_iter().find(|vector| squared_norm(vector) <= bound);
     // Towards zero no component grows, and the norm stays at that of the clipped update.
-    Ok(fitting.unwrap_or_else(|| update.iter().map(|value| (f64::from(*value) * factor) as i32).collect()))
+    let towards_zero = || update.iter().map(|value| (f64::from(*value) * factor) as i32).collect::<Vec<_>>();
+    Ok(fitting.unwrap_or_else(|| Zeroizing::new(towards_zero())))
 }
 
 /// What an update is multiplied by so that its L2 norm is at most `clip`: 1 for one that is short enough.
@@ -40,8 +45,8 @@ pub fn clip_factor(update: &[f32], clip: f64) -> f64 {
     if norm > clip { clip / norm } else { 1.0 }
 }
 
-fn at_random(update: &[f32], factor: f64, seed: &[u8; 32], attempt: u64) -> Vec<i32> {
-    let mut rounded = vec![0; update.len()];
+fn at_random(update: &[f32], factor: f64, seed: &[u8; 32], attempt: u64) -> Zeroizing<Vec<i32>> {
+    let mut rounded = Zeroizing::new(vec![0; update.len()]);
     rounded.par_chunks_mut(CHUNK).zip(update.par_chunks(CHUNK)).enumerate().for_each(
         |(number, (to, from))| {
             let label = [attempt.to_be_bytes(), (number as u64).to_be_bytes()].concat();

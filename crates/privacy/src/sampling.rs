@@ -52,7 +52,11 @@ pub struct Toss {
     pub rate: SecretRate,
 }
 
-/// A sampling rate that a proof may use: a coin of this bias was tossed in secret.
+/// A sampling rate that a proof may use: a coin of this bias was tossed in secret. It is not made from a number:
+///
+/// ```compile_fail
+/// let rate = pmirs_privacy::SecretRate(0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SecretRate(f64);
 

@@ -1,7 +1,7 @@
 //! The adaptive clip norm.
 
 use pmirs_crypto::Prg;
-use pmirs_privacy::clip::{AdaptiveClip, noise_beside_count, share_within, within_clip};
+use pmirs_privacy::clip::{AdaptiveClip, joint_clip, noise_beside_count, share_within, within_clip};
 use pmirs_privacy::{DiscreteGaussian, PrivacyError, Variance};
 use proptest::prelude::*;
 
@@ -58,6 +58,11 @@ fn the_count_is_paid_for() {
         let together = update.powi(-2) + (2.0 * count).powi(-2);
         assert!((together - z.powi(-2)).abs() < 1e-12);
     }
+    // The same by one clip norm for both: updates of norm 3, a count of weight 2, noise of deviation 12 in all.
+    let (clip, weight, deviation) = (3.0, 2.0, 12.0);
+    let z = deviation / joint_clip(clip, weight);
+    let beside = noise_beside_count(z, deviation / weight).unwrap();
+    assert!((beside - deviation / clip).abs() < 1e-12, "{beside}");
     assert!(matches!(noise_beside_count(10.0, 5.0), Err(PrivacyError::Parameter { .. })));
 }
 

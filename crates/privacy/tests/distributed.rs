@@ -73,24 +73,28 @@ fn a_sum_of_discrete_gaussians_is_nearly_one() {
     }
 }
 
-/// Proposition 14 in one dimension: the Rényi divergence of the sum under a shift of one is below the bound, and close
-/// to it once there is noise worth the name.
+/// Proposition 14: the Rényi divergence of the sum under a shift of some components by one, which adds up over the
+/// components, is below the bound, and close to it once there is noise worth the name.
 #[test]
 fn divergences_of_the_sum_are_below_the_bound() {
     for (count, variance) in [(2, 0.25), (3, 0.3), (4, 0.5), (10, 1.0), (5, 4.0)] {
         let sum = Distribution::of_sum(count, variance);
-        // A grid whose sensitivity is what one client can move here.
-        let grid = Grid { clip: 1.0, scale: 1.0, components: 1 };
-        let bound = noise(grid, count, variance);
-        let shift = grid.sensitivity_squared().sqrt().floor() as i64;
-        assert!(shift >= 1);
-        for order in [1.1, 1.5, 2.0, 4.0, 8.0] {
-            let exact = sum.divergence_to_shifted(shift, order);
-            let stated = bound.divergence(order);
-            assert!(exact <= stated, "{count} of {variance}, order {order}: {exact} above {stated}");
-            // The sensitivity is not an integer, so that some of the bound is not used.
-            let scale = (shift * shift) as f64 / grid.sensitivity_squared();
-            assert!(variance < 1.0 || exact >= 0.99 * scale * stated, "{exact} far below {stated}");
+        for components in [1, 2, 9, 40] {
+            let grid = Grid { clip: 1.5, scale: 1.0, components };
+            let bound = noise(grid, count, variance);
+            // As far as one client can move the sum here, if they move each component by one at most.
+            let shifted = f64::from(components).min(grid.sensitivity_squared().floor());
+            for order in [1.1, 1.5, 2.0, 4.0, 8.0] {
+                let exact = shifted * sum.divergence_to_shifted(1, order);
+                let stated = bound.divergence(order);
+                let what = format!("{count} of {variance}, {components} components, order {order}");
+                assert!(exact <= stated, "{what}: {exact} above {stated}");
+                let used = shifted / grid.sensitivity_squared();
+                assert!(
+                    variance < 4.0 || exact >= 0.99 * used * stated,
+                    "{what}: {exact} far below {stated}"
+                );
+            }
         }
     }
 }
@@ -153,7 +157,7 @@ fn updates_add_up_under_noise() {
     let zeros = vec![0.0; d as usize];
     let mut sum = vec![0_i32; d as usize];
     for update in [&small, &large, &zeros] {
-        for (sum, sent) in sum.iter_mut().zip(noise.privatise(update, &mut rng).unwrap()) {
+        for (sum, &sent) in sum.iter_mut().zip(noise.privatise(update, &mut rng).unwrap().expose_unmasked()) {
             *sum = sum.wrapping_add(sent);
         }
     }
@@ -185,8 +189,15 @@ fn rounding_keeps_the_mean() {
     let mut rng = rng(2);
     // Each component is 0.3: a norm of 67, within the clip norm, and every component is rounded.
     let sent = noise.privatise(&vec![0.3; d as usize], &mut rng).unwrap();
-    let mean = sent.iter().map(|&value| f64::from(value)).sum::<f64>() / f64::from(d);
+    let mean = sent.expose_unmasked().iter().map(|&value| f64::from(value)).sum::<f64>() / f64::from(d);
     assert!((mean - 0.3).abs() < 5.0 * (0.5 / f64::from(d)).sqrt(), "{mean}");
+}
+
+#[test]
+fn an_unmasked_update_prints_its_kind_alone() {
+    let grid = Grid { clip: 1.0, scale: 1_000.0, components: 3 };
+    let update = noise(grid, 2, 1.0).privatise(&[0.1, 0.2, 0.3], &mut rng(4)).unwrap();
+    assert_eq!(format!("{update:?}"), "UnmaskedUpdate(redacted, 3 components)");
 }
 
 #[test]
@@ -208,12 +219,12 @@ fn what_no_theorem_covers_is_refused() {
 
     let noise = noise(grid, 5, 1.0);
     let short = noise.privatise(&[0.0; 9], &mut rng(3));
-    assert_eq!(short, Err(PrivacyError::Dimension { got: 9, expected: 10 }));
+    assert_eq!(short.unwrap_err(), PrivacyError::Dimension { got: 9, expected: 10 });
     let mut update = [0.0; 10];
     update[7] = f32::NAN;
-    assert_eq!(noise.privatise(&update, &mut rng(3)), Err(PrivacyError::NotFinite { position: 7 }));
+    assert_eq!(noise.privatise(&update, &mut rng(3)).unwrap_err(), PrivacyError::NotFinite { position: 7 });
     update[7] = f32::INFINITY;
-    assert_eq!(noise.privatise(&update, &mut rng(3)), Err(PrivacyError::NotFinite { position: 7 }));
+    assert_eq!(noise.privatise(&update, &mut rng(3)).unwrap_err(), PrivacyError::NotFinite { position: 7 });
 }
 
 proptest! {
@@ -249,6 +260,7 @@ proptest! {
         match noise.privatise(&values, &mut rng(seed)) {
             Ok(sent) => {
                 let bound = grid.sensitivity_squared().sqrt() + noise.noise_tail(1, 60);
+                let sent = sent.expose_unmasked();
                 prop_assert!(sent.iter().all(|&value| f64::from(value).abs() <= bound), "{sent:?}");
             }
             Err(PrivacyError::NotFinite { position }) => prop_assert!(!values[position].is_finite()),

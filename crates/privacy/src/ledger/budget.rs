@@ -19,6 +19,13 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Whether so much may be spent. Costs are sums of floats, which differ in their last digits with the order of
+    /// addition: a plan that uses a budget up exactly must not fail in its last round for that.
+    pub(crate) fn holds(&self, epsilon: f64) -> bool {
+        const LAST_DIGITS: f64 = 1e-9;
+        epsilon <= self.epsilon * (1.0 + LAST_DIGITS)
+    }
+
     pub(crate) fn check(&self) -> Result<(), PrivacyError> {
         within("budget epsilon", self.epsilon, 0.0..=1e4, "from 0 to 10000")?;
         within("budget delta", self.delta, f64::MIN_POSITIVE..=0.5, "above 0 and at most 0.5")?;

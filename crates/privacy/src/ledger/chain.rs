@@ -1,10 +1,9 @@
 //! The ledger itself.
 
-use std::collections::BTreeMap;
-
 use pmirs_crypto::{Context, Identity, PublicIdentity, Signature, sha256};
 
 use super::budget::{Budget, Refusal};
+use super::costs::Costs;
 use super::entry::{Entry, HEADER, MAX_ENTRIES, MAX_ENTRY, MAX_LEDGER, SIGNATURE, VERSION};
 use super::error::LedgerError;
 use super::release::Release;
@@ -201,7 +200,7 @@ impl Ledger {
         }
         let now = self.curve(budget.adversary);
         let would_be = now.compose(&release.curve(budget.adversary)).epsilon(budget.delta)?;
-        if would_be > budget.epsilon {
+        if !budget.holds(would_be) {
             let spent = now.epsilon(budget.delta)?;
             return Err(Refusal::OverBudget { spent, would_be, budget: budget.epsilon, delta: budget.delta });
         }
@@ -236,46 +235,4 @@ impl Ledger {
 /// What an entry's successor names. The signature has a fixed length and comes last, so no two pairs run together.
 fn hash(entry: &[u8], signature: &[u8]) -> [u8; 32] {
     sha256(&[b"pmirs/privacy ledger/v1\0", entry, signature].concat())
-}
-
-/// How often each kind of release was made, with its cost: most releases of a ledger are alike.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Costs(BTreeMap<Vec<u8>, Cost>);
-
-#[derive(Debug, Clone, PartialEq)]
-struct Cost {
-    releases: u32,
-    against_coordinator: RdpCurve,
-    against_recipients: RdpCurve,
-}
-
-impl Costs {
-    fn add(&mut self, release: &Release) {
-        let kind = super::entry::kind(release);
-        let cost = self.0.entry(kind).or_insert_with(|| Cost {
-            releases: 0,
-            against_coordinator: release.curve(Adversary::Coordinator),
-            against_recipients: release.curve(Adversary::Recipients),
-        });
-        cost.releases += 1;
-    }
-
-    fn of(&self, release: &Release, adversary: Adversary) -> Option<RdpCurve> {
-        self.0.get(&super::entry::kind(release)).map(|cost| cost.against(adversary).clone())
-    }
-
-    fn total(&self, adversary: Adversary) -> RdpCurve {
-        self.0.values().fold(RdpCurve::zero(), |total, cost| {
-            total.compose(&cost.against(adversary).times(cost.releases))
-        })
-    }
-}
-
-impl Cost {
-    fn against(&self, adversary: Adversary) -> &RdpCurve {
-        match adversary {
-            Adversary::Coordinator => &self.against_coordinator,
-            Adversary::Recipients => &self.against_recipients,
-        }
-    }
 }

@@ -9,6 +9,7 @@
 
 mod budget;
 mod chain;
+mod costs;
 mod entry;
 mod error;
 mod release;

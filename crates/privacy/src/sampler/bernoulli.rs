@@ -8,19 +8,18 @@ pub(crate) const LARGEST_DENOMINATOR: u128 = 1 << 100;
 /// True with probability `numerator / denominator`, exactly, for `numerator ≤ denominator`, `0 < denominator < 2¹²⁷`.
 ///
 /// A uniform `U` in [0, 1) is compared with the ratio, and only as many of its bits are drawn as that takes. The first
-/// 64 confine `U` to `[w, w+1) / 2⁶⁴`, and the leading 62 bits of both integers confine the ratio to
-/// `[n/(d+1), (n+1)/d]`; two products tell whether the intervals are apart. They meet about once in 2⁶⁰ draws, and
+/// 32 confine `U` to `[w, w+1) / 2³²`, and the leading 31 bits of both integers confine the ratio to
+/// `[n/(d+1), (n+1)/d]`; two products tell whether the intervals are apart. They meet about once in 2²⁹ draws, and
 /// then the ratio's binary digits are compared with the bits of `U` one by one.
 pub(crate) fn ratio(numerator: u128, denominator: u128, rng: &mut impl Rng) -> bool {
-    let shift = (128 - denominator.leading_zeros()).saturating_sub(62);
+    let shift = (128 - denominator.leading_zeros()).saturating_sub(31);
     let blur = u64::from(shift > 0);
     let (n, d) = ((numerator >> shift) as u64, (denominator >> shift) as u64);
-    let word = rng.next_u64();
-    let product = |factor: u64| u128::from(word) * u128::from(factor);
-    if product(d + blur) + u128::from(d + blur) <= u128::from(n) << 64 {
+    let word = rng.next_u32();
+    if (u64::from(word) + 1) * (d + blur) <= n << 32 {
         return true;
     }
-    if product(d) >= u128::from(n + blur) << 64 {
+    if u64::from(word) * d >= (n + blur) << 32 {
         return false;
     }
     by_digits(numerator, denominator, word, rng)
@@ -28,10 +27,10 @@ pub(crate) fn ratio(numerator: u128, denominator: u128, rng: &mut impl Rng) -> b
 
 /// The same comparison, by long division: the first digit that differs from the drawn bit decides.
 #[cold]
-fn by_digits(numerator: u128, denominator: u128, first: u64, rng: &mut impl Rng) -> bool {
+fn by_digits(numerator: u128, denominator: u128, first: u32, rng: &mut impl Rng) -> bool {
     let (mut remainder, mut word) = (numerator, first);
     loop {
-        for position in (0..64).rev() {
+        for position in (0..32).rev() {
             remainder <<= 1;
             let digit = remainder >= denominator;
             if digit {
@@ -41,7 +40,7 @@ fn by_digits(numerator: u128, denominator: u128, first: u64, rng: &mut impl Rng)
                 return digit;
             }
         }
-        word = rng.next_u64();
+        word = rng.next_u32();
     }
 }
 
@@ -75,16 +74,27 @@ fn exp_minus_at_most_one(numerator: u128, denominator: u128, rng: &mut impl Rng)
     tosses % 2 == 1
 }
 
-/// Uniform in `0..bound`, by Lemire's multiplication with rejection.
+/// Uniform in `0..bound`, by Lemire's multiplication with rejection; with words of 32 bits where they suffice.
 pub(crate) fn below(bound: u64, rng: &mut impl Rng) -> u64 {
-    let mut wide = u128::from(rng.next_u64()) * u128::from(bound);
-    if (wide as u64) < bound {
-        let threshold = bound.wrapping_neg() % bound;
-        while (wide as u64) < threshold {
-            wide = u128::from(rng.next_u64()) * u128::from(bound);
+    let Ok(narrow) = u32::try_from(bound) else { return below_wide(bound, rng) };
+    let mut product = u64::from(rng.next_u32()) * bound;
+    if (product as u32) < narrow {
+        let threshold = narrow.wrapping_neg() % narrow;
+        while (product as u32) < threshold {
+            product = u64::from(rng.next_u32()) * bound;
         }
     }
-    (wide >> 64) as u64
+    product >> 32
+}
+
+fn below_wide(bound: u64, rng: &mut impl Rng) -> u64 {
+    let threshold = bound.wrapping_neg() % bound;
+    loop {
+        let product = u128::from(rng.next_u64()) * u128::from(bound);
+        if product as u64 >= threshold {
+            return (product >> 64) as u64;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -95,28 +105,28 @@ mod tests {
     use super::*;
 
     /// A generator that gives the words it was given, and fails the test when it runs out.
-    struct Words(Vec<u64>);
+    struct Words(Vec<u32>);
 
     impl TryRng for Words {
         type Error = Infallible;
 
         fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            Ok(self.try_next_u64()? as u32)
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
             Ok(self.0.remove(0))
         }
 
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            unreachable!("coins draw words of 32 bits")
+        }
+
         fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Infallible> {
-            unreachable!("the samplers draw words")
+            unreachable!("coins draw words of 32 bits")
         }
     }
 
-    /// Where 64 bits do not decide, the next ones do: 1/3 is 0.0101... in binary.
+    /// Where 32 bits do not decide, the next ones do: 1/3 is 0.0101... in binary.
     #[test]
     fn a_tie_is_decided_by_the_next_word() {
-        let third = 0x5555_5555_5555_5555;
+        let third = 0x5555_5555;
         assert!(ratio(1, 3, &mut Words(vec![third, third - 1])));
         assert!(!ratio(1, 3, &mut Words(vec![third, third + 1])));
         assert!(ratio(1, 3, &mut Words(vec![third, third, third, 0])));
@@ -125,19 +135,19 @@ mod tests {
         assert!(!ratio(1, 3, &mut Words(vec![third + 1])));
     }
 
-    /// Words around the ratio, for denominators beyond 62 bits, against long division alone.
+    /// Words around the ratio, for denominators beyond 31 bits, against long division alone.
     #[test]
     fn the_shortcut_agrees_with_long_division() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        for bits in [1, 5, 40, 61, 62, 63, 64, 80, 100, 126] {
+        for bits in [1, 5, 20, 30, 31, 32, 33, 63, 64, 80, 100, 126] {
             for _ in 0..2_000 {
                 let draw = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
                 let denominator = (draw >> (128 - bits)).max(1);
                 let numerator = u128::from(rng.next_u64()) % (denominator + 1);
-                // The first 64 digits of the ratio, and their neighbours.
+                // The first 32 digits of the ratio, and their neighbours.
                 let mut remainder = numerator;
-                let mut near = 0_u64;
-                for _ in 0..64 {
+                let mut near = 0_u32;
+                for _ in 0..32 {
                     remainder <<= 1;
                     near <<= 1;
                     if remainder >= denominator {
@@ -145,11 +155,11 @@ mod tests {
                         near |= 1;
                     }
                 }
-                for word in [near.wrapping_sub(1), near, near.wrapping_add(1), rng.next_u64()] {
-                    let rest: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
+                for word in [near.wrapping_sub(1), near, near.wrapping_add(1), rng.next_u32()] {
+                    let rest: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
                     let words = || Words([&[word], rest.as_slice()].concat());
                     let mut long = words();
-                    let first = long.next_u64();
+                    let first = long.next_u32();
                     let expected = by_digits(numerator, denominator, first, &mut long);
                     assert_eq!(
                         ratio(numerator, denominator, &mut words()),
@@ -163,10 +173,10 @@ mod tests {
 
     #[test]
     fn certain_coins_are_certain() {
-        for word in [0, 1, u64::MAX - 1, u64::MAX] {
+        for word in [0, 1, u32::MAX - 1, u32::MAX] {
             for denominator in [1, 7, 1 << 90] {
                 assert!(ratio(denominator, denominator, &mut Words(vec![word, 0])));
-                assert!(!ratio(0, denominator, &mut Words(vec![word, u64::MAX])));
+                assert!(!ratio(0, denominator, &mut Words(vec![word, u32::MAX])));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The discrete Gaussian distribution.
 
 use rand_core::{CryptoRng, Rng};
+use zeroize::Zeroizing;
 
 use super::bernoulli::{LARGEST_DENOMINATOR, exp_minus};
 use super::bulk;
@@ -94,8 +95,8 @@ impl DiscreteGaussian {
 
     /// A vector of independent draws, on all cores. The same generator state gives the same vector on every machine.
     /// Draws beyond 32 bits, of probability below 2⁻⁹⁰⁰⁰ at the largest `σ`, wrap around as the sum in ℤ_2³² would.
-    pub fn noise(&self, length: usize, rng: &mut impl CryptoRng) -> Vec<i32> {
-        let mut noise = vec![0; length];
+    pub fn noise(&self, length: usize, rng: &mut impl CryptoRng) -> Zeroizing<Vec<i32>> {
+        let mut noise = Zeroizing::new(vec![0; length]);
         bulk::add(&mut noise, rng, |words| self.draw(words) as i32);
         noise
     }
