@@ -18,7 +18,7 @@
 //! checked on the integers that are sent, so that no rounding of floating point can break it.
 //!
 //! **The sum** of discrete Gaussians is not one, but close: at every point the logarithms of the densities of the sum of
-//! `h` and of `N_ℤ(0, hσ²)` differ by at most `τ = 10 Σ_{k=1}^{h-1} exp(-2π²σ² k/(k+1))` (corollary 12, for `σ ≥ 1/2`),
+//! `h` and of `N_ℤ(0, hσ²)` differ by at most `τ = 10 Σ_{k=1}^{h-1} exp(-2π²σ² k/(k+1))` (theorem 1, for `σ ≥ 1/2`),
 //! and so the Rényi divergence at order `α` is at most (proposition 14)
 //!
 //! ```text

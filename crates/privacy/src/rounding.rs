@@ -102,5 +102,11 @@ mod tests {
         let fits = |seed: u8| squared_norm(&at_random(&update, 1.0, &[seed; 32], 0)) <= bound;
         let fitting = (0..=255).filter(|&seed| fits(seed)).count();
         assert!((128..256).contains(&fitting), "{fitting} of 256");
+
+        let mut rng = Prg::new(&[6; 32], b"rounding");
+        for _ in 0..1_000 {
+            let vector = round(&grid, &update, &mut rng).unwrap();
+            assert!(squared_norm(&vector) <= bound, "{vector:?}");
+        }
     }
 }

@@ -145,6 +145,20 @@ fn pure_mechanisms() {
     }
 }
 
+#[test]
+fn sampled_pure_mechanisms() {
+    let orders: Vec<f64> = GOLDEN["orders"].as_array().unwrap().iter().map(|o| o.as_f64().unwrap()).collect();
+    for row in rows("sampled_any") {
+        let curve = Mechanism::pure(number(row, "epsilon")).unwrap().curve(rate(number(row, "rate")));
+        for (index, &order) in orders.iter().enumerate() {
+            if let Some(expected) = row["divergences"][index].as_f64() {
+                let got = at(&curve, order).unwrap();
+                assert_close(got, expected, 1e-9 + 1e-13 / expected, &format!("{row}, order {order}"));
+            }
+        }
+    }
+}
+
 /// The MNIST table in the tutorials of TensorFlow Privacy (`tutorials/README.md`): noise, epochs -> ε at δ = 1e-5, for
 /// batches of 256 of 60,000. It was made with its own orders and the older conversion, ε = D - ln δ / (α - 1). Two
 /// decimals are published; the row of noise 0.6 is 0.007 lower than what this accountant and Opacus say of it.

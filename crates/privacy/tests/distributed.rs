@@ -56,7 +56,7 @@ impl Distribution {
     }
 }
 
-/// Corollary 12 of Kairouz, Liu and Steinke: the densities of the sum and of one discrete Gaussian differ by a factor of
+/// Theorem 1 of Kairouz, Liu and Steinke: the densities of the sum and of one discrete Gaussian differ by a factor of
 /// at most `e^τ`, of which the exponent is right and the factor generous.
 #[test]
 fn a_sum_of_discrete_gaussians_is_nearly_one() {

@@ -64,7 +64,7 @@ impl RdpCurve {
         }
     }
 
-    /// The least `ε` at this `δ` (Canonne, Kamath and Steinke 2020, proposition 12; Balle et al. 2020, theorem 21):
+    /// The least `ε` at this `δ` (Canonne, Kamath and Steinke 2020, proposition 12; Balle et al. 2020, equation 20):
     /// `ε = D_α + ln(1 - 1/α) - ln(δ α) / (α - 1)`, minimised over the orders; infinite where nothing is kept.
     pub fn epsilon(&self, delta: f64) -> Result<f64, PrivacyError> {
         within("delta", delta, f64::MIN_POSITIVE..=0.5, "above 0 and at most 0.5")?;

@@ -88,8 +88,9 @@ impl Mechanism {
     }
 }
 
-/// `ln( (sinh(αε) - sinh((α-1)ε)) / sinh ε ) / (α - 1)`, what randomised response of this `ε` attains and nothing
-/// `ε`-private exceeds (Bun and Steinke 2016, lemma B.1; Mironov 2017, proposition 5).
+/// `ln( (sinh(αε) - sinh((α-1)ε)) / sinh ε ) / (α - 1)`, what randomised response of this `ε` attains (Mironov 2017,
+/// proposition 5) and nothing `ε`-private exceeds: of all likelihood ratios between `e^-ε` and `e^ε` with mean 1, the two
+/// ends alone have the largest mean of any convex function (Bun and Steinke 2016, section 3).
 ///
 /// In terms of `p = e^ε/(1 + e^ε)`: `p^α (1-p)^(1-α) + (1-p)^α p^(1-α) = e^((α-1)ε) p + e^(-(α-1)ε) (1-p)`.
 fn pure(epsilon: f64, order: f64) -> f64 {

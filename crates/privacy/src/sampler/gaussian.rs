@@ -64,7 +64,7 @@ impl Variance {
 /// Integers with `P(x) ∝ exp(-x² / 2σ²)`.
 ///
 /// Added to every coordinate of an integer vector of L2 sensitivity `Δ`, it has the Rényi divergence of the continuous
-/// Gaussian, `α Δ² / 2σ²` at every order `α` (Canonne, Kamath and Steinke 2020, theorem 4 and corollary). Its variance
+/// Gaussian, `α Δ² / 2σ²` at every order `α` (Canonne, Kamath and Steinke 2020, theorem 4). Its variance
 /// is at most `σ²`, and almost equal once `σ` is 1 or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiscreteGaussian {
@@ -107,8 +107,8 @@ impl DiscreteGaussian {
     }
 
     /// A magnitude that the sum of `count` independent draws exceeds with probability at most `2^-bits`:
-    /// `σ √(2 · count · ln(2 · 2^bits))`, since the discrete Gaussian is subgaussian with its own `σ` (corollary 17 of
-    /// the paper).
+    /// `σ √(2 · count · ln(2 · 2^bits))`, since the discrete Gaussian is subgaussian with its own `σ` (section 2 of the
+    /// paper), and so are sums with the root of the summed variances.
     pub fn tail(&self, count: u32, bits: u32) -> f64 {
         let exponent = (f64::from(bits) + 1.0) * std::f64::consts::LN_2;
         (2.0 * self.variance.value() * f64::from(count) * exponent).sqrt()
