@@ -147,6 +147,11 @@ impl DistributedGaussian {
         (f64::from(self.survivors) * self.variance.value() / self.grid.sensitivity_squared()).sqrt()
     }
 
+    /// `σ / Δ`: what is left of it for a member when everybody else is in league with the server.
+    pub fn noise_multiplier_alone(&self) -> f64 {
+        (self.variance.value() / self.grid.sensitivity_squared()).sqrt()
+    }
+
     /// Deviation of the noise in one component of a sum over so many clients, in the unit of the update.
     pub fn deviation_of_sum(&self, clients: u32) -> f64 {
         (f64::from(clients) * self.variance.value()).sqrt() / self.grid.scale

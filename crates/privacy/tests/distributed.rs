@@ -105,6 +105,8 @@ fn a_fine_grid_costs_what_the_central_mechanism_does() {
     let grid = Grid { clip: 1.0, scale: 1_048_576.0, components: 1_000_000 };
     let distributed = noise(grid, 80, 1e9);
     assert!(distributed.distance_from_gaussian() < 1e-300);
+    let alone = noise(grid, 1, 1e9);
+    assert!((distributed.noise_multiplier_alone() - alone.noise_multiplier()).abs() < 1e-15);
     let central = Mechanism::gaussian(distributed.noise_multiplier()).unwrap().curve(None);
     let curve = Mechanism::Distributed(distributed).curve(None);
     assert!(curve.values().iter().zip(central.values()).all(|(a, b)| (a - b).abs() <= 1e-12 * b));

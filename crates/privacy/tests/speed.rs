@@ -4,8 +4,12 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use pmirs_crypto::Prg;
-use pmirs_privacy::{DiscreteGaussian, DiscreteLaplace, DistributedGaussian, Grid, Variance};
+use pmirs_crypto::{Identity, IdentitySeed, Prg};
+use pmirs_privacy::ledger::{Budget, Ledger, Purpose, Release};
+use pmirs_privacy::{
+    Adversary, DiscreteGaussian, DiscreteLaplace, DistributedGaussian, Grid, Mechanism, SecretRate, Target,
+    Variance,
+};
 
 fn ignore<T>(value: T) {
     let _seen = black_box(value);
@@ -45,4 +49,42 @@ fn a_million_coordinates() {
     let update = vec![0.001; MANY];
     let client = best(10, || ignore(noise.privatise(&update, &mut rng).unwrap()));
     println!("a client's update of a million, clipped, rounded and noised on all cores: {client:.0?}");
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn accounts_and_ledgers() {
+    let grid = Grid { clip: 1.0, scale: 65_536.0, components: 5_000 };
+    for sampled_at in [None, Some(SecretRate::assume_poisson_and_hidden(0.1).unwrap())] {
+        let target = Target { epsilon: 4.0, delta: 1e-5, rounds: 20, sampled_at };
+        let gaussian = best(3, || ignore(target.gaussian().unwrap()));
+        let sum = best(3, || ignore(DistributedGaussian::for_target(grid, 500, &target).unwrap()));
+        println!(
+            "calibration, sampled: {}: {gaussian:.0?} central, {sum:.0?} distributed",
+            sampled_at.is_some()
+        );
+    }
+    let anna = Identity::from_seed(&IdentitySeed::from_secret(&[1; 32]));
+    let budget = Budget { epsilon: 1e4, delta: 1e-5, least_noise: 0.0, adversary: Adversary::Coordinator };
+    let mut ledger = Ledger::new(&anna.public());
+    let entries = 1_000;
+    let spending = best(1, || {
+        for round in 0..entries {
+            let release = Release {
+                purpose: Purpose::FederatedRound,
+                mechanism: Mechanism::gaussian(20.0).unwrap(),
+                sampled_at: None,
+                round,
+                coordinator: [1; 32],
+                model: [2; 32],
+                at_ms: round,
+            };
+            ignore(ledger.spend(&anna, &budget, release).unwrap());
+        }
+    });
+    let opening = best(3, || ignore(Ledger::open(ledger.to_bytes(), &anna.public()).unwrap()));
+    println!(
+        "ledger of {entries}: {spending:.0?} to spend, {opening:.0?} to open, {} bytes",
+        ledger.to_bytes().len()
+    );
 }
