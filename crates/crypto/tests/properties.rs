@@ -351,6 +351,8 @@ fn a_signature_fits_one_signer_context_and_message() {
         Context::Change,
         Context::Certificate,
         Context::Device,
+        Context::Request,
+        Context::Ledger,
     ] {
         let refused = Err(Error::BadSignature { context: context.name() });
         assert_eq!(anna.verify(context, b"digest", &signature), refused);
