@@ -37,9 +37,9 @@ pub(crate) fn exactly<const N: usize>(field: &str, bytes: &[u8]) -> Checked<[u8;
 pub(crate) fn new_collection(new: &NewCollection, creator: &PublicIdentity) -> Checked {
     sealed("header", &new.header.0, limits::SEALED_HEADER)?;
     match (new.protection, new.veiled_dim as usize) {
-        (Protection::Sealed, 0) | (Protection::Veiled, 1..=limits::VEILED_DIM) => {}
-        (Protection::Sealed, got) => {
-            return Err(Refusal::bad(format!("veiled_dim is {got}, expected 0 at protection sealed")));
+        (Protection::Sealed | Protection::Split, 0) | (Protection::Veiled, 1..=limits::VEILED_DIM) => {}
+        (level @ (Protection::Sealed | Protection::Split), got) => {
+            return Err(Refusal::bad(format!("veiled_dim is {got}, expected 0 at protection {level}")));
         }
         (Protection::Veiled, got) => {
             return Err(Refusal::bad(format!("veiled_dim is {got}, expected 1 to {}", limits::VEILED_DIM)));
@@ -86,16 +86,17 @@ fn new_item(at: &str, item: &NewItem, membership: &Membership) -> Checked {
     sealed(&format!("{at}.content"), &item.content.0, limits::SEALED_CONTENT)?;
     epoch(&format!("{at}.epoch"), item.epoch, membership)?;
     tokens(&format!("{at}.tokens"), &item.tokens)?;
-    if membership.protection == Protection::Sealed && !item.tokens.is_empty() {
-        return Err(Refusal::bad(format!("{at}.tokens have no place in a sealed collection")));
+    let level = membership.protection;
+    if level != Protection::Veiled && !item.tokens.is_empty() {
+        return Err(Refusal::bad(format!("{at}.tokens have no place in a {level} collection")));
     }
     let field = format!("{at}.veiled");
-    match (&item.veiled, membership.protection) {
+    match (&item.veiled, level) {
         (Some(vector), Protection::Veiled) => veiled(&field, vector, membership),
-        (None, Protection::Sealed) => Ok(()),
+        (None, Protection::Sealed | Protection::Split) => Ok(()),
         (None, Protection::Veiled) => Err(Refusal::bad(format!("{field} is missing in a veiled collection"))),
-        (Some(_), Protection::Sealed) => {
-            Err(Refusal::bad(format!("{field} has no place in a sealed collection")))
+        (Some(_), Protection::Sealed | Protection::Split) => {
+            Err(Refusal::bad(format!("{field} has no place in a {level} collection")))
         }
     }
 }
@@ -108,7 +109,8 @@ pub(crate) fn removal(remove: &RemoveItems) -> Checked {
 /// A search in a collection by a member.
 pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
     if membership.protection != Protection::Veiled {
-        return Err(Refusal::bad("the server can search veiled collections only; this one is sealed"));
+        let level = membership.protection;
+        return Err(Refusal::bad(format!("the server can search veiled collections only; this one is {level}")));
     }
     epoch("epoch", search.epoch, membership)?;
     veiled("query", &search.query, membership)?;

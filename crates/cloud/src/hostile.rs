@@ -9,7 +9,7 @@ use pmirs_wire::account::{ChallengeRequest, Login, Register};
 use pmirs_wire::collection::{EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::device::{DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{self, InnerRequest, InnerResponse};
-use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector};
+use pmirs_wire::item::{NewItem, NewItems, RemoveItems, VeiledVector, WantedItems};
 use pmirs_wire::log::{Action, Append, Entry, Leaf, Payload, SignedEntry};
 use pmirs_wire::pairing::PairingStep;
 use pmirs_wire::problem::Problem;
@@ -139,6 +139,10 @@ fn doors() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         door(
             "/v1/collections/05050505050505050505050505050505/remove",
             &RemoveItems { items: vec![ItemId([3; 16])] },
+        ),
+        door(
+            "/v1/collections/05050505050505050505050505050505/records",
+            &WantedItems { items: vec![ItemId([3; 16])] },
         ),
         door("/v1/collections/05050505050505050505050505050505/search", &search()),
     ]

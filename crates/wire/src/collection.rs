@@ -16,17 +16,22 @@ pub enum Protection {
     Sealed,
     /// Matching on the cloud, over obfuscated embeddings.
     Veiled,
+    /// Matching on three servers of different operators, over secret shares; the cloud holds ciphertext alone.
+    Split,
 }
 
 impl Protection {
-    /// Both levels, the stronger first.
-    pub const ALL: [Self; 2] = [Self::Sealed, Self::Veiled];
+    /// Every level.
+    pub const ALL: [Self; 3] = [Self::Sealed, Self::Veiled, Self::Split];
+    /// Those that one cloud suffices for, the stronger first.
+    pub const ONE_CLOUD: [Self; 2] = [Self::Sealed, Self::Veiled];
 
     /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sealed => "sealed",
             Self::Veiled => "veiled",
+            Self::Split => "split",
         }
     }
 }
@@ -44,7 +49,7 @@ impl FromStr for Protection {
         Self::ALL
             .into_iter()
             .find(|level| level.name() == text)
-            .ok_or_else(|| format!("'{text}' is not a protection level: choose sealed or veiled"))
+            .ok_or_else(|| format!("'{text}' is not a protection level: choose sealed, veiled or split"))
     }
 }
 

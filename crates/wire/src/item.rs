@@ -103,6 +103,32 @@ impl Message for ItemRecord {
     const MAX_BYTES: usize = limits::SEALED_META + limits::SEALED_EMBEDDING + limits::VEILED_DIM + (8 << 10);
 }
 
+/// Items whose records are wanted: `POST /v1/collections/{id}/records`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WantedItems {
+    /// At most [`limits::BATCH_ITEMS`], each once.
+    pub items: Vec<ItemId>,
+}
+
+impl Message for WantedItems {
+    const NAME: &'static str = "wanted items";
+    const MAX_BYTES: usize = 32 << 10;
+}
+
+/// Those of the wanted items that are there, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ItemRecords {
+    /// At most as many as were wanted.
+    pub records: Vec<ItemRecord>,
+}
+
+impl Message for ItemRecords {
+    const NAME: &'static str = "item records";
+    const MAX_BYTES: usize = limits::BODY;
+}
+
 /// What happened to an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -41,6 +41,8 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::item::NewItems>(bytes);
     one::<pmirs_wire::item::Stored>(bytes);
     one::<pmirs_wire::item::RemoveItems>(bytes);
+    one::<pmirs_wire::item::WantedItems>(bytes);
+    one::<pmirs_wire::item::ItemRecords>(bytes);
     one::<pmirs_wire::item::ItemRecord>(bytes);
     one::<pmirs_wire::item::Changes>(bytes);
     one::<pmirs_wire::search::Search>(bytes);

@@ -16,7 +16,9 @@ use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, 
 use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
-use pmirs_wire::item::{Change, Changes, ItemRecord, NewItem, NewItems, RemoveItems, Stored, VeiledVector};
+use pmirs_wire::item::{
+    Change, Changes, ItemRecord, ItemRecords, NewItem, NewItems, RemoveItems, Stored, VeiledVector, WantedItems,
+};
 use pmirs_wire::log::{Action, Append, Entry, Head, Leaf, LogPage, Payload, SignedEntry};
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep, code_from_bits, code_from_typed};
 use pmirs_wire::people::{Person, is_name};
@@ -290,7 +292,9 @@ fn item_messages() {
     check("new_items_tokens.hex", &NewItems { items: vec![NewItem { tokens: tokens.clone(), ..item }] });
     check("stored.hex", &Stored { seq: 5, items: 2 });
     check("remove_items.hex", &RemoveItems { items: vec![ItemId([9; 16])] });
+    check("wanted_items.hex", &WantedItems { items: vec![ItemId([9; 16])] });
     check("item_record.hex", &record());
+    check("item_records.hex", &ItemRecords { records: vec![record()] });
     check("item_record_tokens.hex", &ItemRecord { tokens: tokens.clone(), ..record() });
     let changes = vec![Change::Added(record()), Change::Removed(ItemId([6; 16]))];
     check("changes.hex", &Changes { changes, seq: 5, more: true });

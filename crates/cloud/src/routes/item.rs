@@ -6,7 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::item::{Changes, ItemRecord, ItemRecords, NewItems, RemoveItems, Stored, WantedItems};
 use pmirs_wire::{ItemId, collection::Role, limits};
 
 use super::{CollectionPath, ItemPath};
@@ -53,6 +53,23 @@ pub(super) async fn show(
         app.store.item(membership.place, &item)?.ok_or_else(|| Refusal::not_found("item"))
     });
     record.await.map(Answer::ok)
+}
+
+pub(super) async fn records(
+    State(app): State<Arc<App>>,
+    bearer: Bearer,
+    CollectionPath(id): CollectionPath,
+    body: Incoming<WantedItems>,
+) -> Result<Answer<ItemRecords>, Refusal> {
+    let records = app.run(move |app| {
+        let membership = app.member(bearer, &id, Role::Reader)?;
+        let wanted = body.read()?.items;
+        check::batch(wanted.iter().copied())?;
+        let found = wanted.iter().map(|item| app.store.item(membership.place, item));
+        let records = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(ItemRecords { records })
+    });
+    records.await.map(Answer::ok)
 }
 
 pub(super) async fn content(

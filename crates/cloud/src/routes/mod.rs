@@ -29,7 +29,7 @@ use pmirs_wire::access::AccessPage;
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
-use pmirs_wire::item::{Changes, ItemRecord, NewItems, RemoveItems, Stored};
+use pmirs_wire::item::{Changes, ItemRecord, ItemRecords, NewItems, RemoveItems, Stored, WantedItems};
 use pmirs_wire::log::{Append, Head, LogPage};
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep};
 use pmirs_wire::people::Person;
@@ -157,6 +157,8 @@ const ROUTES: &[Route] = routes![
         "Removes items from a collection without a log. By a writer." => item::remove,
     GET "/v1/collections/{id}/items/{item}" Account () -> 200 ItemRecord:
         "An item without its content. By a reader." => item::show,
+    POST "/v1/collections/{id}/records" Account (WantedItems) -> 200 ItemRecords:
+        "Several items without their contents, those that are there. By a reader." => item::records,
     GET "/v1/collections/{id}/items/{item}/content" Account () -> 200 SealedBytes:
         "An item's sealed content. By a reader, who signs the request and is recorded." => item::content,
     GET "/v1/collections/{id}/accesses" ? after Account () -> 200 AccessPage:

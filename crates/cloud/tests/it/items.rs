@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use pmirs_wire::collection::Protection;
 use pmirs_wire::envelope::Method;
-use pmirs_wire::item::{Change, ItemRecord, NewItem, VeiledVector};
+use pmirs_wire::item::{Change, ItemRecord, ItemRecords, NewItem, VeiledVector, WantedItems};
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::{Bytes, CollectionId, FilterToken, ItemId};
+use pmirs_wire::{Bytes, CollectionId, FilterToken, ItemId, encode, limits};
 use rand_chacha::rand_core::Rng;
 
 use crate::World;
@@ -51,6 +51,26 @@ fn items_come_back_to_the_byte_after_a_restart() {
             .sum();
         assert_eq!((record.items, record.bytes, record.seq), (20, bytes as u64, 20));
     }
+}
+
+#[test]
+fn several_records_come_in_the_order_asked_for() {
+    let world = World::new();
+    world.user.create(ID, Protection::Split);
+    let mut rng = rng(5);
+    let items: Vec<_> = (0..3).map(|_| item(&mut rng, Protection::Split)).collect();
+    stored(&world.user.add(ID, items.clone()));
+    let ask = |items: Vec<ItemId>| {
+        let body = encode(&WantedItems { items }).unwrap();
+        world.user.ask(Method::Post, &format!("/v1/collections/{ID}/records"), &body)
+    };
+    let wanted = vec![items[2].item, ItemId([7; 16]), items[0].item];
+    let found: ItemRecords = ask(wanted).message();
+    assert_eq!(found.records, [record_of(&items[2]), record_of(&items[0])]);
+    assert_eq!(ask(Vec::new()).problem().kind, ProblemKind::BadRequest);
+    assert_eq!(ask(vec![items[0].item; 2]).problem().kind, ProblemKind::BadRequest);
+    let many = (0..=limits::BATCH_ITEMS as u128).map(|at| ItemId(at.to_be_bytes())).collect();
+    assert_eq!(ask(many).problem().kind, ProblemKind::TooLarge);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use pmirs_wire::account::{ChallengeRequest, Login, Register, Session};
 use pmirs_wire::collection::{Protection, Role};
 use pmirs_wire::device::{DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
-use pmirs_wire::item::{NewItems, RemoveItems};
+use pmirs_wire::item::{NewItems, RemoveItems, WantedItems};
 use pmirs_wire::log::{Action, Append, Payload};
 use pmirs_wire::search::Search;
 use pmirs_wire::{Bytes, CollectionId, DeviceId, Digest, ItemId, encode};
@@ -237,6 +237,7 @@ impl Callers {
                 encode(&user.new_collection(id, Protection::Veiled)).unwrap()
             }
             "/v1/collections/{id}/items" => encode(&NewItems { items: vec![fresh()] }).unwrap(),
+            "/v1/collections/{id}/records" => encode(&WantedItems { items: vec![self.item] }).unwrap(),
             "/v1/collections/{id}/remove" => encode(&RemoveItems { items: vec![self.item] }).unwrap(),
             "/v1/collections/{id}/search" => {
                 let query = vector(&mut rng(next));

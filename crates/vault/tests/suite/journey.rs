@@ -14,7 +14,7 @@ use pmirs_vault::{
 fn a_picture_finds_itself_and_words_find_a_note() {
     let world = World::new();
     let folder = world.pictures();
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let collection = world.vault.create_collection(protection.name(), protection).unwrap();
         let report = add(&collection, &folder);
         assert_eq!((report.added, report.present, report.skipped.len()), (6, 0, 0), "{protection}");
@@ -44,7 +44,7 @@ fn a_picture_finds_itself_and_words_find_a_note() {
 fn both_levels_rank_alike() {
     let world = World::new();
     let folder = world.pictures();
-    let rankings: Vec<Vec<(String, f32)>> = Protection::ALL
+    let rankings: Vec<Vec<(String, f32)>> = Protection::ONE_CLOUD
         .map(|protection| {
             let collection = world.vault.create_collection(protection.name(), protection).unwrap();
             add(&collection, &folder);
@@ -104,7 +104,7 @@ fn notes_from_a_table_are_found_with_their_pictures() {
 fn removed_items_are_gone() {
     let world = World::new();
     let folder = world.pictures();
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let collection = world.vault.create_collection(protection.name(), protection).unwrap();
         add(&collection, &folder);
         let red = collection.items().unwrap().into_iter().find(|it| it.meta.name == "red.png").unwrap().item;

@@ -33,7 +33,7 @@ fn a_reader_finds_what_the_owner_finds_to_the_bit() {
     let world = World::new();
     let folder = world.pictures();
     let ben = world.person("ben");
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
         meet(&world, &ben, "ben");
@@ -71,7 +71,7 @@ fn a_writer_adds_and_everybody_sees_it() {
     let world = World::new();
     let folder = world.pictures();
     let ben = world.person("ben");
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
         share(&world, name, &ben, "ben", Role::Writer);
@@ -94,7 +94,7 @@ fn who_is_revoked_is_out_and_the_others_go_on() {
     let world = World::new();
     let folder = world.pictures();
     let (ben, eva) = (world.person("ben"), world.person("eva"));
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
         share(&world, name, &ben, "ben", Role::Reader);
@@ -125,7 +125,7 @@ fn rekeying_moves_everything_and_changes_no_answer() {
     let world = World::new();
     let folder = world.pictures();
     let eva = world.person("eva");
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let name = protection.name();
         add(&world.vault.create_collection(name, protection).unwrap(), &folder);
         share(&world, name, &eva, "eva", Role::Reader);
@@ -239,7 +239,7 @@ fn two_processes_of_one_home_follow_the_same_log() {
     let world = World::new();
     let folder = world.pictures();
     let seed = Vault::unlock(&crate::home(&world), crate::world::PASSPHRASE).unwrap();
-    for protection in Protection::ALL {
+    for protection in Protection::ONE_CLOUD {
         let name = protection.name();
         world.vault.create_collection(name, protection).unwrap();
         let other = Vault::open(&crate::home(&world), &seed).unwrap();

@@ -4,7 +4,7 @@ use pmirs_crypto::leaf_digest;
 use rusqlite::{Connection, params};
 
 /// Kept in `user_version`.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// Brings a database of version `from` to [`VERSION`], step by step; an empty one is of version 0. Every
 /// database has gone through every step since its own version, so all of one version are alike.
@@ -27,6 +27,9 @@ pub(super) fn migrate(db: &Connection, from: i64) -> rusqlite::Result<bool> {
     if from < 4 {
         db.execute_batch(ACCESSES)?;
     }
+    if from < 5 {
+        db.execute_batch(SPLIT)?;
+    }
     if from < VERSION {
         db.pragma_update(None, "user_version", VERSION)?;
     }
@@ -46,6 +49,15 @@ fn digest_items(db: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Version 5: a third level of protection.
+const SPLIT: &str = "
+ALTER TABLE collections ADD COLUMN level TEXT NOT NULL DEFAULT 'sealed'
+    CHECK (level IN ('sealed', 'veiled', 'split'));
+UPDATE collections SET level = protection;
+ALTER TABLE collections DROP COLUMN protection;
+ALTER TABLE collections RENAME COLUMN level TO protection;
+";
 
 /// Version 4: who opened what. Numbers are counted in the collection, since the latest access may be forgotten with
 /// its account.
@@ -254,9 +266,17 @@ mod tests {
         db.pragma_update(None, "user_version", 3).unwrap();
     }
 
+    /// The same once version 4 had opened it.
+    fn version_4(folder: &std::path::Path) {
+        version_3(folder);
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(ACCESSES).unwrap();
+        db.pragma_update(None, "user_version", 4).unwrap();
+    }
+
     #[test]
     fn a_database_of_an_earlier_version_goes_on_with_all_it_had() {
-        for earlier in [version_1, version_2, version_3] {
+        for earlier in [version_1, version_2, version_3, version_4] {
             let folder = tempfile::tempdir().unwrap();
             earlier(folder.path());
             goes_on(folder.path());
