@@ -19,6 +19,8 @@
 //!
 //! merkle: one digest for all items of a collection, which the log of changes signs
 //!
+//! PairKey: randomness that two parties of a protocol have in common, addressed and never used twice
+//!
 //! ServerKey: every request and answer travels in an `envelope`
 //! ```
 //!
@@ -60,6 +62,7 @@ mod identity;
 mod locked;
 pub mod merkle;
 pub mod pairing;
+mod pairwise;
 mod place;
 mod prg;
 mod record;
@@ -80,6 +83,7 @@ pub use hash::{constant_time_eq, sha256};
 pub use history::{are_head_words, entry_hash, head_words, leaf_digest};
 pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
+pub use pairwise::{ENCAPSULATED_HALF, HalfKey, PairKey, PairStream};
 pub use place::{CollectionId, ItemId, Kind, Place};
 pub use prg::Prg;
 pub use record::{LocalKey, MAX_LOCAL, MAX_RECORD, RECORD_OVERHEAD, RecordKey};
