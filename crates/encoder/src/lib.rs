@@ -31,6 +31,7 @@ pub mod compact;
 mod cost;
 mod embedding;
 mod encoder;
+mod engine;
 mod error;
 pub mod import;
 pub mod pack;

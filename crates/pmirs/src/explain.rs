@@ -38,6 +38,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::Ambiguous(_) => {
             (Exit::Usage, "name it by its identifier, which `pmirs collection list --json` shows")
         }
+        VaultError::Unlisted { .. } => (
+            Exit::NotFound,
+            "ask one of its owners; `pmirs collection forget NAME` forgets what this machine knows of it",
+        ),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),

@@ -59,7 +59,7 @@ impl Collection<'_> {
     /// # Errors
     /// When this person is no owner, or a signature is not that of whom the cloud names.
     pub fn accesses(&self) -> Result<Vec<AccessEvent>, VaultError> {
-        let told = crate::history::tell(&self.remote, self.remote.account(), self.record.id)?;
+        let (told, _) = self.told(&mut |_| {})?;
         let mut events = Vec::new();
         let mut after = 0;
         loop {
@@ -259,7 +259,8 @@ fn export_collection(
         .map(|epoch| Ok(ExportedKey { epoch, key: Bytes(keys.key(epoch)?.expose_secret().to_vec()) }))
         .collect::<Result<_, VaultError>>()?;
     write_json(&folder.join("keys.json"), &exported)?;
-    let history = collection.signed_entries()?;
+    let mut history: Vec<SignedEntry> = Vec::new();
+    collection.told(&mut |entry| history.push(entry.clone()))?;
     write_lines(&folder.join("history.jsonl"), &history)?;
     report.entries += history.len() as u64;
 
@@ -290,8 +291,7 @@ fn export_item(
     folder: &Path,
     names: &mut BTreeSet<PathBuf>,
 ) -> Result<(serde_json::Value, u64), VaultError> {
-    let (meta, content) = collection.get(item)?;
-    let record = collection.remote.item(collection.record.id, item)?;
+    let (record, meta, content) = collection.fetch(item)?;
     let dim = collection.header.dim;
     let embedding = collection.keys().open_embedding(item, record.epoch, &record.embedding.0, dim)?;
     let name = free_name(names, &safe_name(&meta.name));
@@ -377,22 +377,6 @@ fn make_private(folder: &Path) -> Result<(), VaultError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|error| VaultError::file(folder, &error))
-}
-
-impl Collection<'_> {
-    /// The history as its authors signed it.
-    fn signed_entries(&self) -> Result<Vec<SignedEntry>, VaultError> {
-        let mut entries: Vec<SignedEntry> = Vec::new();
-        loop {
-            let after = (entries.len() as u64).checked_sub(1);
-            let page = self.remote.log_page(self.record.id, after)?;
-            let more = page.more && !page.entries.is_empty();
-            entries.extend(page.entries);
-            if !more {
-                return Ok(entries);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -68,8 +68,16 @@ impl Vault {
         let (Some(device), None) = (named.next(), named.next()) else {
             return Err(VaultError::NoDevice(id.to_owned()));
         };
-        let revoked = self.remote()?.revoke_device(device.id)?;
-        self.device_info(&revoked, own)
+        let revoked = self.device_info(&self.remote()?.revoke_device(device.id)?, own)?;
+        if revoked.id != device.id || revoked.revoked_ms.is_none() {
+            let reason = "the cloud does not say that it revoked it".to_owned();
+            return Err(VaultError::Altered {
+                what: format!("device {}", device.id),
+                field: "state",
+                reason,
+            });
+        }
+        Ok(revoked)
     }
 
     /// Answers a new device that shows this code; what comes back shows words to compare.

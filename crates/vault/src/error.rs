@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pmirs_wire::CollectionId;
 use pmirs_wire::problem::{Problem, ProblemKind};
 
 /// An error of the client library. Each names its culprit.
@@ -33,6 +34,17 @@ pub enum VaultError {
     /// The server speaks of an unknown collection.
     #[error("there is no collection named '{0}'")]
     NoCollection(String),
+    /// The server does not list a collection that this person had a part in.
+    #[error(
+        "the cloud does not list the collection '{collection}' any more: it was deleted, you were removed from it, or the \
+         cloud hides it"
+    )]
+    Unlisted {
+        /// Its name, or its identifier.
+        collection: String,
+        /// Its identifier.
+        id: CollectionId,
+    },
     /// Several collections have the name, by different people.
     #[error("several collections are named '{0}'")]
     Ambiguous(String),

@@ -7,7 +7,7 @@ use pmirs_crypto::{CollectionKey, EpochKeys, GrantContext, Identity, Kind, Place
 use pmirs_veil::{Jitter, Veil, VeilParams};
 use pmirs_wire::collection::{CollectionRecord, EpochGrant};
 use pmirs_wire::sealed::{CollectionHeader, ItemMeta, StoredEmbedding, VeilSettings};
-use pmirs_wire::{Bytes, CollectionId, ItemId, Message, decode};
+use pmirs_wire::{Bytes, CollectionId, ItemId, Message, decode, limits};
 
 use crate::VaultError;
 use crate::history::State;
@@ -184,6 +184,13 @@ pub(crate) fn open_header(
     let plain = keys.epoch(0)?.metadata.open(&place, &record.header.0).map_err(|error| altered(&error))?;
     let header: CollectionHeader = decode(&plain).map_err(|error| altered(&error))?;
     let veiled_dim = header.veil.as_ref().map_or(0, |veil| veil_params(header.dim, veil).veiled_dim());
+    if header.dim as usize > limits::VEILED_DIM || veiled_dim > limits::VEILED_DIM {
+        return Err(altered_collection(
+            record.id,
+            "dimension",
+            &format_args!("it is over {}", limits::VEILED_DIM),
+        ));
+    }
     if record.veiled_dim as usize != veiled_dim {
         return Err(altered_collection(record.id, "veiled dimension", &"the header has another"));
     }

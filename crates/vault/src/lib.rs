@@ -51,7 +51,9 @@ mod verify;
 
 pub use account::{AccessEvent, ExportReport};
 pub use add::{AddOptions, AddReport, Import, Skipped};
-pub use collection::{Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary};
+pub use collection::{
+    Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary, UnlistedCollection,
+};
 pub use contact::{Contact, ContactWords};
 pub use device::{Approval, Arriving, DeviceInfo, NewDevice};
 pub use error::VaultError;

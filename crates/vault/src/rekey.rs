@@ -88,12 +88,11 @@ impl Collection<'_> {
         item: ItemId,
         change: impl FnOnce(&mut ItemMeta) -> Result<(), VaultError>,
     ) -> Result<Option<NewItem>, VaultError> {
-        let (mut meta, content) = match self.get(item) {
+        let (record, mut meta, content) = match self.fetch(item) {
             Ok(opened) => opened,
             Err(VaultError::NoItem(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let record = self.remote.item(self.record.id, item)?;
         let embedding =
             self.keys().open_embedding(item, record.epoch, &record.embedding.0, self.header.dim)?;
         change(&mut meta)?;
@@ -121,7 +120,7 @@ impl Collection<'_> {
                 _ => break,
             }
         }
-        self.renew_keys(&self.history())?;
+        self.renew_keys(&mut self.history())?;
         Ok(retired)
     }
 }

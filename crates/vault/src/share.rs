@@ -144,8 +144,7 @@ impl Collection<'_> {
             };
             Ok(Some((action, Payload::Grants(wrapped))))
         })?;
-        let history = self.history();
-        self.renew_keys(&history)?;
+        self.renew_keys(&mut self.history())?;
         Ok(entry.map_or_else(|| self.keys().current_epoch(), |entry| entry.epoch))
     }
 

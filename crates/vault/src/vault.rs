@@ -285,6 +285,15 @@ impl Vault {
         }
     }
 
+    /// Forgets what this machine remembers of a collection, so that whatever the cloud holds now is taken as it is: after
+    /// the cloud was restored from a backup on purpose, or where it does not list the collection any more.
+    ///
+    /// # Errors
+    /// When there is none, or the local store is damaged.
+    pub fn forget_collection(&self, name: &str) -> Result<(), VaultError> {
+        collection::forget(self, name)
+    }
+
     /// Puts another transport between this vault and its cloud. It sees requests and answers in the clear,
     /// so this is for tests that play a lying server, and for bridges that bring their own protection.
     ///

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use pmirs_crypto::head_words;
 use pmirs_wire::collection::CollectionRecord;
 use pmirs_wire::item::{Change, ItemRecord};
+use pmirs_wire::log::SignedEntry;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::ItemMeta;
 use pmirs_wire::{FilterToken, ItemId};
@@ -18,6 +19,8 @@ use crate::tag::tokens_of;
 
 /// How often an item is looked at again because members change it meanwhile.
 const ATTEMPTS: usize = 8;
+/// How many items others may add while the changes are read, besides as many again as there are.
+const SLACK: u64 = 100_000;
 
 /// Something that is not what its author wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,9 +94,38 @@ impl Collection<'_> {
     /// # Errors
     /// When the cloud cannot be asked, or an entry breaks the rules.
     pub fn events(&self) -> Result<Vec<Event>, VaultError> {
-        let told = tell(&self.remote, self.remote.account(), self.record.id)?;
-        same_history(self, &told)?;
-        Ok(told.events)
+        self.told(&mut |_| {}).map(|(told, _)| told.events)
+    }
+
+    /// The whole history, read anew: each entry that the server shows, checked, and all of them together what this
+    /// machine followed before.
+    pub(crate) fn told(
+        &self,
+        each: &mut dyn FnMut(&SignedEntry),
+    ) -> Result<(Told, Option<State>), VaultError> {
+        let local = self.vault.local();
+        let known = {
+            let mut history = self.history();
+            history.watch();
+            history.follow(&self.remote, local)?;
+            history.number()
+        };
+        let told = tell(&self.remote, self.remote.account(), self.record.id, each)?;
+        let mut history = self.history();
+        let end = told.state.as_ref().map(|state| state.number);
+        if end < known {
+            let reason = format!("the server withholds entries from {} on", end.map_or(0, |end| end + 1));
+            return Err(history.altered("history", &reason));
+        }
+        history.follow(&self.remote, local)?;
+        for (&number, hash) in &told.hashes {
+            if local.entry_hash(self.record.id, number)? != Some(*hash) {
+                return Err(
+                    history.forked(number, "it is another entry than the one that the server showed before")
+                );
+            }
+        }
+        Ok((told, history.state().cloned()))
     }
 }
 
@@ -101,15 +133,13 @@ pub(crate) fn verify(
     collection: &Collection<'_>,
     progress: &dyn Progress,
 ) -> Result<VerifyReport, VaultError> {
-    // The whole log, from its first entry on; and that what this machine followed is part of it.
-    let told = tell(&collection.remote, collection.remote.account(), collection.record.id)?;
-    let known = same_history(collection, &told)?;
-    let changes = follow(collection)?;
+    let (told, known) = collection.told(&mut |_| {})?;
+    let changes = follow(collection, &told)?;
     // An epoch may have begun meanwhile.
     {
         let mut history = collection.history();
         history.follow(&collection.remote, collection.vault.local())?;
-        collection.renew_keys(&history)?;
+        collection.renew_keys(&mut history)?;
     }
     let Changed { listed, removed, .. } = &changes;
     progress.start("verifying", Some(listed.len() as u64));
@@ -131,23 +161,6 @@ pub(crate) fn verify(
     Ok(report)
 }
 
-/// The history that was read just now must go on from the one that was followed before.
-fn same_history(collection: &Collection<'_>, told: &Told) -> Result<Option<State>, VaultError> {
-    let local = collection.vault.local();
-    let mut history = collection.history();
-    history.watch();
-    history.follow(&collection.remote, local)?;
-    for (&number, hash) in &told.hashes {
-        let known = local.entry_hash(collection.record.id, number)?;
-        if known.is_some_and(|known| known != *hash) {
-            return Err(
-                history.forked(number, "it is another entry than the one that the server showed before")
-            );
-        }
-    }
-    Ok(history.state().cloned())
-}
-
 /// What the cloud says of the items, from the first change on.
 #[derive(Default)]
 struct Changed {
@@ -159,8 +172,8 @@ struct Changed {
     seq: u64,
 }
 
-/// Reads the whole history from the cloud, not from this machine's store.
-fn follow(collection: &Collection<'_>) -> Result<Changed, VaultError> {
+/// Reads all changes from the cloud, not from this machine's store.
+fn follow(collection: &Collection<'_>, told: &Told) -> Result<Changed, VaultError> {
     let mut history = Changed::default();
     loop {
         let after = history.seq;
@@ -177,6 +190,11 @@ fn follow(collection: &Collection<'_>) -> Result<Changed, VaultError> {
         if !page.more || page.seq <= after {
             history.listed.retain(|record| !history.removed.contains(&record.item));
             return Ok(history);
+        }
+        // A server that goes on for ever is stopped; others may add while it answers.
+        if history.listed.len() as u64 > 2 * told.added + SLACK {
+            let reason = format!("the server lists more than the {} that were ever added", told.added);
+            return Err(altered_collection(collection.record.id, "items", &reason));
         }
     }
 }
@@ -198,7 +216,7 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
     if now != same {
         return altered("record", &"it differs from the one that was opened");
     }
-    open_record(collection.vault, &now, &collection.history())?;
+    let (now, ..) = open_record(collection.vault, &collection.remote, now, &mut collection.history())?;
     let synced = collection.vault.local().synced(opened.id)?;
     if now.seq < synced.max(history.seq) {
         return altered("history", &"it is shorter than the one seen before");
@@ -247,7 +265,7 @@ impl Verification<'_, '_> {
         if !history.changed(listed.item) {
             return Ok(());
         }
-        self.collection.renew_keys(&history)?;
+        self.collection.renew_keys(&mut history)?;
         let gone = history.fits(vault.local(), listed.item, None)?;
         drop(history);
         match remote.item(collection.id, listed.item) {

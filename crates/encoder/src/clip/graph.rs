@@ -6,6 +6,7 @@ use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor, TensorView};
 
+use crate::engine::guarded;
 use crate::{EncoderError, Pack, PackError};
 
 /// Output names that hold the pooled, projected vector, best first. `last_hidden_state` is pooled here.
@@ -94,9 +95,9 @@ impl TowerGraph {
             let bytes = pack.read(name)?.into_owned();
             options.external_data(name.strip_prefix(&external_file(tower, "")).unwrap_or(name), bytes);
         }
-        let model = options.load(pack.read(file)?.into_owned());
-        let model =
-            model.map_err(|error| PackError::Weights { file: file.clone(), reason: error.to_string() })?;
+        let bytes = pack.read(file)?.into_owned();
+        let model = guarded(|| options.load(bytes))
+            .map_err(|reason| PackError::Weights { file: file.clone(), reason })?;
         let dim = pack.manifest().dim;
         let Some(&main) = model.input_ids().first() else {
             return Err(PackError::Tensor {
@@ -205,8 +206,8 @@ impl TowerGraph {
 
     fn run(&self, inputs: Vec<(NodeId, ValueOrView)>) -> Result<Output, EncoderError> {
         let failed = |reason: String| EncoderError::Engine { tower: self.tower, reason };
-        let outputs = self.model.run(inputs, &[self.output], Some(self.options()));
-        let value = outputs.map_err(|error| failed(error.to_string()))?.into_iter().next();
+        let outputs = guarded(|| self.model.run(inputs, &[self.output], Some(self.options())));
+        let value = outputs.map_err(failed)?.into_iter().next();
         let value = value.ok_or_else(|| failed("no output came out".into()))?;
         self.read(&value)
     }

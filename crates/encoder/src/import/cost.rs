@@ -10,6 +10,8 @@ use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
+use crate::engine::guarded;
+
 /// Larger models are not run for this: every intermediate result is in memory at once.
 const MAX_PARAMETERS: u64 = 700_000_000;
 
@@ -35,11 +37,11 @@ pub(crate) fn parameters(onnx: &[u8]) -> u64 {
     weights
         .filter(|weight| matches!(weight.data_type, Some(DataType::FLOAT | DataType::FLOAT16)))
         .map(elements)
-        .sum()
+        .fold(0, u64::saturating_add)
 }
 
 fn elements(weight: &rten_onnx::onnx::TensorProto) -> u64 {
-    weight.dims.iter().map(|&size| u64::try_from(size).unwrap_or(0)).product()
+    weight.dims.iter().fold(1, |product: u64, &size| product.saturating_mul(u64::try_from(size).unwrap_or(0)))
 }
 
 /// Products and ReLUs of one input; `None` where the graph cannot be followed.
@@ -53,7 +55,7 @@ pub(super) fn count(onnx: &[u8], external: &[(String, Vec<u8>)], probe: &Probe) 
     for (name, bytes) in external {
         options.external_data(name, bytes.clone());
     }
-    let model = options.load(onnx.to_vec()).ok()?;
+    let model = guarded(|| options.load(onnx.to_vec())).ok()?;
     let counted: Vec<&NodeProto> = graph.node.iter().filter(|node| kind(node).is_some()).collect();
     let names: Vec<&str> = counted
         .iter()
@@ -66,7 +68,7 @@ pub(super) fn count(onnx: &[u8], external: &[(String, Vec<u8>)], probe: &Probe) 
         wanted.insert(name, model.find_node(name)?);
     }
     let (keys, ids): (Vec<&str>, Vec<NodeId>) = wanted.into_iter().unzip();
-    let values = model.run(inputs(&model, probe), &ids, None).ok()?;
+    let values = guarded(|| model.run(inputs(&model, probe), &ids, None)).ok()?;
     let mut shapes: HashMap<&str, Vec<usize>> =
         keys.into_iter().zip(values.iter().map(|value| value.shape().to_vec())).collect();
     for input in &graph.input {
@@ -77,19 +79,28 @@ pub(super) fn count(onnx: &[u8], external: &[(String, Vec<u8>)], probe: &Probe) 
     let mut cost = Cost::default();
     for node in counted {
         let out = shapes.get(node.output.first()?.as_str())?;
-        let area: u64 = out.iter().map(|&size| size as u64).product();
+        let area = product(out);
         let input = shapes.get(node.input.first()?.as_str());
         match kind(node)? {
-            Kind::Relu => cost.relus += area,
-            Kind::MatMul => cost.multiply_adds += area * *input?.last()? as u64,
-            Kind::Gemm => {
-                let all: usize = input?.iter().product();
-                cost.multiply_adds += area * (all / (*out.first()?).max(1)) as u64;
-            }
-            Kind::Conv => cost.multiply_adds += area * kernel(&graph, node.input.get(1)?)?,
+            Kind::Relu => cost.relus = cost.relus.saturating_add(area),
+            Kind::MatMul => cost.add(area, *input?.last()? as u64),
+            Kind::Gemm => cost.add(area, product(input?) / (*out.first()?).max(1) as u64),
+            Kind::Conv => cost.add(area, kernel(&graph, node.input.get(1)?)?),
         }
     }
     Some(cost)
+}
+
+impl Cost {
+    /// So many output numbers, each of so many products.
+    fn add(&mut self, outputs: u64, products: u64) {
+        self.multiply_adds = self.multiply_adds.saturating_add(outputs.saturating_mul(products));
+    }
+}
+
+/// A graph declares what it likes, so that sizes may be too large to multiply.
+fn product(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size as u64))
 }
 
 enum Kind {
@@ -125,4 +136,22 @@ fn inputs(model: &rten::Model, probe: &Probe) -> Vec<(NodeId, ValueOrView<'stati
         (id, value.into())
     };
     model.input_ids().iter().map(|&id| feed(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rten_onnx::onnx::TensorProto;
+
+    use super::*;
+
+    #[test]
+    fn sizes_that_no_number_holds_are_counted_as_the_largest() {
+        let weight = TensorProto { dims: vec![1 << 40, 1 << 40], ..TensorProto::default() };
+        assert_eq!(elements(&weight), u64::MAX);
+        assert_eq!(product(&[usize::MAX, 2]), u64::MAX);
+        let mut cost = Cost::default();
+        cost.add(u64::MAX, 2);
+        cost.add(1, 1);
+        assert_eq!(cost.multiply_adds, u64::MAX);
+    }
 }

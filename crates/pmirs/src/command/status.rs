@@ -106,6 +106,7 @@ fn ask(vault: &Vault, standing: &mut Standing) -> Result<(), Failure> {
     match vault.collections() {
         Ok(collections) => {
             collections.damaged.iter().for_each(collection::warn_of);
+            collections.unlisted.iter().for_each(collection::warn_of_unlisted);
             standing.collections = collections.readable.into_iter().map(Summary::from).collect();
             standing.offered = collections.offered.into_iter().map(Offered::from).collect();
         }

@@ -7,6 +7,7 @@ use pmirs_vault::{Collections, DamagedCollection, Head, Vault, VaultError, Verif
 use serde::Serialize;
 
 use crate::cli::{Global, Verify};
+use crate::command::collection::warn_of_unlisted;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, GOOD, Output, bytes, count, log_entries, plain};
 use crate::progress::Bar;
@@ -85,7 +86,8 @@ fn verify(vault: &Vault, collection: Option<&str>, output: Output) -> Result<(),
     let names = if let Some(name) = collection {
         vec![(name.to_owned(), name.to_owned())]
     } else {
-        let Collections { readable, damaged, .. } = vault.collections()?;
+        let Collections { readable, damaged, unlisted, .. } = vault.collections()?;
+        unlisted.iter().for_each(warn_of_unlisted);
         verified.faults.extend(damaged.into_iter().map(FaultRow::of_collection));
         // Collections by different people may share a name.
         readable.into_iter().map(|info| (info.name, info.id.to_string())).collect()

@@ -52,6 +52,10 @@ impl History {
                         return Err(self.altered("head", &"the server answers with another entry's"));
                     }
                     self.take(std::slice::from_ref(&append.entry), local)?;
+                    // Another process of this home may have been shown something else in its place.
+                    if local.entry_hash(self.collection, entry.number)? != Some(hash) {
+                        return Err(self.forked(entry.number, "the server took one entry and shows another"));
+                    }
                     return Ok(Some(entry));
                 }
                 Err(error) => error,

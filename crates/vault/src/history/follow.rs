@@ -20,6 +20,9 @@ pub(crate) struct History {
     pub(super) leaves: Option<Leaves>,
     /// Digests that items had since [`History::watch`], besides the present ones; nothing for "not there".
     seen: HashMap<ItemId, Vec<Option<Digest>>>,
+    /// Whether another process of this home followed the log since [`History::watch`]: what items were in between is
+    /// not known then.
+    jumped: bool,
     /// Change number and head at which the local store was seen to hold every item of the log.
     pub(crate) counted: Option<(u64, Digest)>,
 }
@@ -28,7 +31,7 @@ impl History {
     /// The log as it was last followed.
     pub(crate) fn open(local: &Local, me: AccountId, collection: CollectionId) -> Result<Self, VaultError> {
         let state = local.history(collection)?;
-        Ok(Self { collection, me, state, leaves: None, seen: HashMap::new(), counted: None })
+        Ok(Self { collection, me, state, leaves: None, seen: HashMap::new(), jumped: false, counted: None })
     }
 
     /// Where the log stood; nothing where it was not begun.
@@ -43,6 +46,7 @@ impl History {
             leaves
         } else {
             let (state, leaves) = local.history_and_leaves(self.collection)?;
+            self.jumped |= state.as_ref().map(|state| state.number) != self.number();
             self.state = state;
             Leaves::new(leaves)
         };
@@ -53,11 +57,18 @@ impl History {
     /// may show any of it.
     pub(crate) fn watch(&mut self) {
         self.seen.clear();
+        self.jumped = false;
     }
 
-    /// Whether an item changed since [`History::watch`].
+    /// Whether an item changed since [`History::watch`], as far as that is known.
     pub(crate) fn changed(&self, item: ItemId) -> bool {
-        self.seen.contains_key(&item)
+        self.jumped || self.seen.contains_key(&item)
+    }
+
+    /// Whether another process of this home followed the log since [`History::watch`]; what was asked of the server in
+    /// between is to be asked again.
+    pub(crate) fn jumped(&self) -> bool {
+        self.jumped
     }
 
     /// Whether an item has this digest, or had it since [`History::watch`].
@@ -183,6 +194,7 @@ impl History {
         } else {
             // Another process of this home followed meanwhile; what it found is in the store.
             self.state = local.history(collection)?;
+            self.jumped = true;
         }
         Ok(())
     }
@@ -199,7 +211,7 @@ impl History {
         self.altered("history", &format!("entry {number}: {reason}"))
     }
 
-    pub(super) fn altered(&self, field: &'static str, reason: &dyn std::fmt::Display) -> VaultError {
+    pub(crate) fn altered(&self, field: &'static str, reason: &dyn std::fmt::Display) -> VaultError {
         altered_collection(self.collection, field, reason)
     }
 

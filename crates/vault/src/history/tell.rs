@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmirs_wire::collection::Role;
-use pmirs_wire::log::{Action, Entry};
+use pmirs_wire::log::{Action, Entry, SignedEntry};
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
 use super::rules::{self, Leaves, State};
@@ -82,16 +82,25 @@ pub(crate) struct Told {
     pub(crate) identities: BTreeMap<AccountId, Bytes>,
     pub(crate) state: Option<State>,
     pub(crate) leaves: Leaves,
+    /// How many items were ever added.
+    pub(crate) added: u64,
 }
 
-/// Reads the whole log from the server, checking every entry; nothing that is known here is used or changed.
-pub(crate) fn tell(remote: &Remote, me: AccountId, collection: CollectionId) -> Result<Told, VaultError> {
+/// Reads the whole log from the server, checking every entry before `each` is told of it; nothing that is known here is
+/// used or changed.
+pub(crate) fn tell(
+    remote: &Remote,
+    me: AccountId,
+    collection: CollectionId,
+    each: &mut dyn FnMut(&SignedEntry),
+) -> Result<Told, VaultError> {
     let mut told = Told {
         events: Vec::new(),
         hashes: BTreeMap::new(),
         identities: BTreeMap::new(),
         state: None,
         leaves: Leaves::default(),
+        added: 0,
     };
     loop {
         let after = told.state.as_ref().map(|state| state.number);
@@ -103,6 +112,10 @@ pub(crate) fn tell(remote: &Remote, me: AccountId, collection: CollectionId) -> 
                     altered_collection(collection, "history", &format!("entry {number}: {reason}"))
                 })?;
             told.leaves.apply(&entry.action);
+            if let Action::Add { items } = &entry.action {
+                told.added += items.len() as u64;
+            }
+            each(signed);
             told.hashes.insert(state.number, state.hash);
             for (account, member) in &state.members {
                 told.identities.entry(*account).or_insert_with(|| member.identity.clone());

@@ -20,7 +20,7 @@ use crate::VaultError;
 pub(crate) use contacts::StoredContact;
 pub(crate) use history::Followed;
 pub(crate) use records::LocalRecord;
-pub(crate) use settings::{Account, OwnDevice};
+pub(crate) use settings::{Account, KnownCollection, OwnDevice};
 
 /// Written to the file's header; another number means another layout. Layout n is made from n - 1 by
 /// `SCHEMAS[n - 1]`.
@@ -96,8 +96,8 @@ fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> VaultError {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A cache of what the cloud holds: losing the last transaction in a power cut costs a download.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // What was followed is what a server that goes back is caught by, so a power cut must not take it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))?;

@@ -4,7 +4,7 @@ use pmirs_wire::item::{Change, Changes, ItemRecord};
 use pmirs_wire::{Bytes, CollectionId, ItemId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::Local;
+use super::{Local, settings};
 use crate::VaultError;
 
 /// A sealed record.
@@ -81,6 +81,7 @@ impl Local {
             for table in ["record", "synced", "history", "entry", "leaf"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
             }
+            transaction.execute("DELETE FROM setting WHERE name = ?1", [settings::collection(collection)])?;
             transaction.commit()
         };
         forget().map_err(|error| self.damaged(&error))

@@ -1,7 +1,7 @@
 //! Settings sealed under the identity's local key.
 
 use pmirs_wire::account::Session;
-use pmirs_wire::{Bytes, Digest, Message, decode, encode};
+use pmirs_wire::{Bytes, CollectionId, Digest, Message, decode, encode};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,21 @@ impl Message for OwnDevice {
     const MAX_BYTES: usize = 256;
 }
 
+/// A collection that this person has a part in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownCollection {
+    /// Its name.
+    pub(crate) name: String,
+    /// The fingerprint of its cloud's key.
+    pub(crate) server: Digest,
+}
+
+impl Message for KnownCollection {
+    const NAME: &'static str = "known collection";
+    const MAX_BYTES: usize = 16 << 10;
+}
+
+const COLLECTION: &str = "collection ";
 const DEVICE: &str = "device";
 const ACCOUNT: &str = "account";
 const SESSION: &str = "session";
@@ -66,6 +81,30 @@ impl Local {
 
     pub(crate) fn set_device(&self, device: &OwnDevice) -> Result<(), VaultError> {
         self.set(DEVICE, device)
+    }
+
+    /// Remembers that there is such a collection, so that a server that hides it later is noticed.
+    pub(crate) fn remember(&self, id: CollectionId, known: &KnownCollection) -> Result<(), VaultError> {
+        let name = collection(id);
+        if self.setting(&name)?.as_ref() == Some(known) { Ok(()) } else { self.set(&name, known) }
+    }
+
+    /// Collections that were remembered.
+    pub(crate) fn known_collections(&self) -> Result<Vec<(CollectionId, KnownCollection)>, VaultError> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            self.connection()
+                .prepare("SELECT name FROM setting WHERE name GLOB ?1 ORDER BY name")?
+                .query_map([format!("{COLLECTION}*")], |row| row.get(0))?
+                .collect()
+        };
+        let mut known = Vec::new();
+        for name in read().map_err(|error| self.damaged(&error))? {
+            let id = name.strip_prefix(COLLECTION).and_then(|id| id.parse().ok());
+            if let Some((id, collection)) = id.zip(self.setting(&name)?) {
+                known.push((id, collection));
+            }
+        }
+        Ok(known)
     }
 
     /// Forgets the account: its address, session and device, and everything that came from its cloud.
@@ -97,4 +136,9 @@ impl Local {
             .map(drop)
             .map_err(|error| self.damaged(&error))
     }
+}
+
+/// The name of a collection's row.
+pub(super) fn collection(id: CollectionId) -> String {
+    format!("{COLLECTION}{id}")
 }

@@ -36,6 +36,12 @@ impl Default for Audit {
 /// How often an item is drawn for each that is to be looked at: some are in the answer already.
 const DRAWS: usize = 16;
 
+/// How many items are asked for at once for each that is to be looked at. A filter refuses some, and which shows only
+/// when they are opened, so more are asked for; where it refuses nearly all, fewer than wanted are looked at.
+pub(super) fn at_once(filter: &Filter) -> usize {
+    if filter.is_open() { 1 } else { 8 }
+}
+
 /// What an answer says of the items that it leaves out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Edge {
@@ -77,9 +83,10 @@ impl Audited<'_> {
     ) -> Result<(), VaultError> {
         let mut left = count;
         for (item, record) in fetched {
-            left -= usize::from(self.look(history, item, || record)?);
+            left = left.saturating_sub(usize::from(self.look(history, item, || record)?));
         }
-        for item in draw(self.collection, left * DRAWS)? {
+        let more = if self.filter.is_open() { left * DRAWS } else { 0 };
+        for item in draw(self.collection, more)? {
             if left == 0 {
                 break;
             }
@@ -89,8 +96,8 @@ impl Audited<'_> {
         Ok(())
     }
 
-    /// Whether an item is beyond the answer, and so was looked at. What changed while the server answered may or may
-    /// not be in its answer.
+    /// Whether an item is one that the filter admits, beyond the answer, and so was looked at. What changed while the
+    /// server answered may or may not be in its answer.
     fn look(
         &self,
         history: &mut History,
@@ -111,8 +118,7 @@ impl Audited<'_> {
             return Err(altered_item(item, "identifier", &"the server answers with another item"));
         }
         self.collection.pinned(history, item, Some(record_digest(&record)))?;
-        self.left_out(item, record.epoch, &record.meta.0, &record.embedding.0)?;
-        Ok(true)
+        self.left_out(item, record.epoch, &record.meta.0, &record.embedding.0)
     }
 
     /// The caller has brought the local store to the server's head.
@@ -125,17 +131,20 @@ impl Audited<'_> {
         Ok(())
     }
 
-    /// Whether this item, which is not in the answer, should be.
-    fn left_out(&self, item: ItemId, epoch: u32, meta: &[u8], embedding: &[u8]) -> Result<(), VaultError> {
-        let Some((_, edge)) = self.edges.iter().find(|(of, _)| *of == epoch) else { return Ok(()) };
+    /// Whether this item, which is not in the answer, is one that the filter admits.
+    ///
+    /// # Errors
+    /// [`VaultError::Altered`] where it should be in the answer.
+    fn left_out(&self, item: ItemId, epoch: u32, meta: &[u8], embedding: &[u8]) -> Result<bool, VaultError> {
+        let Some((_, edge)) = self.edges.iter().find(|(of, _)| *of == epoch) else { return Ok(false) };
         let keys = self.collection.keys();
         if !self.filter.admits(&keys.open_meta(item, epoch, meta)?) {
-            return Ok(());
+            return Ok(false);
         }
         let embedding = keys.open_embedding(item, epoch, embedding, self.collection.header.dim)?;
         let cosine = dot(self.vector, &embedding);
         match edge {
-            Edge::Below(most) if cosine <= *most => Ok(()),
+            Edge::Below(most) if cosine <= *most => Ok(true),
             _ => Err(altered_item(
                 item,
                 "search answer",

@@ -9,6 +9,7 @@ mod filter;
 mod sealed;
 mod veiled;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pmirs_encoder::Picture;
@@ -18,7 +19,7 @@ use pmirs_wire::sealed::ItemKind;
 use pmirs_wire::{Bytes, ItemId};
 
 use crate::collection::{self, Collection};
-use crate::{ItemMeta, Vault, VaultError};
+use crate::{ItemMeta, UnlistedCollection, Vault, VaultError};
 
 pub use audit::Audit;
 pub use filter::Filter;
@@ -192,7 +193,9 @@ pub(crate) fn search_all(
 ) -> Result<AllFound, VaultError> {
     let started = Instant::now();
     let mut all = AllFound { exact: true, ..AllFound::default() };
+    let mut listed = BTreeSet::new();
     for opened in collection::open_all(vault)? {
+        listed.insert(opened.as_ref().map_or_else(|(id, _)| *id, |collection| collection.record.id));
         let searched = opened.map_err(|(id, error)| (id.to_string(), error)).and_then(|collection| {
             let name = collection.header.name.clone();
             search(&collection, query, options).map(|it| (name.clone(), it)).map_err(|error| (name, error))
@@ -205,6 +208,9 @@ pub(crate) fn search_all(
             }
             Err(failed) => all.failed.push(failed),
         }
+    }
+    for UnlistedCollection { id, name } in collection::unlisted(vault, &listed)? {
+        all.failed.push((name.clone(), VaultError::Unlisted { collection: name, id }));
     }
     all.hits.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
     all.hits.truncate(options.k);

@@ -5,6 +5,7 @@
 //! allow, so once that is below the k-th true cosine the answer is exact; until then more is fetched.
 
 use std::collections::HashSet;
+use std::sync::MutexGuard;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub(super) fn find(
         let keys = collection.keys();
         let mut answer = Answered::new(collection, &keys, vector, options);
         let drawn = match options.audit {
-            Audit::Some(count) => audit::draw(collection, count)?,
+            Audit::Some(count) => audit::draw(collection, count * audit::at_once(&options.filter))?,
             Audit::All => Vec::new(),
         };
         // Head and audits come while the server scores, so that a search takes no longer for them.
@@ -66,24 +67,17 @@ pub(super) fn find(
         if asked.is_err() {
             history.follow(&collection.remote, local)?;
         }
-        collection.renew_keys(&history)?;
+        collection.renew_keys(&mut history)?;
         if !collection.keys().epochs().eq(keys.epochs()) {
             continue;
         }
         asked?;
-        answer.check(&mut history)?;
-        match options.audit {
-            Audit::Some(count) => {
-                let fetched = fetched.into_iter().flatten().collect();
-                answer.audited().some(&mut history, count, fetched)?;
-            }
-            Audit::All => {
-                drop(history);
-                collection.sync()?;
-                answer.audited().all(&collection.history())?;
-            }
+        let fetched = fetched.into_iter().flatten().collect();
+        match answer.held_to(history, fetched) {
+            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(answer.found),
         }
-        return Ok(answer.found);
     }
     Err(VaultError::Busy)
 }
@@ -128,21 +122,41 @@ impl<'a> Answered<'a> {
         Ok(())
     }
 
-    /// Every item must be what its author signed for; and where the answer claims to be whole, it must be.
-    fn check(&self, history: &mut History) -> Result<(), VaultError> {
+    /// Holds the answer to the signed history, and looks at items beyond it.
+    fn held_to(
+        &self,
+        mut history: MutexGuard<'_, History>,
+        fetched: Vec<audit::Fetched>,
+    ) -> Result<(), VaultError> {
         for &(item, digest) in &self.digests {
-            self.collection.pinned(history, item, Some(digest))?;
+            self.collection.pinned(&mut history, item, Some(digest))?;
         }
-        // Whom the server filters by tokens it need not send.
-        let filtered = self.options.filter.has_tokens();
-        let whole = !filtered && self.edges.iter().all(|(_, edge)| *edge == Edge::Whole);
+        self.check_whole(&mut history)?;
+        match self.options.audit {
+            Audit::Some(count) => self.audited().some(&mut history, count, fetched),
+            Audit::All => {
+                drop(history);
+                self.collection.sync_since()?;
+                self.audited().all(&self.collection.history())
+            }
+        }
+    }
+
+    /// Where the answer claims to hold all items of an epoch, it must.
+    fn check_whole(&self, history: &mut History) -> Result<(), VaultError> {
+        let whole: Vec<u32> =
+            self.edges.iter().filter(|(_, edge)| *edge == Edge::Whole).map(|&(epoch, _)| epoch).collect();
         let expected = history.state().map_or(0, |state| state.items);
-        if !whole || self.items.len() as u64 == expected {
+        // Those that the server filters away by tokens it need not send.
+        if self.options.filter.has_tokens() || whole.is_empty() || self.items.len() as u64 == expected {
             return Ok(());
         }
         let leaves = history.leaves(self.collection.vault.local())?;
-        let missing: Vec<ItemId> =
-            leaves.items().map(|(item, _)| item).filter(|item| !self.items.contains(item)).collect();
+        let missing: Vec<ItemId> = leaves
+            .items()
+            .filter(|(item, epoch)| whole.contains(epoch) && !self.items.contains(item))
+            .map(|(item, _)| item)
+            .collect();
         match missing.into_iter().find(|&item| !history.changed(item)) {
             Some(item) => Err(altered_item(item, "search answer", &"the server left the item out")),
             None => Ok(()),

@@ -4,98 +4,26 @@ use std::sync::{Arc, Mutex};
 
 use pmirs_cloud::{Config, Embedded};
 use pmirs_crypto::{Identity, IdentitySeed, Prg};
-use pmirs_vault::remote::{Exchange, Transport, TransportError};
 use pmirs_vault::{
     Audit, Import, ItemKind, LoginOptions, Protection, Query, Quiet, Role, SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::collection::{CollectionList, CollectionRecord};
-use pmirs_wire::envelope::{InnerRequest, Method};
+use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::item::{Change, Changes};
 use pmirs_wire::log::{Action, Entry, Head, LogPage};
 use pmirs_wire::people::Person;
 use pmirs_wire::search::Candidates;
-use pmirs_wire::{AccountId, Bytes, Message, decode, encode};
+use pmirs_wire::{AccountId, Bytes, decode, encode};
 use rand_core::Rng as _;
 
+use crate::liar::{Liar, forked, named, on};
 use crate::world::World;
 use crate::{add, copy, home, share};
-
-/// Alters an answer, given the request's path.
-type Lie = Box<dyn FnMut(&InnerRequest, &mut Vec<u8>) + Send>;
-
-/// A server between the honest one and a client, which tells whatever lie it is given.
-#[derive(Clone, Default)]
-struct Liar(Arc<Mutex<Option<Lie>>>);
-
-impl Liar {
-    fn stands_before(vault: &Vault) -> Self {
-        let liar = Self::default();
-        let between = liar.clone();
-        vault.dangerous_wrap_transport(|honest| Box::new(Between { honest, liar: between })).unwrap();
-        liar
-    }
-
-    fn tells(&self, lie: impl FnMut(&InnerRequest, &mut Vec<u8>) + Send + 'static) {
-        *self.0.lock().unwrap() = Some(Box::new(lie));
-    }
-
-    fn is_honest(&self) {
-        *self.0.lock().unwrap() = None;
-    }
-}
-
-struct Between {
-    honest: Box<dyn Transport>,
-    liar: Liar,
-}
-
-impl Transport for Between {
-    fn exchange(&self, request: &InnerRequest) -> Result<Exchange, TransportError> {
-        let mut exchange = self.honest.exchange(request)?;
-        if let Some(lie) = self.liar.0.lock().unwrap().as_mut() {
-            lie(request, &mut exchange.response.body.0);
-        }
-        Ok(exchange)
-    }
-
-    fn name(&self) -> &'static str {
-        "a cheating server"
-    }
-}
-
-/// Alters answers of one kind, those that a path's end and an honest encoding tell.
-fn on<M: Message>(
-    end: &'static str,
-    mut change: impl FnMut(&mut M) + Send,
-) -> impl FnMut(&InnerRequest, &mut Vec<u8>) + Send {
-    move |request, body| {
-        let path = request.path.split('?').next().unwrap_or_default();
-        if path.ends_with(end)
-            && let Ok(mut message) = decode::<M>(body)
-        {
-            change(&mut message);
-            *body = encode(&message).unwrap();
-        }
-    }
-}
 
 fn names(vault: &Vault, audit: Audit) -> Result<Vec<String>, VaultError> {
     let options = SearchOptions { audit, ..SearchOptions::default() };
     let answer = vault.collection("album")?.search(&Query::text("a dog"), &options)?;
     Ok(answer.hits.into_iter().map(|hit| hit.meta.name).collect())
-}
-
-#[track_caller]
-fn named<T: std::fmt::Debug>(outcome: Result<T, VaultError>, field: &str) {
-    match outcome {
-        Err(VaultError::Altered { field: found, .. }) => assert_eq!(found, field),
-        other => panic!("expected a fault of {field}: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn forked<T: std::fmt::Debug>(outcome: &Result<T, VaultError>) {
-    assert!(matches!(outcome, Err(VaultError::Forked { .. })), "{outcome:?}");
 }
 
 /// A world with a filled album at each level, one after the other, and a liar before its person.
@@ -121,9 +49,9 @@ fn an_old_state_is_not_taken_for_the_present() {
         // Everything that the server said is kept, and said again later.
         let said: Arc<Mutex<Vec<Said>>> = Arc::default();
         let keep = said.clone();
-        liar.tells(move |request, body| {
+        liar.tells(move |request, response| {
             if request.method == Method::Get {
-                keep.lock().unwrap().push((request.path.clone(), body.clone()));
+                keep.lock().unwrap().push((request.path.clone(), response.body.0.clone()));
             }
         });
         names(&world.vault, Audit::Some(0)).unwrap();
@@ -131,10 +59,10 @@ fn an_old_state_is_not_taken_for_the_present() {
         let collection = world.vault.collection("album").unwrap();
         let gone = collection.items().unwrap()[0].item;
         collection.remove(&[gone]).unwrap();
-        liar.tells(move |request, body| {
+        liar.tells(move |request, response| {
             let said = said.lock().unwrap();
             if let Some((_, old)) = said.iter().rev().find(|(path, _)| *path == request.path) {
-                *body = old.clone();
+                response.body.0 = old.clone();
             }
         });
         named(names(&world.vault, Audit::Some(2)), "history");
@@ -149,7 +77,7 @@ fn a_dropped_item_is_missed() {
         match protection {
             Protection::Sealed => {
                 // On a machine that has not seen it yet.
-                world.vault.collection("album").unwrap().forget().unwrap();
+                world.vault.forget_collection("album").unwrap();
                 liar.tells(on::<Changes>("/changes", |page| {
                     let first = page.changes.iter().position(|it| matches!(it, Change::Added(_)));
                     if let Some(at) = first {
@@ -157,7 +85,7 @@ fn a_dropped_item_is_missed() {
                     }
                 }));
                 named(names(&world.vault, Audit::Some(0)), "record");
-                world.vault.collection("album").unwrap().forget().unwrap();
+                world.vault.forget_collection("album").unwrap();
             }
             Protection::Veiled => {
                 liar.tells(on::<Candidates>("/search", |answer| drop(answer.candidates.pop())));
@@ -174,25 +102,25 @@ fn an_item_that_nobody_added_is_not_shown() {
         let ghost: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
         let keep = ghost.clone();
         let end = if protection == Protection::Veiled { "/search" } else { "/changes" };
-        world.vault.collection("album").unwrap().forget().unwrap();
-        liar.tells(move |request, body| {
+        world.vault.forget_collection("album").unwrap();
+        liar.tells(move |request, response| {
             if request.path.split('?').next().unwrap().ends_with(end) {
-                keep.lock().unwrap().get_or_insert_with(|| body.clone());
+                keep.lock().unwrap().get_or_insert_with(|| response.body.0.clone());
             }
         });
         names(&world.vault, Audit::Some(0)).unwrap();
         liar.is_honest();
         let collection = world.vault.collection("album").unwrap();
         collection.remove(&[collection.items().unwrap()[0].item]).unwrap();
-        collection.forget().unwrap();
-        liar.tells(move |request, body| {
+        world.vault.forget_collection("album").unwrap();
+        liar.tells(move |request, response| {
             if request.path.split('?').next().unwrap().ends_with(end) {
-                *body = ghost.lock().unwrap().clone().unwrap();
+                response.body.0 = ghost.lock().unwrap().clone().unwrap();
             }
         });
         let outcome = names(&world.vault, Audit::Some(0));
         assert!(matches!(outcome, Err(VaultError::Altered { .. })), "{protection}: {outcome:?}");
-        world.vault.collection("album").unwrap().forget().unwrap();
+        world.vault.forget_collection("album").unwrap();
         liar.is_honest();
         assert_eq!(names(&world.vault, Audit::All).unwrap().len(), 5);
     });
@@ -201,14 +129,14 @@ fn an_item_that_nobody_added_is_not_shown() {
 /// Alters this client's grants wherever a collection's record comes.
 fn on_grants(
     change: impl Fn(&mut CollectionRecord) + Send,
-) -> impl FnMut(&InnerRequest, &mut Vec<u8>) + Send {
-    move |_, body| {
-        if let Ok(mut list) = decode::<CollectionList>(body) {
+) -> impl FnMut(&InnerRequest, &mut InnerResponse) + Send {
+    move |_, response| {
+        if let Ok(mut list) = decode::<CollectionList>(&response.body.0) {
             list.collections.iter_mut().for_each(&change);
-            *body = encode(&list).unwrap();
-        } else if let Ok(mut record) = decode::<CollectionRecord>(body) {
+            response.body.0 = encode(&list).unwrap();
+        } else if let Ok(mut record) = decode::<CollectionRecord>(&response.body.0) {
             change(&mut record);
-            *body = encode(&record).unwrap();
+            response.body.0 = encode(&record).unwrap();
         }
     }
 }
@@ -295,15 +223,15 @@ fn swapped_contents_do_not_open() {
         let items = collection.items().unwrap();
         let other: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
         let keep = other.clone();
-        liar.tells(move |request, body| {
+        liar.tells(move |request, response| {
             if request.path.ends_with("/content") {
-                keep.lock().unwrap().get_or_insert_with(|| body.clone());
+                keep.lock().unwrap().get_or_insert_with(|| response.body.0.clone());
             }
         });
         collection.get(items[0].item).unwrap();
-        liar.tells(move |request, body| {
+        liar.tells(move |request, response| {
             if request.path.ends_with("/content") {
-                *body = other.lock().unwrap().clone().unwrap();
+                response.body.0 = other.lock().unwrap().clone().unwrap();
             }
         });
         named(collection.get(items[1].item), "content");

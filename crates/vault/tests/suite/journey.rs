@@ -234,7 +234,7 @@ fn a_cloud_that_loses_items_is_named() {
     assert_eq!(faults.len(), 6);
     assert!(faults.iter().any(|fault| fault.name.as_deref() == Some("red.png")), "{faults:?}");
     // Even a machine that remembers nothing sees it: the signed log has them.
-    world.vault.collection("album").unwrap().forget().unwrap();
+    world.vault.forget_collection("album").unwrap();
     assert!(matches!(search(), Err(VaultError::Altered { field: "record", .. })));
     assert_eq!(world.vault.collection("album").unwrap().verify(&Quiet).unwrap().faults.len(), 6);
 }
@@ -255,7 +255,7 @@ fn a_cloud_from_a_backup_is_noticed_and_can_be_taken_as_it_is() {
     let restored = Embedded::start(Config { listen, ..Config::loopback(backup) }).unwrap();
     let search = || vault.collection("album")?.search(&Query::text("red"), &SearchOptions::default());
     assert!(matches!(search(), Err(VaultError::Altered { field: "history", .. })));
-    vault.collection("album").unwrap().forget().unwrap();
+    vault.forget_collection("album").unwrap();
     assert!(search().unwrap().hits.is_empty());
     drop(restored);
 }

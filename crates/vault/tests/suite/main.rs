@@ -10,8 +10,10 @@
 mod cheat;
 mod duties;
 mod journey;
+mod liar;
 mod sharing;
 mod tamper;
+mod withheld;
 #[path = "../world/mod.rs"]
 mod world;
 

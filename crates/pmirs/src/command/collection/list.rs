@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use pmirs_vault::{CollectionInfo, Collections, DamagedCollection, Offer, Protection, Role};
+use pmirs_vault::{
+    CollectionInfo, Collections, DamagedCollection, Offer, Protection, Role, UnlistedCollection,
+};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -91,6 +93,13 @@ struct List {
     collections: Vec<Summary>,
     offered: Vec<Offered>,
     damaged: Vec<Damaged>,
+    unlisted: Vec<Unlisted>,
+}
+
+#[derive(Serialize)]
+struct Unlisted {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -105,6 +114,16 @@ pub fn warn_of(damaged: &DamagedCollection) {
         "a collection does not open: {} (`pmirs collection delete {}` gives it up)",
         plain(&damaged.reason),
         damaged.id
+    ));
+}
+
+/// Says that the cloud does not list a collection that this machine knows.
+pub fn warn_of_unlisted(unlisted: &UnlistedCollection) {
+    Output::warn(format_args!(
+        "the cloud does not list {} any more: it was deleted, you were removed from it, or the cloud hides it (`pmirs \
+         collection forget {}` forgets what this machine knows of it)",
+        plain(&unlisted.name),
+        unlisted.id
     ));
 }
 
@@ -130,12 +149,14 @@ impl Answer for List {
 
 pub fn run(global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let Collections { readable, offered, damaged } = vault.collections()?;
+    let Collections { readable, offered, damaged, unlisted } = vault.collections()?;
     damaged.iter().for_each(warn_of);
+    unlisted.iter().for_each(warn_of_unlisted);
     let damaged = damaged.into_iter().map(|it| Damaged { id: it.id.to_string(), reason: it.reason });
     output.answer(&List {
         collections: readable.into_iter().map(Summary::from).collect(),
         offered: offered.into_iter().map(Offered::from).collect(),
         damaged: damaged.collect(),
+        unlisted: unlisted.into_iter().map(|it| Unlisted { id: it.id.to_string(), name: it.name }).collect(),
     })
 }

@@ -18,7 +18,7 @@ use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain, quoted};
 use crate::report::Failure;
 use crate::{confirm, learns, session};
 
-pub use list::{Offered, Summary, warn_of};
+pub use list::{Offered, Summary, warn_of, warn_of_unlisted};
 
 pub fn run(command: &Collection, global: &Global, output: Output) -> Result<(), Failure> {
     match command {
@@ -160,7 +160,7 @@ impl Answer for Forgotten {
 
 fn forget(args: &CollectionForget, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    vault.collection(&args.name)?.forget()?;
+    vault.forget_collection(&args.name)?;
     output.answer(&Forgotten { forgotten: args.name.clone() })
 }
 
