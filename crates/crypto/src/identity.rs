@@ -159,6 +159,12 @@ pub enum Context {
     Device,
     /// A request to a server, so that others can see who made it.
     Request,
+    /// What a server of the split level says of its store, signed by its own key.
+    Party,
+    /// A request to the three servers of the split level.
+    Order,
+    /// Who may do what with a collection of the split level.
+    Membership,
 }
 
 impl Context {
@@ -173,6 +179,9 @@ impl Context {
             Self::Certificate => "certificate",
             Self::Device => "device",
             Self::Request => "request",
+            Self::Party => "party",
+            Self::Order => "order",
+            Self::Membership => "membership",
         }
     }
 
