@@ -1,5 +1,6 @@
 //! The protocols of the split level: three parties that together compute what none of them can see.
 #![expect(missing_docs, reason = "x")]
+pub mod bench;
 mod compare;
 mod error;
 pub mod frame;
@@ -10,12 +11,17 @@ mod multiply;
 mod party;
 mod prss;
 mod reveal;
+mod score;
+mod selection;
+mod shuffle;
 mod ring;
 mod role;
 mod select;
 mod share;
 mod sign;
+mod sort;
 mod thirds;
+mod top_k;
 
 pub use compare::width_of_differences;
 pub use error::{Error, Reason};
@@ -26,4 +32,6 @@ pub use party::{Party, Traffic};
 pub use prss::PairKeys;
 pub use ring::Ring;
 pub use role::{Role, Side};
+pub use score::Rows;
+pub use top_k::Found;
 pub use share::{BitShares, Shares, Unmasked, deal, reconstruct};

@@ -36,7 +36,7 @@ impl Party {
     }
 
     fn missing_component<R: Ring>(&mut self, own: &[R], next: &[R]) -> Result<Vec<R>, Error> {
-        let bytes = std::mem::size_of_val(own);
+        let bytes = size_of_val(own);
         let round =
             Round { to_previous: pack(next), to_next: pack(own), from_previous: bytes, from_next: bytes };
         let [from_previous, from_next] = self.exchange(Step::Reveal, round)?;

@@ -126,6 +126,7 @@ impl<R: Ring> std::fmt::Debug for Shares<R> {
 
 /// Additive parts: the three parties' parts add up to the values, and nothing hides a part from being correlated
 /// with its factors. It must be reshared, shuffled or truncated, each of which masks it, before anyone sees it.
+#[derive(Clone)]
 pub struct Unmasked<R: Ring>(pub(crate) Vec<R>);
 
 impl<R: Ring> Unmasked<R> {

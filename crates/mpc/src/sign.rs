@@ -40,7 +40,16 @@ impl Party {
     /// When the width is none, or another party fails.
     pub fn sign(&mut self, values: &Shares<u32>, width: usize) -> Result<BitShares, Error> {
         range("the width of a comparison", 2, 32, width)?;
-        let blocks = Blocks::of_width(width);
+        self.sign_by_blocks(values, Blocks::small(width))
+    }
+
+    /// The same in one round less, at about three times the bytes (width 25: 93 bits, width 32: 306).
+    pub(crate) fn quick_sign(&mut self, values: &Shares<u32>, width: usize) -> Result<BitShares, Error> {
+        range("the width of a comparison", 2, 32, width)?;
+        self.sign_by_blocks(values, Blocks::quick(width))
+    }
+
+    fn sign_by_blocks(&mut self, values: &Shares<u32>, blocks: Blocks) -> Result<BitShares, Error> {
         let batch = Thirds::of_values(&values.own, &values.next);
         let dealt = self.deal_thresholds(blocks, &batch)?;
         let mut carries = self.block_carries(blocks, &batch, &dealt)?;

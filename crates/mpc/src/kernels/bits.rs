@@ -11,9 +11,11 @@ use super::vectorised;
 pub(crate) const CHUNK: usize = 64;
 
 /// Most bits of a block.
-const MOST: usize = 4;
-/// Blocks of a full width: three levels of the carry tree.
-const LEAVES: usize = 8;
+const MOST: usize = 8;
+/// Blocks at most: three levels of the carry tree.
+const MANY: usize = 8;
+/// Blocks at most where rounds count for more than bytes: two levels.
+const FEW: usize = 4;
 
 /// How the bits below the sign are cut into blocks.
 #[derive(Clone, Copy)]
@@ -25,10 +27,16 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Of values of `width` bits, sign included.
-    pub(crate) fn of_width(width: usize) -> Self {
+    /// Of values of `width` bits, sign included, at the fewest bytes.
+    pub(crate) fn small(width: usize) -> Self {
         let bits = width - 1;
-        Self { bits, each: bits.div_ceil(LEAVES).clamp(1, MOST) }
+        Self { bits, each: bits.div_ceil(MANY).max(1) }
+    }
+
+    /// One round less, at about three times the bytes.
+    pub(crate) fn quick(width: usize) -> Self {
+        let bits = width - 1;
+        Self { bits, each: bits.div_ceil(FEW).max(1) }
     }
 
     /// How many blocks.
@@ -97,7 +105,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { planes: vec![0; 32 * CHUNK], left: vec![0; 17 * CHUNK], right: vec![0; 17 * CHUNK] }
+        Self { planes: vec![0; 32 * CHUNK], left: vec![0; (1 << MOST) * CHUNK], right: vec![0; (1 << MOST) * CHUNK] }
     }
 }
 
@@ -256,8 +264,8 @@ mod tests {
 
     #[test]
     fn a_block_of_every_size_carries_as_addition_does() {
-        for width in 2..=32 {
-            let blocks = Blocks::of_width(width);
+        for blocks in (2..=32).flat_map(|width| [Blocks::small(width), Blocks::quick(width)]) {
+            let width = blocks.bits + 1;
             let values: Vec<u32> = (0..64_u32).map(|i| i.wrapping_mul(0x85eb_ca6b) ^ i << 29).collect();
             let others: Vec<u32> = (0..64_u32).map(|i| i.wrapping_mul(0xc2b2_ae35).rotate_left(7)).collect();
             let mut scratch = Scratch::new();
