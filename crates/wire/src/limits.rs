@@ -50,6 +50,8 @@ pub const SPLIT_ROWS: usize = 4096;
 pub const SPLIT_WORDS: usize = 4 << 20;
 /// Rows of a collection at the split level.
 pub const SPLIT_COLLECTION: usize = 16 << 20;
+/// Rows in one page of a collection's list of them.
+pub const SPLIT_ROW_PAGE: usize = 64 << 10;
 /// Queries of one search of the split level.
 pub const SPLIT_QUERIES: usize = 64;
 /// Candidates that each of them gets.

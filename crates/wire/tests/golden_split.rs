@@ -15,8 +15,8 @@ use pmirs_wire::collection::Role;
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::split::{
     Action, Answer, Batch, Component, Entry, Found, List, Member, Metric, Opening, Order, Parts, PartyEntry,
-    PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Receipt, Record, Refused, Search, SharePair,
-    SignedOrder, SignedStatement, State, Statement, StoreHeader, Trio, Version,
+    PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Receipt, Record, Refused, RowPage, Search,
+    SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
@@ -112,6 +112,7 @@ fn orders() {
     check("split_order_search.hex", &order(Action::Search(search.clone())));
     let distance = Search { metric: Metric::SquaredDistance, ..search };
     check("split_order_search_distance.hex", &order(Action::Search(distance)));
+    check("split_order_rows.hex", &order(Action::Rows { from: 65_536 }));
     check("split_order_refresh.hex", &order(Action::Refresh { base: version(3) }));
     check("split_order_repair.hex", &order(Action::Repair { place: 2 }));
     check("split_order_delete.hex", &order(Action::Delete));
@@ -140,11 +141,13 @@ fn answers() {
         session: Digest([6; 32]),
         version: version(3),
         rows: 2,
-        lists: vec![List { handles: pair(1), scores: pair(3) }],
+        lists: vec![List { rows: pair(1), scores: pair(3) }],
         rounds: 40,
         sent: 3_000_000,
     };
     check("split_answer_found.hex", &Answer::Found(found));
+    let page = RowPage { version: version(3), from: 65_536, items: Bytes(vec![1; 32]) };
+    check("split_answer_rows.hex", &Answer::Rows(page));
     check("split_answer_gone.hex", &Answer::Gone);
     check("split_answer_refused.hex", &Answer::Refused(refused()));
 }

@@ -38,6 +38,8 @@ pub enum Answer {
     Receipt(Receipt),
     /// This server's shares of the best rows.
     Found(Found),
+    /// Whose rows are where.
+    Rows(RowPage),
     /// The collection is no more.
     Gone,
     /// No.
@@ -85,6 +87,17 @@ impl Receipt {
     }
 }
 
+/// Items in the order of their rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowPage {
+    /// The version that has them.
+    pub version: Version,
+    /// The number of the first of them.
+    pub from: u64,
+    /// Their ids, 16 bytes each, at most [`limits::SPLIT_ROW_PAGE`] of them; fewer only at the end.
+    pub items: Bytes,
+}
+
 /// One server's shares of the answer to a search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
@@ -105,8 +118,8 @@ pub struct Found {
 /// Shares of one query's candidates, all equally many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
-    /// The first 32 bits of each item's id, big-endian as a number.
-    pub handles: SharePair,
+    /// Row numbers of the version that was searched; [`Rows`](super::Action::Rows) tells whose they are.
+    pub rows: SharePair,
     /// Each one's score.
     pub scores: SharePair,
 }

@@ -29,8 +29,7 @@ impl Version {
 
 /// Rows to add and to remove, together or not at all.
 ///
-/// A row is known by its item's whole id, and not by the 32 bits that a search returns: two items may share those, and
-/// the right one must go.
+/// A row is known by its item's whole id, and not by a short handle, which two items may share: the right one must go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// The version that it changes.

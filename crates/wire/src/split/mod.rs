@@ -9,6 +9,7 @@
 //! | make a collection, share, revoke, leave | [`Action::Govern`] to all three | [`State`] |
 //! | add and remove | [`Action::Prepare`] to all three, then [`Action::Commit`] to P0, then to the others | [`Receipt`], [`State`] with P0's decision |
 //! | search | [`Action::Search`] to all three at once | [`Found`] |
+//! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
 //! | change every share | [`Action::Refresh`] to all three at once | [`State`] |
 //! | give a server its shares again | [`Action::Repair`] to all three at once | [`State`] |
 //! | delete | [`Action::Delete`] to all three | [`Answer::Gone`] |
@@ -25,7 +26,7 @@ mod statement;
 mod stored;
 mod trio;
 
-pub use answer::{Answer, Found, List, PartyInfo, Receipt, Refused, SharePair, State};
+pub use answer::{Answer, Found, List, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
 pub use batch::{Batch, Component, Entry, Parts, Version};
 pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
 pub use peer::{Opening, PeerMessage};

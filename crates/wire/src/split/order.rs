@@ -52,6 +52,13 @@ pub enum Action {
         /// The signatures of P0, P1 and P2 over [`Receipt::signed_bytes`](super::Receipt::signed_bytes).
         receipts: [Bytes; 3],
     },
+    /// Which items have which rows, from a number on. By a reader. A search finds numbers of rows, because these are public
+    /// before its shuffle and so travel through it for nothing; a client keeps the list, and asks again when the version
+    /// is another one.
+    Rows {
+        /// The number of the first row.
+        from: u64,
+    },
     /// The best rows for some queries. By a reader, with parts.
     Search(Search),
     /// Fresh shares of every row; the old ones are erased. By an owner.
@@ -76,6 +83,7 @@ impl Action {
             Self::Govern { .. } => "govern",
             Self::Prepare { .. } => "prepare",
             Self::Commit { .. } => "commit",
+            Self::Rows { .. } => "rows",
             Self::Search(_) => "search",
             Self::Refresh { .. } => "refresh",
             Self::Repair { .. } => "repair",
