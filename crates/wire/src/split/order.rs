@@ -101,6 +101,9 @@ pub struct Search {
     pub k: u32,
     /// What is compared.
     pub metric: Metric,
+    /// No score is larger than this, whatever its sign: the narrower, the cheaper a comparison. It is the member's word,
+    /// and one that is too small spoils the answer. For int8 vectors of about unit length times 127 it is about 127².
+    pub largest: u32,
     /// SHA-256 of the encoded [`Parts`](super::Parts) of P0, P1 and P2.
     pub parts: [Digest; 3],
 }
