@@ -125,7 +125,7 @@ async fn known(node: &Arc<Node>, shared: Shared, signed: Signed, beside: Beside)
     if let Action::Repair { place } = signed.order().action
         && usize::from(place) == node.role.index()
     {
-        return Err(Refusal::conflict("this server's shares are whole: there is nothing to repair"));
+        return repaired(node, Some(shared), signed).await;
     }
     let checked = {
         let here = read(&shared);
@@ -155,13 +155,16 @@ async fn unknown(node: &Arc<Node>, signed: Signed) -> Result<Answer, Refusal> {
     }
     match signed.order().action {
         Action::Repair { place } if usize::from(place) == node.role.index() => {
-            // Whose order it is will be known from the statements that the two others send; until they take it, too,
-            // nothing happens.
-            node.once.admit(signed.digest(), signed.order().sent_ms, now_ms())?;
-            session::be_repaired(node, signed).await
+            repaired(node, None, signed).await
         }
         _ => Err(Refusal::not_found()),
     }
+}
+
+/// Whose order it is will be known from the statements that the two others send; until they take it, too, nothing happens.
+async fn repaired(node: &Arc<Node>, shared: Option<Shared>, signed: Signed) -> Result<Answer, Refusal> {
+    node.once.admit(signed.digest(), signed.order().sent_ms, now_ms())?;
+    session::be_repaired(node, shared, signed).await
 }
 
 /// Runs what reads or writes the disk, or computes for long, on a thread that may block.

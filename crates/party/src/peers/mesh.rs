@@ -63,10 +63,11 @@ impl Mesh {
         };
         let smaller: Vec<PartyPublicKey> =
             Role::ALL.into_iter().filter(|peer| *peer < role).map(public).collect::<Result<_, _>>()?;
-        let connector = |peer: Role| {
-            (peer > role)
-                .then(|| Ok(TlsConnector::from(Arc::new(tls::client(key, &public(peer)?)?))))
-                .transpose()
+        let connector = |peer: Role| -> Result<Option<TlsConnector>, rustls::Error> {
+            if peer <= role {
+                return Ok(None);
+            }
+            Ok(Some(TlsConnector::from(Arc::new(tls::client(key, &public(peer)?)?))))
         };
         let [first, second, third] = Role::ALL.map(connector);
         Ok(Self {

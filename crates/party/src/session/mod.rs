@@ -58,9 +58,13 @@ pub(crate) async fn run(node: &Arc<Node>, shared: Shared, checked: Checked, part
 }
 
 /// Carries out a repair at the party that lacks the collection, or whose shares are behind.
-pub(crate) async fn be_repaired(node: &Arc<Node>, order: crate::orders::Signed) -> Result<Answer, Refusal> {
+pub(crate) async fn be_repaired(
+    node: &Arc<Node>,
+    shared: Option<Shared>,
+    order: crate::orders::Signed,
+) -> Result<Answer, Refusal> {
     let _place = place(node).await?;
-    let opening = opening(&order.order().collection, order.digest(), None);
+    let opening = opening(&order.order().collection, order.digest(), shared.as_ref());
     let mut met = Met::with_both(node, opening, false).await?;
     let done = repair::take(node, &mut met, order).await;
     met.part(node, done.as_ref().err(), false);

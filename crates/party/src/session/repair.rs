@@ -27,7 +27,7 @@ pub(super) async fn give(node: &Arc<Node>, shared: &Shared, met: &mut Met, place
         return Err(Refusal::conflict("this server's shares are whole: there is nothing to repair"));
     }
     let other = if node.role.next() == lost { node.role.previous() } else { node.role.next() };
-    if met.opening(lost).version.is_some() {
+    if !is_behind(met, lost, node.role) {
         return Err(Refusal::conflict(format!("the shares of {} are whole: there is nothing to repair", node.name(lost))));
     }
     agree_with(node, shared, met, other).await?;
@@ -58,6 +58,12 @@ pub(super) async fn give(node: &Arc<Node>, shared: &Shared, met: &mut Met, place
         PeerMessage::Ready { .. } => Ok(Answer::State(read(shared).state())),
         _ => Err(met.unexpected(node, lost)),
     }
+}
+
+/// Whether a party lacks what another one has. Who is ahead, as P0 is right after it decided, must not be set back.
+fn is_behind(met: &Met, lost: Role, other: Role) -> bool {
+    let number = |role: Role| met.opening(role).version.map(|version| version.number);
+    number(lost) < number(other)
 }
 
 /// The two whole parties must hold the same version before they give any of it away.
@@ -109,6 +115,9 @@ fn same(shared: &Shared, version: Version) -> Result<std::sync::RwLockReadGuard<
 pub(super) async fn take(node: &Arc<Node>, met: &mut Met, order: Signed) -> Result<Answer, Refusal> {
     let id = order.order().collection;
     let (previous, next) = (node.role.previous(), node.role.next());
+    if [previous, next].iter().any(|peer| !is_behind(met, node.role, *peer)) {
+        return Err(Refusal::conflict("this server's shares are whole: there is nothing to repair"));
+    }
     let from_previous = receive_all(node, met, previous).await?;
     let from_next = receive_all(node, met, next).await?;
     let whole = [&from_previous.statements, &from_next.statements].map(|all| all.iter().map(hash).collect::<Vec<_>>());
