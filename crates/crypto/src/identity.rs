@@ -161,6 +161,12 @@ pub enum Context {
     Request,
     /// An entry of a member's own ledger of what they let out.
     Ledger,
+    /// What a server of the split level says of its store, signed by its own key.
+    Party,
+    /// A request to the three servers of the split level.
+    Order,
+    /// Who may do what with a collection of the split level.
+    Membership,
 }
 
 impl Context {
@@ -176,6 +182,9 @@ impl Context {
             Self::Device => "device",
             Self::Request => "request",
             Self::Ledger => "ledger",
+            Self::Party => "party",
+            Self::Order => "order",
+            Self::Membership => "membership",
         }
     }
 

@@ -19,6 +19,11 @@
 //!
 //! merkle: one digest for all items of a collection, which the log of changes signs
 //!
+//! PairKey: randomness that two parties of a protocol have in common, addressed and never used twice
+//!
+//! PartyKey: one of three servers of the split level, in TLS and under what it signs
+//! ShareSeed: a component of a secret that is dealt to the three
+//!
 //! ServerKey: every request and answer travels in an `envelope`
 //! ```
 //!
@@ -50,6 +55,7 @@ mod aead;
 mod bytes;
 mod collection;
 mod content;
+mod deal;
 mod device;
 pub mod envelope;
 mod error;
@@ -60,6 +66,8 @@ mod identity;
 mod locked;
 pub mod merkle;
 pub mod pairing;
+mod pairwise;
+mod party;
 mod place;
 mod prg;
 mod record;
@@ -72,6 +80,7 @@ mod vectors;
 
 pub use collection::{CollectionKey, EpochKeys, TokenKey, VeilSeed};
 pub use content::{CHUNK, ContentKey, MAX_CONTENT, plain_len, sealed_len};
+pub use deal::{Dealt, DealtRest, ShareSeed};
 pub use device::{DeviceCertificate, DeviceKey, DevicePublicKey};
 pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
 pub use error::{Error, StreamError};
@@ -80,6 +89,8 @@ pub use hash::{constant_time_eq, sha256};
 pub use history::{are_head_words, entry_hash, head_words, leaf_digest};
 pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
+pub use pairwise::{ENCAPSULATED_HALF, HalfKey, PairKey, PairStream};
+pub use party::{PartyKey, PartyPublicKey};
 pub use place::{CollectionId, ItemId, Kind, Place};
 pub use prg::Prg;
 pub use record::{LocalKey, MAX_LOCAL, MAX_RECORD, RECORD_OVERHEAD, RecordKey};

@@ -61,6 +61,8 @@ mod tests {
         zeroised::<crate::CollectionKey>();
         zeroised::<crate::DeviceKey>();
         zeroised::<crate::record::LocalSecret>();
+        zeroised::<crate::PartyKey>();
+        zeroised::<crate::ShareSeed>();
         zeroised::<crate::Token>();
         zeroised::<crate::TokenKey>();
         zeroised::<crate::VeilSeed>();

@@ -353,6 +353,9 @@ fn a_signature_fits_one_signer_context_and_message() {
         Context::Device,
         Context::Request,
         Context::Ledger,
+        Context::Party,
+        Context::Order,
+        Context::Membership,
     ] {
         let refused = Err(Error::BadSignature { context: context.name() });
         assert_eq!(anna.verify(context, b"digest", &signature), refused);

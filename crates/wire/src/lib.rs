@@ -4,10 +4,11 @@
 //! before anything is decoded, unknown versions and trailing bytes are errors, and a golden file in this
 //! crate's tests pins the bytes of each one.
 //!
-//! Two kinds of message live here, and the difference matters:
+//! Three kinds of message live here, and the difference matters:
 //!
 //! - what the cloud reads: [`account`], [`device`], [`pairing`], [`people`], [`collection`], [`log`], [`item`],
 //!   [`search`], [`access`], [`envelope`];
+//! - what the three servers of the split level read, and keep: [`split`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
 //! With the feature `schema`, what the cloud reads and answers describes itself by JSON Schema.
@@ -37,6 +38,7 @@ pub mod people;
 pub mod problem;
 pub mod sealed;
 pub mod search;
+pub mod split;
 
 pub use codec::{DecodeError, EncodeError, Message, decode, encode};
 pub use id::{AccountId, Bytes, CollectionId, DeviceId, Digest, FilterToken, IdError, ItemId};

@@ -42,3 +42,19 @@ pub const BODY: usize = 80 << 20;
 pub const TRANSPORT: usize = BODY + (1 << 20);
 /// Bytes of a file name, a caption, a media type.
 pub const NAME: usize = 4 << 10;
+/// Coordinates of an embedding at the split level.
+pub const SPLIT_DIM: usize = 4096;
+/// Rows that one batch of the split level adds, and rows that it removes.
+pub const SPLIT_ROWS: usize = 4096;
+/// Words of one component of a dealt secret: rows, or queries, times coordinates.
+pub const SPLIT_WORDS: usize = 4 << 20;
+/// Rows of a collection at the split level.
+pub const SPLIT_COLLECTION: usize = 16 << 20;
+/// Rows in one page of a collection's list of them.
+pub const SPLIT_ROW_PAGE: usize = 64 << 10;
+/// Queries of one search of the split level.
+pub const SPLIT_QUERIES: usize = 64;
+/// Candidates that each of them gets.
+pub const SPLIT_CANDIDATES: usize = 1024;
+/// Bytes of one message between two servers around a session.
+pub const SPLIT_PEER_MESSAGE: usize = 8 << 20;

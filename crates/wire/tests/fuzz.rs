@@ -53,6 +53,19 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::sealed::CollectionHeader>(bytes);
     one::<pmirs_wire::sealed::ItemMeta>(bytes);
     one::<pmirs_wire::sealed::StoredEmbedding>(bytes);
+    one::<pmirs_wire::split::Trio>(bytes);
+    one::<pmirs_wire::split::PartyInfo>(bytes);
+    one::<pmirs_wire::split::Statement>(bytes);
+    one::<pmirs_wire::split::SignedStatement>(bytes);
+    one::<pmirs_wire::split::Order>(bytes);
+    one::<pmirs_wire::split::PartyRequest>(bytes);
+    one::<pmirs_wire::split::Parts>(bytes);
+    one::<pmirs_wire::split::Answer>(bytes);
+    one::<pmirs_wire::split::Entry>(bytes);
+    one::<pmirs_wire::split::PeerMessage>(bytes);
+    one::<pmirs_wire::split::StoreHeader>(bytes);
+    one::<pmirs_wire::split::Record>(bytes);
+    one::<pmirs_wire::split::Pending>(bytes);
 }
 
 /// One of every message, as encoded.

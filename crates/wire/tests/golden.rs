@@ -8,7 +8,13 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+#[path = "support/check.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod check;
+
 use std::path::PathBuf;
+
+use check::check;
 
 use data_encoding::HEXLOWER;
 use pmirs_wire::access::{Access, AccessPage, EMPTY_BODY, SignedRequest, must_be_signed};
@@ -29,33 +35,6 @@ use pmirs_wire::{
     AccountId, Bytes, CollectionId, DecodeError, DeviceId, Digest, FilterToken, ItemId, Message, decode,
     encode,
 };
-
-/// Compares with the golden file, then checks what must fail: every prefix, a byte more, another version.
-fn check<M: Message + PartialEq + std::fmt::Debug>(file: &str, message: &M) {
-    let bytes = encode(message).unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-    if std::env::var_os("PMIRS_BLESS").is_some() {
-        std::fs::write(&path, HEXLOWER.encode(&bytes) + "\n").unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).expect("a golden file for each message");
-    assert_eq!(HEXLOWER.encode(&bytes), golden.trim(), "{file}: the bytes changed");
-    assert_eq!(&decode::<M>(&bytes).unwrap(), message, "{file}");
-
-    for end in 0..bytes.len() {
-        assert!(decode::<M>(&bytes[..end]).is_err(), "{file}: {end} bytes of it decode");
-    }
-    let longer = [bytes.as_slice(), &[0]].concat();
-    let too_long = matches!(
-        decode::<M>(&longer),
-        Err(DecodeError::Trailing { extra: 1, .. } | DecodeError::TooLong { .. })
-    );
-    assert!(too_long, "{file}: a byte more is accepted");
-    let mut newer = bytes.clone();
-    newer[0] += 1;
-    assert!(matches!(decode::<M>(&newer), Err(DecodeError::Version { .. })), "{file}");
-    let json = serde_json::to_string(message).unwrap();
-    assert_eq!(&serde_json::from_str::<M>(&json).unwrap(), message, "{file}: JSON changes it");
-}
 
 fn bytes(text: &str) -> Bytes {
     Bytes(text.as_bytes().to_vec())

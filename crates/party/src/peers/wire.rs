@@ -1,0 +1,174 @@
+//! One connection to another party, in whole messages.
+//!
+//! ```text
+//! message = length of the rest(4, little endian) ‖ kind(1) ‖ body
+//! kind 0: a PeerMessage of pmirs-wire;  kind 1: a frame of pmirs-mpc
+//! ```
+//!
+//! A task reads and a task writes, so that sending never waits for the other side to read: in a round all three send
+//! before they receive.
+
+use std::io;
+use std::time::Duration;
+
+use pmirs_crypto::PairKey;
+use pmirs_mpc::{Role, frame};
+use pmirs_wire::split::PeerMessage;
+use pmirs_wire::{Message, decode, encode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::time::timeout;
+
+const MESSAGE: u8 = 0;
+const FRAME: u8 = 1;
+/// Messages that wait to be read; the sender's side of TCP waits for more room.
+const WAITING: usize = 8;
+
+/// What came over a connection.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// Between or around sessions.
+    Message(Box<PeerMessage>),
+    /// Of a session.
+    Frame(Vec<u8>),
+    /// Neither: the peer sent what no honest party sends.
+    Malformed,
+}
+
+/// A connection to another party.
+pub(crate) struct Wire {
+    peer: Role,
+    /// The secret that both ends, and nobody else, derive common randomness from.
+    secret: PairKey,
+    outbox: UnboundedSender<Vec<u8>>,
+    inbox: Receiver<Incoming>,
+    /// Whether it served a session before: it may have died since.
+    pub(crate) used: bool,
+}
+
+impl Wire {
+    pub(crate) fn new<S>(peer: Role, secret: PairKey, stream: S) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (reader, writer) = tokio::io::split(stream);
+        let (outbox, queued) = unbounded_channel();
+        let (arrived, inbox) = channel(WAITING);
+        tokio::spawn(write(writer, queued));
+        tokio::spawn(read(reader, arrived));
+        Self { peer, secret, outbox, inbox, used: false }
+    }
+
+    pub(crate) fn peer(&self) -> Role {
+        self.peer
+    }
+
+    /// The key of the common randomness with this peer.
+    pub(crate) fn pair_key(&self) -> PairKey {
+        PairKey::from_secret(self.secret.expose_secret())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.outbox.is_closed() || (self.inbox.is_closed() && self.inbox.is_empty())
+    }
+
+    /// Sends a message; `false` when the connection is gone.
+    pub(crate) fn send(&self, message: &PeerMessage) -> bool {
+        let Ok(body) = encode(message) else { return false };
+        self.outbox.send(labelled(MESSAGE, &body)).is_ok()
+    }
+
+    /// Sends a frame; `false` when the connection is gone.
+    pub(crate) fn send_frame(&self, frame: &[u8]) -> bool {
+        self.outbox.send(labelled(FRAME, frame)).is_ok()
+    }
+
+    /// What comes next; nothing when the connection is gone.
+    pub(crate) async fn next(&mut self) -> Option<Incoming> {
+        self.inbox.recv().await
+    }
+
+    /// The next message within a deadline, or why there is none.
+    pub(crate) async fn message(&mut self, within: Duration) -> Result<PeerMessage, Missing> {
+        match timeout(within, self.next()).await {
+            Err(_) => Err(Missing::Silent),
+            Ok(None) => Err(Missing::Closed),
+            Ok(Some(Incoming::Message(message))) => Ok(*message),
+            Ok(Some(Incoming::Frame(_) | Incoming::Malformed)) => Err(Missing::Malformed),
+        }
+    }
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wire(to {})", self.peer)
+    }
+}
+
+/// Why no message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Silent,
+    Closed,
+    Malformed,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "sent nothing within its deadline",
+            Self::Closed => "ended its connection",
+            Self::Malformed => "sent what no party sends here",
+        })
+    }
+}
+
+fn labelled(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 1).to_le_bytes(), [kind].as_slice(), body].concat()
+}
+
+async fn write<W: AsyncWrite + Unpin>(mut writer: W, mut queued: UnboundedReceiver<Vec<u8>>) {
+    while let Some(bytes) = queued.recv().await {
+        let sent = async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        };
+        if sent.await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+}
+
+async fn read<R: AsyncRead + Unpin>(mut reader: R, arrived: Sender<Incoming>) {
+    loop {
+        let Ok(incoming) = read_one(&mut reader).await else { return };
+        let last = matches!(incoming, Incoming::Malformed);
+        if arrived.send(incoming).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn read_one<R: AsyncRead + Unpin>(reader: &mut R) -> io::Result<Incoming> {
+    let length = reader.read_u32_le().await? as usize;
+    let kind = reader.read_u8().await?;
+    let most = match kind {
+        MESSAGE => PeerMessage::MAX_BYTES,
+        FRAME => frame::HEADER + frame::MAX_PAYLOAD,
+        _ => return Ok(Incoming::Malformed),
+    };
+    let Some(length) = length.checked_sub(1).filter(|length| *length <= most) else {
+        return Ok(Incoming::Malformed);
+    };
+    // Memory grows with what comes, not with what is announced.
+    let mut body = Vec::with_capacity(length.min(1 << 20));
+    reader.take(length as u64).read_to_end(&mut body).await?;
+    if body.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(match kind {
+        FRAME => Incoming::Frame(body),
+        _ => decode(&body).map_or(Incoming::Malformed, |message| Incoming::Message(Box::new(message))),
+    })
+}

@@ -1,0 +1,356 @@
+//! What all three parties do together, because a member ordered it at each of them.
+//!
+//! 1. *Meet.* Each tells both others the digest of the order that it checked on its own, a fresh nonce, and which version
+//!    and statement it has. Nobody believes another about who asked.
+//! 2. *Catch up.* Whoever is behind asks one that is ahead for P0's decision, or for statements, and checks them.
+//! 3. *Agree.* The session's id is the hash of all three nonces, the order and the version. All must say the same.
+//! 4. *Work*: `search`, `refresh` or `repair`.
+//!
+//! P0 bounds how many sessions there are at a time; the others follow, so that they never wait for each other in a ring.
+
+mod refresh;
+mod repair;
+pub(crate) mod search;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use pmirs_crypto::sha256;
+use pmirs_mpc::{Error, PairKeys, Party, Role};
+use pmirs_wire::problem::ProblemKind;
+use pmirs_wire::split::{Action, Answer, Opening, PeerMessage, Version};
+use pmirs_wire::{Bytes, CollectionId, Digest};
+use rand_core::Rng as _;
+use tokio::runtime::Handle;
+
+use crate::clock;
+use crate::commands::check_entry;
+use crate::orders::Checked;
+use crate::peers::{Ends, Missing, PeerLink, Wire};
+use crate::refusal::Refusal;
+use crate::state::{Node, Shared, read, write};
+
+/// Carries out an order that takes all three.
+pub(crate) async fn run(node: &Arc<Node>, shared: Shared, checked: Checked, parts: Bytes) -> Result<Answer, Refusal> {
+    let _place = place(node).await?;
+    let fresh = matches!(checked.order.action, Action::Refresh { .. });
+    let opening = opening(&checked.order.collection, checked.digest, Some(&shared));
+    let mut met = Met::with_both(node, opening, fresh).await?;
+    let work = async {
+        if let Action::Repair { place } = checked.order.action {
+            return repair::give(node, &shared, &mut met, place).await;
+        }
+        met.catch_up(node, &shared).await?;
+        still_allowed(&shared, &checked)?;
+        let version = read(&shared).version();
+        let session = met.agree(node, version).await?;
+        match &checked.order.action {
+            Action::Search(search) => {
+                search::run(node, &shared, &mut met, session, version, search.clone(), parts).await
+            }
+            Action::Refresh { base } => refresh::run(node, &shared, &mut met, session, *base, &checked).await,
+            _ => Err(Refusal::internal(&"an order of one party came to all three")),
+        }
+    };
+    let done = work.await;
+    met.part(node, done.as_ref().err(), fresh);
+    done
+}
+
+/// Carries out a repair at the party that lacks the collection, or whose shares are behind.
+pub(crate) async fn be_repaired(
+    node: &Arc<Node>,
+    shared: Option<Shared>,
+    order: crate::orders::Signed,
+) -> Result<Answer, Refusal> {
+    let _place = place(node).await?;
+    let opening = opening(&order.order().collection, order.digest(), shared.as_ref());
+    let mut met = Met::with_both(node, opening, false).await?;
+    let done = repair::take(node, &mut met, order).await;
+    met.part(node, done.as_ref().err(), false);
+    done
+}
+
+async fn place(node: &Node) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, Refusal> {
+    if node.role != Role::First {
+        return Ok(None);
+    }
+    node.sessions.acquire().await.map(Some).map_err(|_| Refusal::unavailable("the server is stopping"))
+}
+
+fn opening(collection: &CollectionId, order: Digest, shared: Option<&Shared>) -> Opening {
+    let mut nonce = [0; 32];
+    clock::system_rng().fill_bytes(&mut nonce);
+    let (version, statement) = shared.map_or((None, None), |shared| {
+        let here = read(shared);
+        (Some(here.version()), Some(here.members.number()))
+    });
+    Opening { order, collection: *collection, nonce: Digest(nonce), version, statement }
+}
+
+/// A membership that ended while the order travelled ends the order as well.
+fn still_allowed(shared: &Shared, checked: &Checked) -> Result<(), Refusal> {
+    read(shared).members.member(&checked.order.account).map(|_| ()).ok_or_else(Refusal::not_found)
+}
+
+/// Both others in a session, and what each said of itself.
+pub(crate) struct Met {
+    role: Role,
+    ours: Opening,
+    previous: Peer,
+    next: Peer,
+}
+
+struct Peer {
+    wire: Option<Wire>,
+    role: Role,
+    opening: Opening,
+}
+
+impl Met {
+    async fn with_both(node: &Arc<Node>, ours: Opening, fresh: bool) -> Result<Self, Refusal> {
+        let meet = async |peer: Role| {
+            let met = if peer > node.role {
+                node.mesh.open(peer, &ours, fresh).await
+            } else {
+                node.mesh.join(peer, &ours).await
+            };
+            met.map(|(wire, opening)| Peer { wire: Some(wire), role: peer, opening }).map_err(|why| {
+                Refusal::unavailable(format!("{} {why}", node.name(peer))).blaming(&[peer])
+            })
+        };
+        let role = node.role;
+        let (previous, next) = tokio::join!(meet(role.previous()), meet(role.next()));
+        let (previous, next) = match (previous, next) {
+            (Ok(previous), Ok(next)) => (previous, next),
+            (Err(refusal), met) | (met, Err(refusal)) => {
+                if let Ok(Peer { wire: Some(wire), .. }) = met {
+                    wire.send(&PeerMessage::Stop(*refusal.0.clone()));
+                }
+                return Err(refusal);
+            }
+        };
+        for peer in [&previous, &next] {
+            if peer.opening.collection != ours.collection {
+                let what = format!("{} opened a session of another collection", node.name(peer.role));
+                return Err(Refusal::unavailable(what).blaming(&[peer.role]));
+            }
+        }
+        Ok(Self { role, ours, previous, next })
+    }
+
+    fn peer(&mut self, role: Role) -> &mut Peer {
+        if role == self.previous.role { &mut self.previous } else { &mut self.next }
+    }
+
+    fn opening(&self, role: Role) -> &Opening {
+        if role == self.role {
+            &self.ours
+        } else if role == self.previous.role {
+            &self.previous.opening
+        } else {
+            &self.next.opening
+        }
+    }
+
+    /// Sends to a peer; one that is gone is noticed when something must come from it.
+    pub(crate) fn send(&mut self, to: Role, message: &PeerMessage) {
+        if let Some(wire) = &self.peer(to).wire {
+            wire.send(message);
+        }
+    }
+
+    /// The next message of a peer, which must come in time.
+    pub(crate) async fn receive(&mut self, node: &Node, from: Role) -> Result<PeerMessage, Refusal> {
+        let time = node.limits.round_time;
+        let blame = |why: &dyn std::fmt::Display| {
+            Refusal::unavailable(format!("{} {why}", node.name(from))).blaming(&[from])
+        };
+        let Some(wire) = &mut self.peer(from).wire else { return Err(blame(&Missing::Closed)) };
+        match wire.message(time).await {
+            Ok(PeerMessage::Stop(refused)) => Err(Refusal(Box::new(refused))),
+            Ok(message) => Ok(message),
+            Err(missing) => Err(blame(&missing)),
+        }
+    }
+
+    /// Brings everyone to the latest version and statement that any of the three has.
+    async fn catch_up(&mut self, node: &Node, shared: &Shared) -> Result<(), Refusal> {
+        let number = |role: Role| self.opening(role).version.map(|version| version.number);
+        let lead = leader(number);
+        let statement = leader(|role| self.opening(role).statement);
+        let mut leaders = vec![lead, statement];
+        leaders.dedup();
+        let behind = |role: Role| {
+            let (ours, theirs) = (self.opening(role), [self.opening(lead), self.opening(statement)]);
+            let version = ours.version.map(|version| version.number) < theirs[0].version.map(|version| version.number);
+            version || ours.statement < theirs[1].statement
+        };
+        let all_behind: Vec<Role> = Role::ALL.into_iter().filter(|role| behind(*role)).collect();
+        for leader in leaders {
+            for &asker in all_behind.iter().filter(|asker| **asker != leader) {
+                if asker == self.role {
+                    self.ask(node, shared, leader).await?;
+                } else if leader == self.role {
+                    self.tell(node, shared, asker).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, node: &Node, shared: &Shared, leader: Role) -> Result<(), Refusal> {
+        let ask = {
+            let here = read(shared);
+            let collection = self.ours.collection;
+            PeerMessage::Behind { collection, version: here.version(), statement: Some(here.members.number()) }
+        };
+        self.send(leader, &ask);
+        let PeerMessage::Ahead { entries, statements } = self.receive(node, leader).await? else {
+            return Err(self.unexpected(node, leader));
+        };
+        let mut here = write(shared);
+        for signed in statements {
+            let members = here.members.next(&signed)?;
+            here.govern(signed, members)?;
+        }
+        for entry in entries {
+            check_entry(node, &here, &entry)?;
+            here.commit(entry)?;
+            tracing::info!(collection = %self.ours.collection, version = here.version().number, "caught up");
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, node: &Node, shared: &Shared, asker: Role) -> Result<(), Refusal> {
+        let PeerMessage::Behind { version, statement, .. } = self.receive(node, asker).await? else {
+            return Err(self.unexpected(node, asker));
+        };
+        let answer = {
+            let here = read(shared);
+            // Whoever is further behind than one version lost something, and needs a repair.
+            let follows = version.number.checked_add(1) == Some(here.version().number);
+            let entries = here.entry().filter(|_| follows).cloned().into_iter().collect();
+            let known = statement.map_or(0, |number| number.saturating_add(1)) as usize;
+            let statements = here.statements.get(known..).unwrap_or_default().to_vec();
+            PeerMessage::Ahead { entries, statements }
+        };
+        self.send(asker, &answer);
+        Ok(())
+    }
+
+    /// The session's id, once all three say the same.
+    async fn agree(&mut self, node: &Node, version: Version) -> Result<[u8; 32], Refusal> {
+        let nonces = Role::ALL.map(|role| self.opening(role).nonce);
+        let session = sha256(&Opening::session_bytes(&nonces, &self.ours.order, &version));
+        let (previous, next) = (self.previous.role, self.next.role);
+        for peer in [previous, next] {
+            self.send(peer, &PeerMessage::Confirm { session: Digest(session) });
+        }
+        let mut differing = Vec::new();
+        for peer in [previous, next] {
+            match self.receive(node, peer).await? {
+                PeerMessage::Confirm { session: theirs } if theirs.0 == session => {}
+                PeerMessage::Confirm { .. } => differing.push(peer),
+                _ => return Err(self.unexpected(node, peer)),
+            }
+        }
+        match differing.as_slice() {
+            [] => Ok(session),
+            // Both others differ from this one: as far as it can tell, it is itself the one that is elsewhere.
+            [_, _] => Err(Refusal::new(
+                ProblemKind::Conflict,
+                format!("{} is at another version than the two others: it needs a repair, or the collection changed meanwhile", node.name(self.role)),
+            )
+            .blaming(&[self.role])),
+            differing => {
+                let names: Vec<String> = differing.iter().map(|role| node.name(*role)).collect();
+                let what = format!("{} is at another version, or told others another nonce: it may need a repair", names.concat());
+                Err(Refusal::new(ProblemKind::Conflict, what).blaming(differing))
+            }
+        }
+    }
+
+    pub(crate) fn unexpected(&self, node: &Node, from: Role) -> Refusal {
+        Refusal::unavailable(format!("{} sent another message than the one that follows", node.name(from)))
+            .blaming(&[from])
+    }
+
+    /// Runs a protocol of `pmirs-mpc` over the connections, on a thread that may block.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &mut self,
+        node: &Arc<Node>,
+        session: [u8; 32],
+        work: impl FnOnce(&mut Party) -> Result<T, Stopped> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (Some(previous), Some(next)) = (self.previous.wire.take(), self.next.wire.take()) else {
+            return Err(Refusal::internal(&"a session without connections"));
+        };
+        let keys = PairKeys { previous: previous.pair_key(), next: next.pair_key() };
+        let ends = Arc::new(Mutex::new(Ends { previous, next }));
+        let (role, limits) = (node.role, &node.limits);
+        let over = Instant::now() + limits.session_time;
+        let link = PeerLink::new(Arc::clone(&ends), Handle::current(), limits.round_time, over);
+        #[cfg(test)]
+        let link = link.tampering(node.tamper.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let mut party = Party::new(role, session, &keys, Box::new(link));
+            let done = work(&mut party);
+            if let Err(Stopped::Here(_)) = &done {
+                party.abort(&Error::SessionOver);
+            }
+            done
+        });
+        let done = done.await.map_err(|error| Refusal::internal(&error))?;
+        let ends = Arc::try_unwrap(ends).ok().map(|ends| ends.into_inner().unwrap_or_else(PoisonError::into_inner));
+        if let Some(Ends { previous, next }) = ends {
+            (self.previous.wire, self.next.wire) = (Some(previous), Some(next));
+        }
+        done.map_err(|stopped| match stopped {
+            Stopped::Here(refusal) => refusal.in_session(session),
+            Stopped::Protocol(error) => failed(node, &error).in_session(session),
+        })
+    }
+
+    /// Ends the session: connections that carried no error are kept.
+    fn part(self, node: &Node, failure: Option<&Refusal>, fresh: bool) {
+        for wire in [self.previous.wire, self.next.wire].into_iter().flatten() {
+            match failure {
+                Some(refusal) => drop(wire.send(&PeerMessage::Stop(*refusal.0.clone()))),
+                None if fresh => {}
+                None => node.mesh.give_back(wire),
+            }
+        }
+        if let Some(refusal) = failure {
+            tracing::warn!(collection = %self.ours.collection, problem = %refusal.0.problem, "a session failed");
+        }
+    }
+}
+
+/// Why a computation stopped.
+pub(crate) enum Stopped {
+    /// A protocol failed; the others know.
+    Protocol(Error),
+    /// Something here failed; the others must be told.
+    Here(Refusal),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+/// A protocol's error in the names of the operators.
+fn failed(node: &Node, error: &Error) -> Refusal {
+    let culprits = error.culprits();
+    let names: Vec<String> = culprits.iter().map(|role| node.name(*role)).collect();
+    let blamed = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+    Refusal::unavailable(format!("the session was aborted: {error}{blamed}")).blaming(&culprits)
+}
+
+/// The first party with the largest number.
+fn leader(number: impl Fn(Role) -> Option<u64>) -> Role {
+    let largest = Role::ALL.into_iter().map(&number).max().flatten();
+    Role::ALL.into_iter().find(|role| number(*role) == largest).unwrap_or(Role::First)
+}

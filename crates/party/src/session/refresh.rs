@@ -1,0 +1,101 @@
+//! Fresh shares of every row, so that an old share is useless with new ones.
+//!
+//! Each pair draws common randomness under the key of a connection made for this session alone. P_i adds to its component
+//! of every word a part of zero that only it and the previous party come to know (see `reshare` of `pmirs-mpc`): four
+//! bytes a word and party. Whoever holds one party's shares from before and another's from after lacks the parts of
+//! zero between them. Then the old files are erased.
+//!
+//! All three write the new shares beside the old ones, tell each other, and P0 decides as it does on a batch.
+
+use std::sync::Arc;
+
+use pmirs_mpc::{Party, Role, Shares, Unmasked};
+use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
+
+use super::{Met, Stopped};
+use crate::commands::{check_base, check_entry, decide};
+use crate::orders::Checked;
+use crate::refusal::Refusal;
+use crate::state::{Node, Shared, read, write};
+use crate::store::Matrix;
+
+/// Words that are reshared in one round.
+const CHUNK: usize = 1 << 20;
+
+pub(super) async fn run(
+    node: &Arc<Node>,
+    shared: &Shared,
+    met: &mut Met,
+    session: [u8; 32],
+    base: Version,
+    checked: &Checked,
+) -> Result<Answer, Refusal> {
+    check_base(&read(shared), &base)?;
+    let rows = Arc::clone(shared);
+    let kind = met.compute(node, session, move |party| reshare_all(party, &rows, base)).await?;
+    {
+        let mut here = write(shared);
+        check_base(&here, &base)?;
+        let (order, identity) = (checked.signed.clone(), checked.identity.clone());
+        here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, kind })?;
+    }
+    let (previous, next) = (node.role.previous(), node.role.next());
+    for peer in [previous, next] {
+        met.send(peer, &PeerMessage::Ready { prepared: checked.digest });
+    }
+    for peer in [previous, next] {
+        match met.receive(node, peer).await? {
+            PeerMessage::Ready { prepared } if prepared == checked.digest => {}
+            _ => return Err(met.unexpected(node, peer)),
+        }
+    }
+    if node.role == Role::First {
+        let entry = {
+            let mut here = write(shared);
+            if here.waiting().is_none_or(|waiting| waiting.digest != checked.digest) {
+                return Err(Refusal::conflict("another change took the place of the refresh: try again"));
+            }
+            let version = here.version_after(&checked.digest);
+            let entry = decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
+            here.commit(entry.clone())?;
+            entry
+        };
+        for peer in [previous, next] {
+            met.send(peer, &PeerMessage::Decided(entry.clone()));
+        }
+    } else {
+        let PeerMessage::Decided(entry) = met.receive(node, Role::First).await? else {
+            return Err(met.unexpected(node, Role::First));
+        };
+        let mut here = write(shared);
+        check_entry(node, &here, &entry)?;
+        here.commit(entry)?;
+    }
+    tracing::info!(collection = %checked.order.collection, "every share is fresh, the old ones were erased");
+    Ok(Answer::State(read(shared).state()))
+}
+
+fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<PendingKind, Stopped> {
+    let words = {
+        let here = read(shared);
+        check_base(&here, &base).map_err(Stopped::Here)?;
+        here.matrix().own.len()
+    };
+    let mut fresh = Matrix::default();
+    let mut at = 0;
+    while at < words {
+        let end = words.min(at + CHUNK);
+        let part = {
+            let here = read(shared);
+            check_base(&here, &base).map_err(Stopped::Here)?;
+            let matrix = here.matrix();
+            let own = matrix.own.get(at..end).unwrap_or_default().to_vec();
+            let next = matrix.next.get(at..end).unwrap_or_default().to_vec();
+            Shares::new(own, next)?
+        };
+        let new = party.reshare(Unmasked::of_shares(&part))?;
+        fresh.push(new.own(), new.next());
+        at = end;
+    }
+    read(shared).write_refreshed(&fresh).map_err(|error| Stopped::Here(error.into()))
+}

@@ -1,0 +1,477 @@
+//! A collection on the disk of one party: journal, shares, and what lies ready.
+//!
+//! The journal's line is the moment of a change. Shares are written and synced before it, so that whatever the journal
+//! counts is there; what it does not count is written over. A change lies ready in a file of its own until P0 decides.
+
+pub(crate) mod file;
+mod journal;
+mod matrix;
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pmirs_crypto::{ShareSeed, sha256};
+use pmirs_wire::split::{
+    Action, Batch, Component, Entry, Order, Parts, Pending, PendingKind, Record, SignedOrder, SignedStatement,
+    State, StoreHeader, Version,
+};
+use pmirs_wire::{CollectionId, Digest, ItemId, decode, encode};
+
+use self::file::{erase, erase_folder, private_folder, sync_folder, write_whole};
+use self::journal::{JOURNAL, Journal};
+pub(crate) use self::matrix::{Matrix, ShareFile, words_of};
+use self::rows::RowList;
+use crate::error::Error;
+use crate::members::Members;
+
+const PENDING: &str = "pending";
+/// Items in one line of a repaired journal.
+const ROWS_PER_LINE: usize = 64 << 10;
+
+/// One collection at one party.
+pub(crate) struct Collection {
+    folder: PathBuf,
+    header: StoreHeader,
+    journal: Journal,
+    pub(crate) members: Members,
+    /// All statements, for a party that lost them.
+    pub(crate) statements: Vec<SignedStatement>,
+    version: Version,
+    /// What led to this version, for a party that missed it.
+    entry: Option<Entry>,
+    rows: RowList,
+    matrix: Matrix,
+    files: [ShareFile; 2],
+    generation: u64,
+    waiting: Option<Waiting>,
+}
+
+/// A change that lies ready.
+pub(crate) struct Waiting {
+    /// The digest of its order.
+    pub(crate) digest: Digest,
+    pub(crate) order: Order,
+    pub(crate) pending: Pending,
+    /// When it came, unless the server started since.
+    pub(crate) since: Option<Instant>,
+}
+
+/// Everything of a collection that a repair brings, before it is anything.
+pub(crate) struct Restored {
+    pub(crate) statements: Vec<SignedStatement>,
+    pub(crate) version: Version,
+    pub(crate) items: Vec<ItemId>,
+    pub(crate) matrix: Matrix,
+}
+
+impl Collection {
+    /// Makes a collection; on the disk when this returns.
+    pub(crate) fn create(root: &Path, header: StoreHeader, first: SignedStatement, members: Members) -> Result<Self, Error> {
+        let (folder, half) = folders(root, &header.collection);
+        erase_folder(&half)?;
+        private_folder(&half)?;
+        let mut journal = Journal::create(&half, &header)?;
+        journal.append(&Record::Statement(first))?;
+        for component in [0, 1] {
+            ShareFile::create(&half, &header, component, 0)?.append(&[])?;
+        }
+        settle(root, &half, &folder)?;
+        Self::open(root, &header, members.collection())
+    }
+
+    /// Makes a collection out of what the two other parties gave back, in place of what is left of it.
+    pub(crate) fn restore(root: &Path, header: &StoreHeader, restored: Restored) -> Result<Self, Error> {
+        let (folder, half) = folders(root, &header.collection);
+        erase_folder(&half)?;
+        private_folder(&half)?;
+        let mut journal = Journal::create(&half, header)?;
+        for statement in restored.statements {
+            journal.write(&Record::Statement(statement))?;
+        }
+        for items in restored.items.chunks(ROWS_PER_LINE) {
+            journal.write(&Record::Rows { items: items.to_vec() })?;
+        }
+        let mut digests = [Digest([0; 32]); 2];
+        for (component, words) in [(0, &restored.matrix.own), (1, &restored.matrix.next)] {
+            let digest = ShareFile::create(&half, header, component, 0)?.append(words)?;
+            digests[usize::from(component)] = digest;
+        }
+        let [own, next] = digests;
+        let (version, rows) = (restored.version, restored.items.len() as u64);
+        journal.append(&Record::Rewritten { entry: None, version, generation: 0, rows, own, next })?;
+        erase_folder(&folder)?;
+        settle(root, &half, &folder)?;
+        Self::open(root, header, header.collection)
+    }
+
+    /// Opens a collection and checks every byte of it.
+    pub(crate) fn open(root: &Path, expected: &StoreHeader, id: CollectionId) -> Result<Self, Error> {
+        let (folder, _) = folders(root, &id);
+        let (journal, header, records) = Journal::open(&folder)?;
+        let path = folder.join(JOURNAL);
+        let fits = header.collection == id && header.trio == expected.trio && header.place == expected.place;
+        if !fits {
+            return Err(Error::damaged(&path, "it belongs to another collection, other parties, or another place"));
+        }
+        let mut replay = Replay::new(&path, &header);
+        for record in records {
+            replay.apply(record)?;
+        }
+        let Replay { members, statements, version, entry, rows, blocks, generation, .. } = replay;
+        let members = members.ok_or_else(|| Error::damaged(&path, "it says nothing of members"))?;
+        let dim = header.dim as usize;
+        let words = rows.written() * dim as u64;
+        let files = [
+            ShareFile::open(&folder, &header, 0, generation, words)?,
+            ShareFile::open(&folder, &header, 1, generation, words)?,
+        ];
+        let matrix = load(&files, &rows, &blocks, dim)?;
+        let waiting = read_pending(&folder, &version)?;
+        let kept = waiting.as_ref().and_then(|waiting| match waiting.pending.kind {
+            PendingKind::Refresh { generation, .. } => Some(generation),
+            PendingKind::Batch(_) => None,
+        });
+        matrix::sweep(&folder, generation, kept)?;
+        Ok(Self {
+            folder, header, journal, members, statements, version, entry, rows, matrix, files, generation, waiting,
+        })
+    }
+
+    pub(crate) fn header(&self) -> &StoreHeader {
+        &self.header
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        self.entry.as_ref()
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.header.dim as usize
+    }
+
+    pub(crate) fn items(&self) -> &[ItemId] {
+        self.rows.items()
+    }
+
+    /// Both components of every row, for a scan.
+    pub(crate) fn matrix(&self) -> &Matrix {
+        &self.matrix
+    }
+
+    pub(crate) fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref()
+    }
+
+    /// What the version would be after an order.
+    pub(crate) fn version_after(&self, order: &Digest) -> Version {
+        let hash = Digest(sha256(&self.version.next_bytes(order)));
+        Version { number: self.version.number.wrapping_add(1), hash }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State {
+            version: self.version,
+            rows: self.rows.len() as u64,
+            dim: self.header.dim,
+            statement: self.members.number(),
+            statement_hash: self.members.hash(),
+            pending: self.waiting.as_ref().map(|waiting| waiting.digest),
+            decision: self.entry.as_ref().and_then(|entry| encode(entry).ok()).map(Into::into),
+        }
+    }
+
+    /// What is wrong with a batch, if anything.
+    pub(crate) fn fault_of(&self, batch: &Batch) -> Option<String> {
+        let mut seen = std::collections::HashSet::new();
+        for item in &batch.remove {
+            if !self.rows.contains(item) {
+                return Some(format!("remove: item {item} is not there"));
+            }
+            if !seen.insert(item) {
+                return Some(format!("remove: item {item} is named twice"));
+            }
+        }
+        let removed = seen.len();
+        for item in &batch.add {
+            if self.rows.contains(item) || !seen.insert(item) {
+                return Some(format!("add: item {item} is there already"));
+            }
+        }
+        let after = self.rows.len() - removed + batch.add.len();
+        (after > pmirs_wire::limits::SPLIT_COLLECTION).then(|| "the collection would have too many rows".to_owned())
+    }
+
+    /// A new statement; on the disk when this returns.
+    pub(crate) fn govern(&mut self, signed: SignedStatement, members: Members) -> Result<(), Error> {
+        self.journal.append(&Record::Statement(signed.clone()))?;
+        self.statements.push(signed);
+        self.members = members;
+        Ok(())
+    }
+
+    /// Lays a change ready, in place of any other; on the disk when this returns.
+    pub(crate) fn prepare(&mut self, order: Order, digest: Digest, pending: Pending) -> Result<(), Error> {
+        let bytes = encode(&pending).map_err(|error| Error::damaged(&self.folder, error))?;
+        write_whole(&self.folder, PENDING, &bytes)?;
+        self.waiting = Some(Waiting { digest, order, pending, since: Some(Instant::now()) });
+        Ok(())
+    }
+
+    /// Makes the change that lies ready part of the collection; on the disk when this returns.
+    pub(crate) fn commit(&mut self, entry: Entry) -> Result<(), Error> {
+        let Some(waiting) = self.waiting.take() else { return Ok(()) };
+        let done = match (&waiting.order.action, &waiting.pending.kind) {
+            (Action::Prepare { batch, .. }, PendingKind::Batch(parts)) => {
+                self.commit_batch(batch, parts.as_ref(), entry)
+            }
+            (_, &PendingKind::Refresh { generation, own, next }) => {
+                self.commit_refresh(generation, [own, next], entry)
+            }
+            _ => Err(Error::damaged(&self.folder.join(PENDING), "it is no change")),
+        };
+        if let Err(error) = done {
+            self.waiting = Some(waiting);
+            return Err(error);
+        }
+        // What stays of it after a crash is of an older version, and so is dropped.
+        erase(&self.folder.join(PENDING))
+    }
+
+    fn commit_batch(&mut self, batch: &Batch, parts: Option<&Parts>, entry: Entry) -> Result<(), Error> {
+        let words = batch.add.len() * self.dim();
+        let own = parts.map(|parts| component_words(&parts.own, words)).unwrap_or_default();
+        let next = parts.map(|parts| component_words(&parts.next, words)).unwrap_or_default();
+        if own.len() != words || next.len() != words {
+            return Err(Error::damaged(&self.folder.join(PENDING), "its parts are not of its size"));
+        }
+        let [own_file, next_file] = &mut self.files;
+        let (own_digest, next_digest) = (own_file.append(&own)?, next_file.append(&next)?);
+        let record = Record::Batch { entry: entry.clone(), own: own_digest, next: next_digest };
+        self.journal.append(&record)?;
+        own_file.count(words as u64);
+        next_file.count(words as u64);
+        let dim = self.dim();
+        for item in &batch.remove {
+            if let Some(row) = self.rows.swap_remove(item) {
+                self.matrix.swap_remove(row, dim);
+            }
+        }
+        batch.add.iter().for_each(|item| self.rows.push(*item));
+        self.matrix.push(&own, &next);
+        self.version = entry.version;
+        self.entry = Some(entry);
+        Ok(())
+    }
+
+    fn commit_refresh(&mut self, generation: u64, [own, next]: [Digest; 2], entry: Entry) -> Result<(), Error> {
+        let rows = self.rows.len() as u64;
+        let words = rows * u64::from(self.header.dim);
+        let files = [0, 1].map(|component| ShareFile::open(&self.folder, &self.header, component, generation, words));
+        let [own_file, next_file] = files;
+        let files = [own_file?, next_file?];
+        let mut matrix = Matrix::default();
+        files[0].read(std::iter::once((words, own)), |words| matrix.own.extend_from_slice(words))?;
+        files[1].read(std::iter::once((words, next)), |words| matrix.next.extend_from_slice(words))?;
+        let version = entry.version;
+        self.journal.append(&Record::Rewritten { entry: Some(entry.clone()), version, generation, rows, own, next })?;
+        let old = std::mem::replace(&mut self.files, files);
+        for file in old {
+            file.erase()?;
+        }
+        self.matrix = matrix;
+        self.rows.rewritten();
+        (self.generation, self.version, self.entry) = (generation, version, Some(entry));
+        Ok(())
+    }
+
+    /// Writes new shares of all rows beside the present ones; on the disk when this returns.
+    pub(crate) fn write_refreshed(&self, matrix: &Matrix) -> Result<PendingKind, Error> {
+        let generation = self.generation + 1;
+        let own = ShareFile::create(&self.folder, &self.header, 0, generation)?.append(&matrix.own)?;
+        let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
+        sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
+        Ok(PendingKind::Refresh { generation, own, next })
+    }
+
+    /// Erases all of it.
+    pub(crate) fn delete(&mut self) -> Result<(), Error> {
+        // The journal first: without it nothing else is a collection.
+        erase(&self.folder.join(JOURNAL))?;
+        erase_folder(&self.folder)
+    }
+}
+
+/// The words of a component; fewer or more where it is not of this size.
+pub(crate) fn component_words(component: &Component, words: usize) -> Vec<u32> {
+    match component {
+        Component::Seed(seed) => <&[u8; 32]>::try_from(seed.0.as_slice())
+            .map(|seed| ShareSeed::from_secret(seed).expand(words))
+            .unwrap_or_default(),
+        Component::Words(bytes) if bytes.0.len() == words * 4 => words_of(&bytes.0),
+        Component::Words(_) => Vec::new(),
+    }
+}
+
+/// The order inside its signature.
+pub(crate) fn order_of(signed: &SignedOrder) -> Option<(Order, Digest)> {
+    Some((decode(&signed.order.0).ok()?, Digest(sha256(&signed.order.0))))
+}
+
+/// Collections that a root holds.
+pub(crate) fn list(root: &Path) -> Result<Vec<CollectionId>, Error> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(Error::file(root))? {
+        let path = entry.map_err(Error::file(root))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match name.parse() {
+            Ok(id) if path.join(JOURNAL).exists() => found.push(id),
+            // Half a creation or half a deletion.
+            _ if path.is_dir() => erase_folder(&path)?,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn folders(root: &Path, id: &CollectionId) -> (PathBuf, PathBuf) {
+    (root.join(id.to_string()), root.join(format!("{id}.new")))
+}
+
+/// Gives a folder its name, on the disk when this returns.
+fn settle(root: &Path, half: &Path, folder: &Path) -> Result<(), Error> {
+    sync_folder(half).map_err(Error::file(half))?;
+    std::fs::rename(half, folder).map_err(Error::file(folder))?;
+    sync_folder(root).map_err(Error::file(root))
+}
+
+fn read_pending(folder: &Path, version: &Version) -> Result<Option<Waiting>, Error> {
+    let path = folder.join(PENDING);
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(Error::file(&path))?,
+    };
+    let pending: Pending = decode(&bytes).map_err(|error| Error::damaged(&path, error))?;
+    let (order, digest) = order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
+    let base = match &order.action {
+        Action::Prepare { batch, .. } => Some(batch.base),
+        Action::Refresh { base } => Some(*base),
+        _ => None,
+    };
+    if base != Some(*version) {
+        erase(&path)?;
+        return Ok(None);
+    }
+    Ok(Some(Waiting { digest, order, pending, since: None }))
+}
+
+/// Words and digests that one step appended to both files.
+struct Block {
+    words: u64,
+    own: Digest,
+    next: Digest,
+}
+
+/// The journal, read again.
+struct Replay<'a> {
+    path: &'a Path,
+    header: &'a StoreHeader,
+    members: Option<Members>,
+    statements: Vec<SignedStatement>,
+    version: Version,
+    entry: Option<Entry>,
+    rows: RowList,
+    blocks: Vec<Block>,
+    generation: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(path: &'a Path, header: &'a StoreHeader) -> Self {
+        Self {
+            path,
+            header,
+            members: None,
+            statements: Vec::new(),
+            version: first_version(header),
+            entry: None,
+            rows: RowList::default(),
+            blocks: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    fn apply(&mut self, record: Record) -> Result<(), Error> {
+        match record {
+            Record::Statement(signed) => {
+                let members = match &self.members {
+                    None => Members::first(&signed, &self.header.trio),
+                    Some(before) => before.next(&signed),
+                };
+                self.members = Some(members.map_err(|error| Error::damaged(self.path, error))?);
+                self.statements.push(signed);
+            }
+            Record::Batch { entry, own, next } => {
+                let order = order_of(&entry.prepared);
+                let Some((Order { action: Action::Prepare { batch, .. }, .. }, _)) = order else {
+                    return Err(Error::damaged(self.path, "an entry holds no batch"));
+                };
+                for item in &batch.remove {
+                    self.rows.swap_remove(item);
+                }
+                batch.add.iter().for_each(|item| self.rows.push(*item));
+                let words = batch.add.len() as u64 * u64::from(self.header.dim);
+                self.blocks.push(Block { words, own, next });
+                self.version = entry.version;
+                self.entry = Some(entry);
+            }
+            Record::Rewritten { entry, version, generation, rows, own, next } => {
+                if rows != self.rows.len() as u64 {
+                    return Err(Error::damaged(self.path, "rewritten shares have another number of rows"));
+                }
+                self.rows.rewritten();
+                self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
+                (self.version, self.entry, self.generation) = (version, entry, generation);
+            }
+            Record::Rows { items } => items.into_iter().for_each(|item| self.rows.push(item)),
+        }
+        Ok(())
+    }
+}
+
+/// The version of a collection that never had a row.
+pub(crate) fn first_version(header: &StoreHeader) -> Version {
+    let bytes = Version::first_bytes(&header.collection, &header.trio, header.dim);
+    Version { number: 0, hash: Digest(sha256(&bytes)) }
+}
+
+/// Reads the files, every block checked, into the order of the rows.
+fn load(files: &[ShareFile; 2], rows: &RowList, blocks: &[Block], dim: usize) -> Result<Matrix, Error> {
+    let mut row_at = vec![None; rows.written() as usize];
+    for (row, &slot) in rows.slots().iter().enumerate() {
+        if let Some(place) = row_at.get_mut(slot as usize) {
+            *place = Some(row);
+        }
+    }
+    let [own, next] = files;
+    let read = |file: &ShareFile, digests: Vec<(u64, Digest)>| {
+        let mut words = vec![0; rows.len() * dim];
+        let mut slots = row_at.iter();
+        file.read(digests.into_iter(), |block| {
+            for (source, row) in block.chunks_exact(dim).zip(slots.by_ref()) {
+                let target = row.and_then(|row: usize| words.get_mut(row * dim..(row + 1) * dim));
+                if let Some(target) = target {
+                    target.copy_from_slice(source);
+                }
+            }
+        })?;
+        Ok(words)
+    };
+    Ok(Matrix {
+        own: read(own, blocks.iter().map(|block| (block.words, block.own)).collect())?,
+        next: read(next, blocks.iter().map(|block| (block.words, block.next)).collect())?,
+    })
+}

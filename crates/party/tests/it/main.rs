@@ -1,0 +1,54 @@
+//! Three parties in one process, over TCP on loopback.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and so may what only tests use"
+)]
+
+#[path = "../client/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod client;
+mod batches;
+mod orders;
+mod repairs;
+mod searches;
+mod sharing;
+
+use pmirs_party::{Embedded, Limits};
+use pmirs_wire::CollectionId;
+
+const ID: CollectionId = CollectionId([5; 16]);
+const DIM: usize = 24;
+
+/// Three parties in a folder that lives as long as they do.
+pub struct World {
+    pub parties: [Embedded; 3],
+    pub folder: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { parties: Embedded::trio_with(folder.path(), &limits()).unwrap(), folder }
+    }
+
+    pub fn user(&self, seed: u64) -> client::User {
+        client::User::new(seed, self.parties[0].parties())
+    }
+
+    /// Stops all three and starts them again on the same folders.
+    pub fn restart(self) -> Self {
+        let Self { parties, folder } = self;
+        for party in parties {
+            party.stop().unwrap();
+        }
+        Self { parties: Embedded::trio_with(folder.path(), &limits()).unwrap(), folder }
+    }
+}
+
+fn limits() -> Limits {
+    use std::time::Duration;
+    Limits { prepared_time: Duration::from_millis(300), ..Limits::default() }
+}
