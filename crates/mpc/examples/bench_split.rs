@@ -19,7 +19,8 @@ fn main() {
     let parts = table(rows * dim);
     let vectors: Vec<[Shares<u32>; 3]> = (0..queries)
         .map(|_| {
-            let vector: Vec<u32> = (0..dim).map(|_| rng.random_range(-127_i32..=127).cast_unsigned()).collect();
+            let vector: Vec<u32> =
+                (0..dim).map(|_| rng.random_range(-127_i32..=127).cast_unsigned()).collect();
             deal(&mut rng, &vector)
         })
         .collect();
@@ -117,8 +118,13 @@ fn fastest(work: impl Fn()) -> Duration {
 /// Of this process so far, on Linux; to a hundredth of a second.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|f| f.parse().unwrap_or(0))
+        .collect();
     Duration::from_millis(10 * fields.iter().skip(11).take(2).sum::<u64>())
 }
 

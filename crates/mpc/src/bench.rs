@@ -12,7 +12,7 @@ use crate::prss::PairKeys;
 use crate::role::Role;
 
 /// Longer than any protocol here takes, so that a run never fails for being slow.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// What one party reports of one named part of a run.
 #[derive(Debug, Clone, PartialEq)]

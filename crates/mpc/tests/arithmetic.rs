@@ -1,6 +1,13 @@
 //! Every protocol against its plaintext twin, extreme values and ties included.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    dead_code,
+    reason = "a test may panic"
+)]
 
 mod world;
 

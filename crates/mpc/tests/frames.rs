@@ -1,6 +1,12 @@
 //! The frame's bytes, and frames that nobody meant.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    reason = "a test may panic"
+)]
 
 use data_encoding::HEXLOWER;
 use pmirs_mpc::frame::{self, HEADER, Label, MAX_PAYLOAD};
@@ -17,7 +23,8 @@ fn golden() -> Vec<u8> {
 fn a_frame_keeps_its_bytes() {
     let mut bytes = frame::draft(3);
     bytes.extend([7, 8, 9]);
-    let label = Label { session: [0xab; 32], sender: Role::Third, step: Step::ShuffleSecond, round: 0x0102_0304 };
+    let label =
+        Label { session: [0xab; 32], sender: Role::Third, step: Step::ShuffleSecond, round: 0x0102_0304 };
     frame::seal(&mut bytes, &label);
     assert_eq!(HEXLOWER.encode(&bytes), GOLDEN.trim());
 }

@@ -1,6 +1,13 @@
 //! Fixed point and networks against floating point.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    dead_code,
+    reason = "a test may panic"
+)]
 
 mod world;
 
@@ -61,7 +68,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 fn evaluated(network: &Network, weights: &[Vec<f32>], input: Vec<u64>, seed: u64) -> Vec<f32> {
     let weights = shared(network, weights, seed);
     let input: [Shares<u64>; 3] = deal(&mut ChaCha20Rng::seed_from_u64(seed), &input);
-    let out = succeed(seed, |party| network.evaluate(party, of::<Vec<_>>(party, &weights), of(party, &input).clone()));
+    let out = succeed(seed, |party| {
+        network.evaluate(party, of::<Vec<_>>(party, &weights), of(party, &input).clone())
+    });
     real(&reconstruct(&out).unwrap(), network.fraction())
 }
 
@@ -77,13 +86,17 @@ fn random_weights(network: &Network, seed: u64) -> Vec<Vec<f32>> {
 #[test]
 fn an_inverted_residual_network_computes_what_floating_point_does() {
     let relu = |input| Node { layer: Layer::Relu, input };
-    let linear = |inputs, outputs, input| Node { layer: Layer::Linear { inputs, outputs, bias: true }, input };
+    let linear =
+        |inputs, outputs, input| Node { layer: Layer::Linear { inputs, outputs, bias: true }, input };
     let depthwise = |channels, stride, input| Node {
         layer: Layer::Depthwise { window: [3, 3], stride, channels },
         input,
     };
     let nodes = vec![
-        Node { layer: Layer::Convolution { window: [3, 3], stride: 2, inputs: 3, outputs: 8, bias: true }, input: 0 },
+        Node {
+            layer: Layer::Convolution { window: [3, 3], stride: 2, inputs: 3, outputs: 8, bias: true },
+            input: 0,
+        },
         relu(1),
         linear(8, 24, 2),
         relu(3),
@@ -115,7 +128,13 @@ fn a_text_tower_computes_what_floating_point_does() {
     let nodes = vec![
         Node { layer: Layer::Lookup { rows: vocabulary, width }, input: 0 },
         Node {
-            layer: Layer::Convolution { window: [3, 1], stride: 1, inputs: width, outputs: width, bias: true },
+            layer: Layer::Convolution {
+                window: [3, 1],
+                stride: 1,
+                inputs: width,
+                outputs: width,
+                bias: true,
+            },
             input: 1,
         },
         Node { layer: Layer::Relu, input: 2 },

@@ -1,6 +1,13 @@
 //! Search, shuffle and sort against their plaintext twins.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    dead_code,
+    reason = "a test may panic"
+)]
 
 mod world;
 
@@ -17,8 +24,7 @@ fn joined(found: [Vec<Found>; 3]) -> Vec<Vec<(i32, u32)>> {
     let join = |((a, b), c): ((Found, Found), Found)| {
         let rows = reconstruct(&[a.rows, b.rows, c.rows]).unwrap();
         let scores = reconstruct(&[a.scores, b.scores, c.scores]).unwrap();
-        let mut both: Vec<(i32, u32)> =
-            scores.into_iter().map(u32::cast_signed).zip(rows).collect();
+        let mut both: Vec<(i32, u32)> = scores.into_iter().map(u32::cast_signed).zip(rows).collect();
         both.sort_by_key(|&(score, row)| (std::cmp::Reverse(score), row));
         both
     };
@@ -103,7 +109,8 @@ proptest! {
 fn a_search_over_int8_vectors_finds_what_plaintext_finds() {
     let (rows, dim, k) = (3_000, 48, 10);
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let mut vector = |count: usize| -> Vec<i32> { (0..count).map(|_| rng.random_range(-127..=127)).collect() };
+    let mut vector =
+        |count: usize| -> Vec<i32> { (0..count).map(|_| rng.random_range(-127..=127)).collect() };
     let (table, queries) = (vector(rows * dim), [vector(dim), vector(dim), vector(dim)]);
     let mut rng = ChaCha20Rng::seed_from_u64(6);
     let x = deal(&mut rng, &bits(&table));

@@ -159,7 +159,9 @@ impl Layer {
             Self::Convolution { window: [rows, columns], inputs, outputs, bias, .. } => {
                 [rows * columns * inputs * outputs, if bias { outputs } else { 0 }]
             }
-            Self::Depthwise { window: [rows, columns], channels, .. } => [rows * columns * channels, channels],
+            Self::Depthwise { window: [rows, columns], channels, .. } => {
+                [rows * columns * channels, channels]
+            }
             Self::Linear { inputs, outputs, bias } => [inputs * outputs, if bias { outputs } else { 0 }],
             Self::Lookup { rows, width } => [rows * width, 0],
             Self::Relu | Self::Mean | Self::Add { .. } => [0, 0],
@@ -235,8 +237,7 @@ impl Windows {
         (0..rows * columns).map(move |tap| {
             let row = (y * self.stride + tap / columns).checked_sub(top)?;
             let column = (x * self.stride + tap % columns).checked_sub(left)?;
-            (row < self.input.height && column < self.input.width)
-                .then_some(row * self.input.width + column)
+            (row < self.input.height && column < self.input.width).then_some(row * self.input.width + column)
         })
     }
 }

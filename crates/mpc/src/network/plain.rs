@@ -1,6 +1,9 @@
 //! The plaintext twin: the same layers over floating-point numbers.
 
-#![expect(clippy::indexing_slicing, reason = "sizes were checked when the network was made, and are asserted here")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "sizes were checked when the network was made, and are asserted here"
+)]
 
 use super::layer::{Extent, Layer, Network, Node, Windows};
 use crate::error::{Error, shape};
@@ -24,7 +27,14 @@ impl Network {
         Ok(maps.pop().unwrap_or_default())
     }
 
-    fn plain_layer(&self, index: usize, node: &Node, weights: &[f32], bias: &[f32], maps: &[Vec<f32>]) -> Vec<f32> {
+    fn plain_layer(
+        &self,
+        index: usize,
+        node: &Node,
+        weights: &[f32],
+        bias: &[f32],
+        maps: &[Vec<f32>],
+    ) -> Vec<f32> {
         let (from, to) = (self.extents[node.input], self.extents[index + 1]);
         let x = &maps[node.input];
         match node.layer {

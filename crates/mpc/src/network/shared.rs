@@ -1,6 +1,9 @@
 //! The layers over shares.
 
-#![expect(clippy::indexing_slicing, reason = "sizes were checked when the network was made, and at the entry here")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "sizes were checked when the network was made, and at the entry here"
+)]
 
 use super::layer::{Extent, Layer, Network, Node, Windows};
 use crate::error::{Error, shape};
