@@ -146,6 +146,11 @@ impl Network {
         self.extents.last().copied().unwrap_or(Extent { height: 0, width: 0, channels: 0 })
     }
 
+    /// What leaves a node; nothing for a node that is none.
+    pub fn leaving(&self, node: usize) -> Extent {
+        self.extents.get(node + 1).copied().unwrap_or(Extent { height: 0, width: 0, channels: 0 })
+    }
+
     /// How many weights and biases each node has, in order.
     pub fn weights(&self) -> Vec<[usize; 2]> {
         self.nodes.iter().map(|node| node.layer.weights()).collect()
