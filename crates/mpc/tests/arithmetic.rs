@@ -115,6 +115,21 @@ proptest! {
 }
 
 #[test]
+fn fresh_shares_have_nothing_in_common_with_the_old() {
+    let values: Vec<u32> = (0..1000).collect();
+    let old = dealt32(3, &values);
+    let fresh = succeed(4, |party| party.refresh(of(party, &old)));
+    for (old, fresh) in old.iter().zip(&fresh) {
+        let kept = |a: &[u32], b: &[u32]| a.iter().zip(b).filter(|(a, b)| a == b).count();
+        assert_eq!(kept(old.own(), fresh.own()) + kept(old.next(), fresh.next()), 0);
+    }
+    assert_eq!(reconstruct(&fresh).unwrap(), values);
+    // An old share among new ones does not join.
+    let [first, second, _] = fresh;
+    assert!(reconstruct(&[first, second, old[2].clone()]).is_err());
+}
+
+#[test]
 fn shares_print_nothing() {
     let [shares, ..] = dealt32(1, &[42]);
     assert_eq!(format!("{shares:?}"), "Shares(1 redacted)");

@@ -26,11 +26,12 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pmirs_mpc::frame::HEADER;
+use pmirs_mpc::frame::{self, HEADER, Label};
 use pmirs_mpc::memory::MemoryLink;
 use pmirs_mpc::{
     Error, Link, LinkFault, Party, Reason, Role, Shares, Side, Step, Unmasked, deal, memory, reconstruct,
 };
+use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -252,4 +253,42 @@ fn everyone_is_told_and_names_the_same() {
     let blamed: BTreeSet<Vec<Role>> =
         honest.map(|(_, result)| result.as_ref().unwrap_err().culprits()).collect();
     assert_eq!(blamed, BTreeSet::from([vec![Role::First]]));
+}
+
+/// A neighbour that sends whatever it likes.
+struct Nonsense(Vec<Vec<u8>>);
+
+impl Link for Nonsense {
+    fn send(&mut self, _: Side, _: Vec<u8>) -> Result<(), LinkFault> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _: Side) -> Result<Vec<u8>, LinkFault> {
+        self.0.pop().ok_or(LinkFault::Closed)
+    }
+}
+
+proptest! {
+    /// Whatever comes, a party answers with an error that names its sender. Frames begin like true ones, so that
+    /// what follows the header is looked at as well.
+    #[test]
+    fn nonsense_is_refused(
+        kept in 0_usize..HEADER + 4,
+        frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..4),
+    ) {
+        let label = Label { session: world::session(1), sender: Role::Second, step: Step::Reveal, round: 0 };
+        let begin = |tail: Vec<u8>| {
+            let mut frame = frame::draft(tail.len());
+            frame.extend(&tail);
+            frame::seal(&mut frame, &label);
+            [&frame[..kept.min(frame.len())], &tail].concat()
+        };
+        let frames = frames.into_iter().map(begin).collect();
+        let [keys, ..] = world::keys(1);
+        let mut party = Party::new(Role::First, world::session(1), &keys, Box::new(Nonsense(frames)));
+        let x = deal(&mut ChaCha20Rng::seed_from_u64(3), &[1_u32; 100]);
+        let error = party.reveal(&x[0]).unwrap_err();
+        prop_assert!(!error.culprits().is_empty(), "{error}");
+        prop_assert_eq!(party.reveal(&x[0]), Err(Error::SessionOver));
+    }
 }
