@@ -69,7 +69,9 @@ impl Party {
             shape("the length of a column", rows, column.len())?;
         }
         let mut parts = Vec::with_capacity(rows * columns.len());
-        columns.iter().for_each(|column| parts.extend_from_slice(&column.own));
+        for column in columns {
+            parts.extend_from_slice(&column.own);
+        }
         let layout = Layout { tables: 1, columns: columns.len(), rows, numbered: false };
         let Shuffled { mut values, .. } = self.shuffle_tables(parts, layout)?;
         let mut shuffled = Vec::with_capacity(columns.len());
@@ -84,7 +86,9 @@ impl Party {
     pub(crate) fn shuffle_lists(&mut self, lists: &[Unmasked<u32>]) -> Result<Shuffled, Error> {
         let rows = lists.first().map_or(0, Unmasked::len);
         let mut parts = Vec::with_capacity(rows * lists.len());
-        lists.iter().for_each(|list| parts.extend_from_slice(&list.0));
+        for list in lists {
+            parts.extend_from_slice(&list.0);
+        }
         self.shuffle_tables(parts, Layout { tables: lists.len(), columns: 1, rows, numbered: true })
     }
 
@@ -93,8 +97,8 @@ impl Party {
         add_to(&mut parts, &self.draw(Side::Previous, Step::ShuffleFirst, lane::ZERO, count)?);
         subtract_from(&mut parts, &self.draw(Side::Next, Step::ShuffleFirst, lane::ZERO, count)?);
         let (parts, rows) = self.first_pass(parts, layout)?;
-        let (parts, rows) = self.second_pass(parts, rows, layout)?;
-        self.third_pass(parts, rows, layout)
+        let (parts, rows) = self.second_pass(&parts, &rows, layout)?;
+        self.third_pass(&parts, &rows, layout)
     }
 
     /// P0 and P1 permute; afterwards P1 and P2 have parts.
@@ -134,8 +138,8 @@ impl Party {
     /// P1 and P2 permute; afterwards P2 and P0 have parts.
     fn second_pass(
         &mut self,
-        parts: Vec<u32>,
-        rows: Vec<u32>,
+        parts: &[u32],
+        rows: &[u32],
         layout: Layout,
     ) -> Result<(Vec<u32>, Vec<u32>), Error> {
         const STEP: Step = Step::ShuffleSecond;
@@ -150,16 +154,16 @@ impl Party {
             }
             Role::Second => {
                 let order = self.permutations(Side::Next, STEP, layout)?;
-                let mut both = layout.permuted(&order, &parts);
-                both.extend(layout.permuted_numbers(&order, &rows));
+                let mut both = layout.permuted(&order, parts);
+                both.extend(layout.permuted_numbers(&order, rows));
                 subtract_from(&mut both, &self.draw(Side::Next, STEP, lane::MASK, all)?);
                 self.exchange(STEP, Round { to_previous: pack(&both), ..quiet() })?;
                 Ok((Vec::new(), Vec::new()))
             }
             Role::Third => {
                 let order = self.permutations(Side::Previous, STEP, layout)?;
-                let mut parts = layout.permuted(&order, &parts);
-                parts.extend(layout.permuted_numbers(&order, &rows));
+                let mut parts = layout.permuted(&order, parts);
+                parts.extend(layout.permuted_numbers(&order, rows));
                 add_to(&mut parts, &self.draw(Side::Previous, STEP, lane::MASK, all)?);
                 self.exchange(STEP, quiet())?;
                 let rows = parts.split_off(count);
@@ -169,7 +173,7 @@ impl Party {
     }
 
     /// P2 and P0 permute, and the values are replicated.
-    fn third_pass(&mut self, parts: Vec<u32>, rows: Vec<u32>, layout: Layout) -> Result<Shuffled, Error> {
+    fn third_pass(&mut self, parts: &[u32], rows: &[u32], layout: Layout) -> Result<Shuffled, Error> {
         let order = match self.role() {
             Role::First => self.permutations(Side::Previous, Step::ShuffleThird, layout)?,
             Role::Third => self.permutations(Side::Next, Step::ShuffleThird, layout)?,
@@ -178,7 +182,7 @@ impl Party {
         let (parts, rows) = if self.role() == Role::Second {
             (Vec::new(), Vec::new())
         } else {
-            (layout.permuted(&order, &parts), layout.permuted_numbers(&order, &rows))
+            (layout.permuted(&order, parts), layout.permuted_numbers(&order, rows))
         };
         let values = self.replicate(PairParts(parts), layout.values())?;
         Ok(Shuffled { values, rows: PairParts(rows) })

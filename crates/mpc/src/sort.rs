@@ -8,8 +8,8 @@
 
 use crate::error::{Error, range};
 use crate::party::Party;
-use crate::share::Shares;
 use crate::selection::{Pair, all_pairs, by_wins, pairs_with, spread};
+use crate::share::Shares;
 
 /// Rows that are ordered by all their pairs.
 const FEW: usize = 24;
