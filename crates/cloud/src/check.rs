@@ -110,7 +110,9 @@ pub(crate) fn removal(remove: &RemoveItems) -> Checked {
 pub(crate) fn search(search: &Search, membership: &Membership) -> Checked {
     if membership.protection != Protection::Veiled {
         let level = membership.protection;
-        return Err(Refusal::bad(format!("the server can search veiled collections only; this one is {level}")));
+        return Err(Refusal::bad(format!(
+            "the server can search veiled collections only; this one is {level}"
+        )));
     }
     epoch("epoch", search.epoch, membership)?;
     veiled("query", &search.query, membership)?;

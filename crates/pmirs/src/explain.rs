@@ -42,6 +42,15 @@ fn explain(error: &VaultError) -> (Exit, String) {
             Exit::NotFound,
             "ask one of its owners; `pmirs collection forget ID` forgets what this machine knows of it",
         ),
+        VaultError::Parties(_) => (
+            Exit::Usage,
+            "a file of parties is what `pmirs party describe` prints on each of the three servers, one after another",
+        ),
+        VaultError::Party { .. } => (
+            Exit::Integrity,
+            "one of the three servers is broken or lies: do not rely on the answer, and ask the operators; `pmirs verify \
+             NAME` says what else is wrong",
+        ),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),

@@ -37,21 +37,33 @@ pub const VEILED: Row = Row {
     fits: "thin clients, large shared collections, stock vector databases",
 };
 
+/// `split`: three servers match over secret shares.
+pub const SPLIT: Row = Row {
+    level: "split",
+    matching: "on three servers of different operators, over secret shares",
+    cloud_learns: "what it learns at `sealed`, and which items each search opens; no one of the three servers learns an \
+                   embedding, a query, a score or a rank: each sees who asks, how many items there are and how many are \
+                   wanted, their random identifiers, and when; any two of them together learn all embeddings and queries",
+    fits: "medical and regulated data, where three operators can be found who do not conspire",
+};
+
 /// Every level, the most private first.
-pub const TABLE: [Row; 2] = [SEALED, VEILED];
+pub const TABLE: [Row; 3] = [SEALED, VEILED, SPLIT];
 
 /// The row of a level.
 pub fn row(level: Protection) -> Row {
     match level {
         Protection::Sealed => SEALED,
         Protection::Veiled => VEILED,
+        Protection::Split => SPLIT,
     }
 }
 
 impl Row {
     /// What the cloud learns, outside the table: "the above" only makes sense below its first row.
     pub fn all_that_the_cloud_learns(&self) -> String {
-        match self.cloud_learns.strip_prefix("the above") {
+        let referring = ["the above", "what it learns at `sealed`"];
+        match referring.iter().find_map(|words| self.cloud_learns.strip_prefix(words)) {
             Some(rest) => format!("{}{rest}", SEALED.cloud_learns),
             None => self.cloud_learns.to_owned(),
         }

@@ -45,6 +45,17 @@ pub enum VaultError {
         /// Its identifier.
         id: CollectionId,
     },
+    /// A file of parties that names no three servers.
+    #[error("the parties: {0}")]
+    Parties(String),
+    /// One of the three servers, or all together, answered what no honest ones do.
+    #[error("the party {party}: {reason}")]
+    Party {
+        /// Which.
+        party: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Several collections have the name, by different people.
     #[error("several collections are named '{0}'")]
     Ambiguous(String),

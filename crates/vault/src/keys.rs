@@ -197,6 +197,9 @@ pub(crate) fn open_header(
     if (record.protection == crate::Protection::Veiled) != header.veil.is_some() {
         return Err(altered_collection(record.id, "protection", &"the header has another"));
     }
+    if (record.protection == crate::Protection::Split) != header.parties.is_some() {
+        return Err(altered_collection(record.id, "protection", &"the header has another"));
+    }
     Ok(header)
 }
 

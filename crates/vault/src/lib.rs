@@ -45,6 +45,7 @@ mod rekey;
 pub mod remote;
 pub mod search;
 mod share;
+mod split;
 mod tag;
 mod vault;
 mod verify;

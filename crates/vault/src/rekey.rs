@@ -79,6 +79,7 @@ impl Collection<'_> {
         }
         progress.finish();
         report.retired = self.retire()?;
+        self.level(progress)?;
         report.elapsed = started.elapsed();
         Ok(report)
     }

@@ -89,6 +89,7 @@ impl Collection<'_> {
             let action = Action::Share { member: account, identity: encoded, role, grants };
             Ok(Some((action, Payload::Grants(wrapped))))
         })?;
+        self.tell_parties(None)?;
         let member = Member { identity: Bytes(identity.to_bytes()), role, accepted: false };
         let known = self.history().state().and_then(|state| state.members.get(&account).cloned());
         self.member_info(account, &known.unwrap_or(member))
@@ -103,6 +104,11 @@ impl Collection<'_> {
     pub fn revoke(&self, who: &str) -> Result<MemberInfo, VaultError> {
         let gone = self.member(who)?;
         self.start_epoch(Some(gone.account))?;
+        if self.record.protection == Protection::Split {
+            self.tell_parties(None)?;
+            // Old shares that somebody kept are useless with the new ones.
+            self.parties()?.refresh(self.record.id)?;
+        }
         Ok(gone)
     }
 
@@ -119,7 +125,18 @@ impl Collection<'_> {
     /// # Errors
     /// When this person is the last owner, or the cloud fails.
     pub fn leave(self) -> Result<(), VaultError> {
+        self.tell_parties(Some(self.remote.account()))?;
         leave(self.vault, &self.remote, self.record.id)
+    }
+
+    /// Has the three servers of a split collection know the members, without one who goes.
+    fn tell_parties(&self, without: Option<AccountId>) -> Result<(), VaultError> {
+        if self.record.protection != Protection::Split {
+            return Ok(());
+        }
+        let mut state = begun(self.history().state())?.clone();
+        state.members.retain(|account, _| Some(*account) != without);
+        self.parties()?.follow_members(&state, self.record.id, &self.vault.identity()).map(drop)
     }
 
     fn start_epoch(&self, gone: Option<AccountId>) -> Result<u32, VaultError> {

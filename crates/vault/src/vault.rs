@@ -9,6 +9,7 @@ use pmirs_crypto::{Argon2Params, Identity, IdentitySeed, LockedIdentity, PublicI
 use pmirs_encoder::Encoder;
 use pmirs_wire::account::Invite;
 use pmirs_wire::collection::Protection;
+use pmirs_wire::split::Trio;
 use zeroize::Zeroizing;
 
 use crate::collection::{self, Collection, Collections};
@@ -228,7 +229,16 @@ impl Vault {
         name: &str,
         protection: Protection,
     ) -> Result<Collection<'_>, VaultError> {
-        collection::create(self, name, protection)
+        collection::create(self, name, protection, None)
+    }
+
+    /// Makes a collection at `split`: these three servers search it, and none of them alone learns what.
+    ///
+    /// # Errors
+    /// When the name is taken or not a name, one of the three is not there or not who it should be, or the cloud
+    /// refuses.
+    pub fn create_split_collection(&self, name: &str, parties: Trio) -> Result<Collection<'_>, VaultError> {
+        collection::create(self, name, Protection::Split, Some(parties))
     }
 
     /// A collection by its name.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::split::Trio;
 use crate::{Bytes, Digest, Message, limits};
 
 /// A collection's name and settings.
@@ -17,6 +18,9 @@ pub struct CollectionHeader {
     pub dim: u32,
     /// How embeddings are veiled; present exactly at `veiled`.
     pub veil: Option<VeilSettings>,
+    /// The three servers that hold the shares; present exactly at `split`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parties: Option<Trio>,
 }
 
 impl Message for CollectionHeader {

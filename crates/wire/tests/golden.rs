@@ -23,7 +23,8 @@ use pmirs_wire::collection::{CollectionList, CollectionRecord, EpochGrant, NewCo
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::item::{
-    Change, Changes, ItemRecord, ItemRecords, NewItem, NewItems, RemoveItems, Stored, VeiledVector, WantedItems,
+    Change, Changes, ItemRecord, ItemRecords, NewItem, NewItems, RemoveItems, Stored, VeiledVector,
+    WantedItems,
 };
 use pmirs_wire::log::{Action, Append, Entry, Head, Leaf, LogPage, Payload, SignedEntry};
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep, code_from_bits, code_from_typed};
@@ -31,6 +32,7 @@ use pmirs_wire::people::{Person, is_name};
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::search::{Candidate, Candidates, Search};
+use pmirs_wire::split::{PartyEntry, Trio};
 use pmirs_wire::{
     AccountId, Bytes, CollectionId, DecodeError, DeviceId, Digest, FilterToken, ItemId, Message, decode,
     encode,
@@ -46,6 +48,17 @@ fn veiled() -> VeiledVector {
 
 fn grant() -> EpochGrant {
     EpochGrant { epoch: 3, role: Role::Writer, granter: bytes("granter"), grant: bytes("grant") }
+}
+
+fn trio() -> Trio {
+    let party = |name: &str, number: u8| PartyEntry {
+        name: name.into(),
+        url: format!("https://{name}.example:8787"),
+        peer: format!("{name}.example:8788"),
+        signs: Digest([number; 32]),
+        seals: Digest([number + 3; 32]),
+    };
+    Trio { parties: [party("north", 1), party("east", 2), party("south", 3)] }
 }
 
 fn record() -> ItemRecord {
@@ -354,8 +367,10 @@ fn sealed_records() {
         model: "compact 0.1.0".into(),
         dim: 256,
         veil: Some(veil),
+        parties: None,
     };
     check("collection_header.hex", &header);
+    check("collection_header_split.hex", &CollectionHeader { veil: None, parties: Some(trio()), ..header });
     let meta = ItemMeta {
         name: "beach/dog.jpg".into(),
         kind: ItemKind::Image,

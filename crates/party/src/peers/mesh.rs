@@ -138,7 +138,11 @@ impl Mesh {
                 met.map_err(|_| late())?.map_err(|_| late())?
             }
         };
-        if wire.send(&PeerMessage::Open(opening.clone())) { Ok((wire, theirs)) } else { Err("ended its connection".to_owned()) }
+        if wire.send(&PeerMessage::Open(opening.clone())) {
+            Ok((wire, theirs))
+        } else {
+            Err("ended its connection".to_owned())
+        }
     }
 
     /// Keeps a connection for the next session.

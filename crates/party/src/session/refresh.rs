@@ -56,7 +56,8 @@ pub(super) async fn run(
                 return Err(Refusal::conflict("another change took the place of the refresh: try again"));
             }
             let version = here.version_after(&checked.digest);
-            let entry = decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
+            let entry =
+                decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
             here.commit(entry.clone())?;
             entry
         };

@@ -16,7 +16,12 @@ use crate::store::component_words;
 const LARGEST_TERM: u64 = 128 * 128;
 
 /// Checks what can be checked before the others are bothered.
-pub(crate) fn check(node: &Node, shared: &Shared, search: &Search, parts: &Bytes) -> Result<Vec<Shares<u32>>, Refusal> {
+pub(crate) fn check(
+    node: &Node,
+    shared: &Shared,
+    search: &Search,
+    parts: &Bytes,
+) -> Result<Vec<Shares<u32>>, Refusal> {
     let within = |what: &str, got: u32, most: usize| {
         if (1..=most).contains(&(got as usize)) {
             return Ok(());
@@ -26,14 +31,17 @@ pub(crate) fn check(node: &Node, shared: &Shared, search: &Search, parts: &Bytes
     within("queries", search.queries, limits::SPLIT_QUERIES)?;
     within("k", search.k, limits::SPLIT_CANDIDATES)?;
     if search.metric == Metric::SquaredDistance {
-        return Err(Refusal::bad("metric: this version searches by inner product; of unit vectors the order is the same"));
+        return Err(Refusal::bad(
+            "metric: this version searches by inner product; of unit vectors the order is the same",
+        ));
     }
     let dim = read(shared).dim();
     let largest = LARGEST_TERM * dim as u64;
     if u64::from(search.largest) > largest || search.largest == 0 {
         return Err(Refusal::bad(format!("largest is {}, outside 1 to {largest}", search.largest)));
     }
-    let parts = own_parts(node, &search.parts, parts)?.ok_or_else(|| Refusal::bad("parts: a query is missing"))?;
+    let parts =
+        own_parts(node, &search.parts, parts)?.ok_or_else(|| Refusal::bad("parts: a query is missing"))?;
     queries(&parts, search.queries as usize, dim)
 }
 
@@ -41,12 +49,15 @@ fn queries(Parts { own, next }: &Parts, count: usize, dim: usize) -> Result<Vec<
     let words = |component: &Component| {
         let words = component_words(component, count * dim);
         let fits = words.len() == count * dim;
-        fits.then_some(words).ok_or_else(|| Refusal::bad(format!("parts: they must have {} words", count * dim)))
+        fits.then_some(words)
+            .ok_or_else(|| Refusal::bad(format!("parts: they must have {} words", count * dim)))
     };
     let (own, next) = (words(own)?, words(next)?);
     let each = own.chunks_exact(dim).zip(next.chunks_exact(dim));
-    each.map(|(own, next)| Shares::new(own.to_vec(), next.to_vec()).map_err(|error| Refusal::internal(&error)))
-        .collect()
+    each.map(|(own, next)| {
+        Shares::new(own.to_vec(), next.to_vec()).map_err(|error| Refusal::internal(&error))
+    })
+    .collect()
 }
 
 pub(super) async fn run(

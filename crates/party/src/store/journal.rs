@@ -34,12 +34,8 @@ impl Journal {
     /// Makes one in a folder that nobody reads yet.
     pub(crate) fn create(folder: &Path, header: &StoreHeader) -> Result<Self, Error> {
         let path = folder.join(JOURNAL);
-        let mut file = private()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::file(&path))?;
+        let mut file =
+            private().create_new(true).read(true).write(true).open(&path).map_err(Error::file(&path))?;
         file.write_all(MAGIC).map_err(Error::file(&path))?;
         let mut journal = Self { path, file, end: MAGIC.len() as u64 };
         journal.write(header)?;
@@ -76,7 +72,8 @@ impl Journal {
     pub(crate) fn write<M: Message>(&mut self, message: &M) -> Result<(), Error> {
         let bytes = encode(message).map_err(|error| Error::damaged(&self.path, error))?;
         let check = sha256(&bytes);
-        let line = [&(bytes.len() as u32).to_le_bytes(), check.get(..CHECK).unwrap_or_default(), &bytes].concat();
+        let line =
+            [&(bytes.len() as u32).to_le_bytes(), check.get(..CHECK).unwrap_or_default(), &bytes].concat();
         // What an earlier failure left behind the end is overwritten.
         let write = |file: &mut File, end: u64| {
             file.seek(SeekFrom::Start(end))?;

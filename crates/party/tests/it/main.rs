@@ -7,10 +7,10 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod batches;
 #[path = "../client/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
-mod batches;
 mod orders;
 mod repairs;
 mod searches;

@@ -21,7 +21,8 @@ fn check(user: &User, rows: &[(ItemId, Vec<i8>)], queries: &[Vec<i8>], k: u32) {
         assert_eq!(scores, in_the_clear(rows, query, k as usize));
         for (row, score) in list {
             let item = order[*row as usize];
-            let (_, vector) = rows.iter().find(|(id, _)| *id == item).expect("a row of an item that is there");
+            let (_, vector) =
+                rows.iter().find(|(id, _)| *id == item).expect("a row of an item that is there");
             assert_eq!(dot(vector, query), *score, "the score of another row");
         }
     }

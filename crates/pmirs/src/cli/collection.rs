@@ -31,13 +31,18 @@ pub struct CollectionNew {
     /// Who learns what: see below
     #[arg(long, value_name = "LEVEL")]
     pub protection: ProtectionArg,
+    /// The three servers of a split collection, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_if_eq("protection", "split"))]
+    pub parties: Option<PathBuf>,
 }
 
 fn collection_new_help() -> String {
     format!(
-        "Levels:\n{}\n\n{}\n\nExamples:\n  pmirs collection new photos --protection sealed",
+        "Levels:\n{}\n\n{}\n\n{}\n\nExamples:\n  pmirs collection new photos --protection sealed\n  \
+         pmirs collection new scans --protection split --parties parties.toml",
         crate::learns::SEALED,
-        crate::learns::VEILED
+        crate::learns::VEILED,
+        crate::learns::SPLIT
     )
 }
 
@@ -48,6 +53,8 @@ pub enum ProtectionArg {
     Sealed,
     /// Matching on the cloud, over obfuscated vectors
     Veiled,
+    /// Matching on three servers of different operators, over secret shares
+    Split,
 }
 
 /// Show one collection, its members and its items

@@ -105,6 +105,8 @@ pub enum Command {
     /// Forget the passphrase now
     Lock,
     Serve(Serve),
+    #[command(subcommand)]
+    Party(Party),
     Login(Login),
     Invite(Invite),
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
 
 /// See everything work: a cloud, two people, two collections, searches
 ///
@@ -103,4 +103,67 @@ pub struct Login {
     /// Trust the certificate authority in this PEM file instead of the public ones
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
+}
+
+/// Run one of the three servers that search secret shares: `split`
+///
+/// Three operators who do not conspire run one each. No one of them learns an embedding, a query, a score or a rank; any
+/// two together learn all of it.
+#[derive(Debug, Subcommand)]
+pub enum Party {
+    Describe(PartyDescribe),
+    Serve(PartyServe),
+}
+
+/// Print this party's entry in the file of parties, and make its keys if there are none
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs party describe --data north --name north --url https://north.example:8787 --peer north.example:8788 > north.toml\n  \
+    cat north.toml east.toml south.toml > parties.toml    # the same file for all three and for whoever makes collections")]
+pub struct PartyDescribe {
+    /// Folder for the party's keys and shares
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// What people call it
+    #[arg(long)]
+    pub name: String,
+    /// Where clients reach it
+    #[arg(long, value_hint = ValueHint::Url)]
+    pub url: String,
+    /// Where the two others reach it: host and port
+    #[arg(long, value_name = "HOST:PORT")]
+    pub peer: String,
+}
+
+/// Serve as one of the three
+///
+/// The links between the three bring their own mutual TLS 1.3, by the keys in the file of parties.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs party serve --data north --parties parties.toml --listen 127.0.0.1:8787 --peer-listen 127.0.0.1:8788\n  \
+    pmirs party serve --data /srv/party --parties parties.toml --listen 0.0.0.0:8787 --peer-listen 0.0.0.0:8788 \
+    --tls-cert cert.pem --tls-key key.pem\n\n\
+    Logs go to standard error; PMIRS_LOG sets the level (error, warn, info, debug).")]
+pub struct PartyServe {
+    /// Folder with the party's keys and shares
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// The file of parties, this one among them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Address and port for clients
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// Address and port for the two others
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788")]
+    pub peer_listen: SocketAddr,
+    /// Certificate chain for clients, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key for clients, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// Log lines as JSON
+    #[arg(long)]
+    pub log_json: bool,
 }

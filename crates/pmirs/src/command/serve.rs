@@ -68,7 +68,7 @@ fn config(args: &Serve) -> Config {
 }
 
 /// Structured lines on standard error; they never hold a secret.
-fn log(json: bool) -> Result<(), Failure> {
+pub fn log(json: bool) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .with_env_var(LOG_ENV)
         .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into());

@@ -6,6 +6,7 @@ use pmirs_wire::{Digest, ItemId};
 use super::protect::seal;
 use super::upload::Batch;
 use crate::collection::Collection;
+use crate::progress::Quiet;
 use crate::{VaultError, fresh};
 
 /// An item with its embedding.
@@ -55,5 +56,7 @@ pub(crate) fn import(
             added += batch.send(collection)?.items;
         }
     }
-    Ok(added + batch.send(collection)?.items)
+    added += batch.send(collection)?.items;
+    collection.level(&Quiet)?;
+    Ok(added)
 }

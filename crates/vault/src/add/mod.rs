@@ -100,6 +100,7 @@ pub(crate) fn add(
     // the next command asks again.
     let _ = collection.sync();
     progress.finish();
+    collection.level(progress)?;
     let mut skipped = walk.unreadable;
     skipped.extend(outcome.skipped);
     skipped.sort_by(|a, b| a.path.cmp(&b.path));

@@ -5,7 +5,7 @@ mod open;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use pmirs_wire::collection::{CollectionRecord, Protection, Role};
 use pmirs_wire::item::{ItemRecord, NewItem};
@@ -18,10 +18,11 @@ use crate::add::{self, AddOptions, AddReport, Import};
 use crate::history::{Change, History, State, digests};
 use crate::keys::{CollectionKeys, altered_item};
 use crate::local::LocalRecord;
-use crate::progress::Progress;
+use crate::progress::{Progress, Quiet};
 use crate::remote::Remote;
 use crate::search::{self, Answer, LocalIndex, Query, SearchOptions};
 use crate::share::Offer;
+use crate::split::Parties;
 use crate::verify::{self, VerifyReport};
 use crate::{Vault, VaultError};
 
@@ -130,6 +131,8 @@ pub struct Collection<'v> {
     history: Mutex<History>,
     /// At `sealed`: the decrypted index, kept between searches.
     index: Mutex<Option<LocalIndex>>,
+    /// At `split`: the three servers, once they were asked.
+    parties: OnceLock<Arc<Parties>>,
 }
 
 impl Collection<'_> {
@@ -264,6 +267,7 @@ impl Collection<'_> {
                 }
             })?;
         }
+        self.level(&Quiet)?;
         Ok(removed)
     }
 
@@ -295,6 +299,30 @@ impl Collection<'_> {
             Ok((!items.is_empty()).then(|| (action, Payload::Items(items))))
         })?;
         Ok(Replaced { replaced: entry.map_or(0, |_| there.len() as u64), overtaken })
+    }
+
+    /// The three servers of a split collection.
+    pub(crate) fn parties(&self) -> Result<Arc<Parties>, VaultError> {
+        if let Some(parties) = self.parties.get() {
+            return Ok(parties.clone());
+        }
+        let trio = self.header.parties.as_ref();
+        let trio =
+            trio.ok_or_else(|| VaultError::Internal("parties of a collection without any".to_owned()))?;
+        let parties = Arc::new(Parties::connect(trio, self.vault.identity())?);
+        Ok(self.parties.get_or_init(|| parties).clone())
+    }
+
+    /// Where three servers search, they must hold what the log has.
+    pub(crate) fn level(&self, progress: &dyn Progress) -> Result<(), VaultError> {
+        if self.record.protection == Protection::Split { self.follow_rows(progress) } else { Ok(()) }
+    }
+
+    /// Whether this person may change the collection.
+    pub(crate) fn may_write(&self) -> bool {
+        let me = self.remote.account();
+        let history = self.history();
+        history.state().and_then(|state| state.members.get(&me)).is_some_and(|it| it.role >= Role::Writer)
     }
 
     /// Signs and sends a change of the collection.
@@ -344,6 +372,9 @@ impl Collection<'_> {
     /// # Errors
     /// When the cloud refuses or fails.
     pub fn delete(self) -> Result<(), VaultError> {
+        if self.record.protection == Protection::Split {
+            self.parties()?.delete(self.record.id)?;
+        }
         self.remote.delete_collection(self.record.id)?;
         self.vault.local().forget(self.record.id)
     }

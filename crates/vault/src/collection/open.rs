@@ -1,13 +1,14 @@
 //! Opening collections: those that the server lists and this person accepted, and new ones.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use pmirs_crypto::{CollectionKey, GrantContext, Kind, Place, grant};
 use pmirs_veil::VeilParams;
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::log::{Action, Payload};
 use pmirs_wire::sealed::CollectionHeader;
+use pmirs_wire::split::Trio;
 use pmirs_wire::{Bytes, CollectionId, Digest, encode};
 
 use super::{Collection, Collections, DamagedCollection, UnlistedCollection, check_name, model_name};
@@ -15,6 +16,7 @@ use crate::history::History;
 use crate::keys::{CollectionKeys, altered_collection, open_header, veil_settings};
 use crate::local::KnownCollection;
 use crate::remote::Remote;
+use crate::split::Parties;
 use crate::{Vault, VaultError, fresh, share};
 
 /// How often a record and the history that it must fit are asked for again, because others changed them between the
@@ -184,8 +186,14 @@ pub(crate) fn create<'v>(
     vault: &'v Vault,
     name: &str,
     protection: Protection,
+    trio: Option<Trio>,
 ) -> Result<Collection<'v>, VaultError> {
     check_name(name)?;
+    if (protection == Protection::Split) != trio.is_some() {
+        return Err(VaultError::Parties(
+            "a split collection has three servers, and no other has any".to_owned(),
+        ));
+    }
     let Collections { readable, unlisted, .. } = list(vault)?;
     if readable.iter().any(|known| known.name == name) {
         return Err(VaultError::CollectionExists(name.to_owned()));
@@ -198,6 +206,8 @@ pub(crate) fn create<'v>(
     let mut rng = fresh::rng()?;
     let id = CollectionId(fresh::id(&mut rng));
     let encoder = vault.encoder()?;
+    // Whether they are there and who they should be is found out before anything is made.
+    let parties = trio.as_ref().map(|trio| Parties::connect(trio, vault.identity())).transpose()?;
     let veil = (protection == Protection::Veiled).then(|| VeilParams::recommended(encoder.info().dim));
     let header = CollectionHeader {
         name: name.to_owned(),
@@ -205,6 +215,7 @@ pub(crate) fn create<'v>(
         model: model_name(&encoder),
         dim: encoder.info().dim as u32,
         veil: veil.as_ref().map(veil_settings),
+        parties: trio,
     };
 
     let key = CollectionKey::generate(&mut rng);
@@ -223,6 +234,13 @@ pub(crate) fn create<'v>(
     })?;
     let mut history = History::open(vault.local(), remote.account(), id)?;
     begin(&mut history, vault, &remote, &record)?;
+    if let Some(parties) = parties
+        && let Err(error) = parties.found(id, header.dim, &identity)
+    {
+        remote.delete_collection(id)?;
+        vault.local().forget(id)?;
+        return Err(error);
+    }
     open(vault, remote, record)
 }
 
@@ -241,7 +259,8 @@ pub(crate) fn open(
     let (record, keys, header) = open_record(vault, &remote, record, &mut history)?;
     local.remember(record.id, &KnownCollection { name: header.name.clone(), server: remote.server() })?;
     let (keys, index) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
-    Ok(Collection { vault, remote, record, header, keys, history: Mutex::new(history), index })
+    let (history, parties) = (Mutex::new(history), OnceLock::new());
+    Ok(Collection { vault, remote, record, header, keys, history, index, parties })
 }
 
 /// A record's keys and header, once record and history fit each other. Either may be a little older than the other,

@@ -26,7 +26,7 @@ pub(crate) use settings::{Account, KnownCollection, OwnDevice};
 /// `SCHEMAS[n - 1]`.
 const SCHEMA_VERSION: i32 = SCHEMAS.len() as i32;
 
-const SCHEMAS: [&str; 3] = [FIRST, SHARED, DIGESTS];
+const SCHEMAS: [&str; 4] = [FIRST, SHARED, DIGESTS, ROWS];
 
 const FIRST: &str = "
     CREATE TABLE setting (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -76,6 +76,15 @@ const DIGESTS: &str = "
         embedding BLOB NOT NULL,
         digest BLOB NOT NULL,
         PRIMARY KEY (collection, item)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Which item has which row at the three servers of a split collection; they tell anybody who may search.
+const ROWS: &str = "
+    CREATE TABLE split_rows (
+        collection BLOB PRIMARY KEY,
+        version BLOB NOT NULL,
+        items BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
 ";
 

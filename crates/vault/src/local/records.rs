@@ -1,7 +1,7 @@
 //! Collections' records as the cloud holds them, and how far they were followed.
 
 use pmirs_wire::item::{Change, Changes, ItemRecord};
-use pmirs_wire::{Bytes, CollectionId, ItemId};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Local, settings};
@@ -74,6 +74,41 @@ impl Local {
             .map_err(|error| self.damaged(&error))
     }
 
+    /// The items of a split collection in the order of their rows, if they are those of this version.
+    pub(crate) fn rows(
+        &self,
+        collection: CollectionId,
+        version: Digest,
+    ) -> Result<Option<Vec<ItemId>>, VaultError> {
+        let items: Option<Vec<u8>> = self
+            .connection()
+            .query_row(
+                "SELECT items FROM split_rows WHERE collection = ?1 AND version = ?2",
+                (collection.0, version.0),
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.damaged(&error))?;
+        Ok(items.map(|items| items.as_chunks::<16>().0.iter().map(|id| ItemId(*id)).collect()))
+    }
+
+    /// Remembers the rows of a version in the place of an earlier one's.
+    pub(crate) fn remember_rows(
+        &self,
+        collection: CollectionId,
+        version: Digest,
+        rows: &[ItemId],
+    ) -> Result<(), VaultError> {
+        let items: Vec<u8> = rows.iter().flat_map(|item| item.0).collect();
+        self.connection()
+            .execute(
+                "INSERT OR REPLACE INTO split_rows (collection, version, items) VALUES (?1, ?2, ?3)",
+                (collection.0, version.0, items),
+            )
+            .map(drop)
+            .map_err(|error| self.damaged(&error))
+    }
+
     /// Forgets a collection's records, and how far they were followed; the history stays.
     pub(crate) fn retake(&self, collection: CollectionId) -> Result<(), VaultError> {
         let retake = || -> rusqlite::Result<()> {
@@ -92,7 +127,7 @@ impl Local {
         let forget = || -> rusqlite::Result<()> {
             let mut connection = self.connection();
             let transaction = connection.transaction()?;
-            for table in ["record", "synced", "history", "entry", "leaf"] {
+            for table in ["record", "synced", "history", "entry", "leaf", "split_rows"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
             }
             transaction.execute("DELETE FROM setting WHERE name = ?1", [settings::collection(collection)])?;

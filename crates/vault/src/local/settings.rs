@@ -109,7 +109,7 @@ impl Local {
 
     /// Forgets the account: its address, session and device, and everything that came from its cloud.
     pub(crate) fn forget_account(&self) -> Result<(), VaultError> {
-        let tables = ["setting", "record", "synced", "history", "entry", "leaf", "contact"];
+        let tables = ["setting", "record", "synced", "history", "entry", "leaf", "contact", "split_rows"];
         self.connection()
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE; {} COMMIT; VACUUM;",

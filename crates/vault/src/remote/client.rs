@@ -9,7 +9,7 @@ use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, 
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
-use pmirs_wire::item::{Changes, ItemRecord, Stored};
+use pmirs_wire::item::{Changes, ItemRecord, ItemRecords, Stored, WantedItems};
 use pmirs_wire::log::{Append, Head, LogPage};
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep};
 use pmirs_wire::people::Person;
@@ -152,6 +152,13 @@ impl Remote {
             return Err(altered_collection(id, "identifier", &"the server answers with another collection"));
         }
         Ok(record)
+    }
+
+    pub(crate) fn records(&self, id: CollectionId, items: &[ItemId]) -> Result<Vec<ItemRecord>, VaultError> {
+        let wanted = encode(&WantedItems { items: items.to_vec() })?;
+        let found: ItemRecords =
+            self.authenticated(Method::Post, &format!("/v1/collections/{id}/records"), wanted)?;
+        Ok(found.records)
     }
 
     pub(crate) fn delete_collection(&self, id: CollectionId) -> Result<Stored, VaultError> {

@@ -63,23 +63,27 @@ impl Connection {
     /// # Errors
     /// When the server does not answer, or answers something else.
     pub fn server_info(&self) -> Result<ServerInfo, VaultError> {
-        let bad = |reason: String| VaultError::BadAnswer { request: "GET /v1/server".to_owned(), reason };
+        self.get("/v1/server")
+    }
+
+    pub(crate) fn get<M: Message>(&self, path: &str) -> Result<M, VaultError> {
+        let bad = |reason: String| VaultError::BadAnswer { request: format!("GET {path}"), reason };
         let mut answer = self
             .agent
-            .get(format!("{}/v1/server", self.url))
+            .get(format!("{}{path}", self.url))
             .header("accept", "application/cbor")
             .call()
             .map_err(|error| VaultError::Unreachable { url: self.url.clone(), reason: error.to_string() })?;
         let bytes = answer
             .body_mut()
             .with_config()
-            .limit(ServerInfo::MAX_BYTES as u64)
+            .limit(M::MAX_BYTES as u64)
             .read_to_vec()
             .map_err(|error| bad(error.to_string()))?;
         decode(&bytes).map_err(|error| bad(error.to_string()))
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>), ureq::Error> {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>), ureq::Error> {
         let mut answer = self
             .agent
             .post(format!("{}{path}", self.url))
@@ -150,7 +154,7 @@ impl Transport for HttpTransport {
 }
 
 /// The problem in an error's body, or one made of its status.
-pub(super) fn read_problem(status: u16, body: &[u8]) -> Problem {
+pub(crate) fn read_problem(status: u16, body: &[u8]) -> Problem {
     decode(body).unwrap_or_else(|_| Problem {
         kind: ProblemKind::Internal,
         message: format!("HTTP status {status} without a reason"),

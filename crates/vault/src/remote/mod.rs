@@ -5,5 +5,6 @@ mod http;
 mod transport;
 
 pub(crate) use client::{Remote, Timing};
+pub(crate) use http::read_problem;
 pub use http::{Connection, HttpTransport};
 pub use transport::{Exchange, Transport, TransportError};

@@ -7,6 +7,7 @@
 mod audit;
 mod filter;
 mod sealed;
+mod split;
 mod veiled;
 
 use std::collections::BTreeSet;
@@ -150,6 +151,7 @@ pub(crate) fn search(
     let found = match collection.record.protection {
         Protection::Veiled => veiled::find(collection, &vector, options, &mut breakdown)?,
         Protection::Sealed => sealed::find(collection, &vector, options, &mut breakdown)?,
+        Protection::Split => split::find(collection, &vector, options, &mut breakdown)?,
     };
 
     let finishing = Instant::now();

@@ -12,6 +12,7 @@ mod duties;
 mod journey;
 mod liar;
 mod sharing;
+mod split;
 mod tamper;
 mod withheld;
 #[path = "../world/mod.rs"]

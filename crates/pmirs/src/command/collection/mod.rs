@@ -6,6 +6,7 @@ mod membership;
 
 use std::io::{self, Write};
 
+use pmirs_party::read_parties;
 use pmirs_vault::{MemberInfo, Protection, Role, VaultError};
 use serde::Serialize;
 
@@ -38,6 +39,7 @@ impl From<ProtectionArg> for Protection {
         match level {
             ProtectionArg::Sealed => Self::Sealed,
             ProtectionArg::Veiled => Self::Veiled,
+            ProtectionArg::Split => Self::Split,
         }
     }
 }
@@ -59,7 +61,16 @@ impl Answer for Made {
 
 fn new(args: &CollectionNew, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let made = vault.create_collection(&args.name, args.protection.into())?;
+    let made = match (&args.parties, args.protection) {
+        (Some(file), ProtectionArg::Split) => {
+            vault.create_split_collection(&args.name, read_parties(file)?)?
+        }
+        (Some(_), _) => {
+            let error = "only a split collection has parties";
+            return Err(Failure::new(Exit::Usage, error, "take --protection split, or leave --parties away"));
+        }
+        (None, level) => vault.create_collection(&args.name, level.into())?,
+    };
     let summary = Summary::from(made.info());
     let cloud_learns = learns::row(summary.protection).all_that_the_cloud_learns();
     output.answer(&Made { summary, cloud_learns })

@@ -1,0 +1,213 @@
+//! The rows at the three servers, and how they follow the collection's log.
+//!
+//! A batch is dealt, prepared at all three, and counts once the first has committed it; the others follow. Whatever ends
+//! this at any moment, the next who changes the collection has the rest follow.
+
+use std::collections::BTreeSet;
+
+use pmirs_crypto::{Dealt, sha256};
+use pmirs_wire::item::ItemRecord;
+use pmirs_wire::split::{Action, Answer, Batch, Parts, RowPage, SignedOrder, State, Version};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, limits};
+
+use super::ask::{OfThree, Parties, is_conflict, pinned};
+use super::members::no_parts;
+use super::{lies, quantised};
+use crate::collection::{Collection, record_digest};
+use crate::progress::Progress;
+use crate::{VaultError, fresh};
+
+/// How often a batch is dealt anew because somebody else was faster.
+const ATTEMPTS: usize = 16;
+
+impl Collection<'_> {
+    /// Has the three servers hold the rows that the log pins, and no others; does nothing where they do.
+    pub(crate) fn follow_rows(&self, progress: &dyn Progress) -> Result<(), VaultError> {
+        let parties = self.parties()?;
+        let mut attempts = 0;
+        loop {
+            let state = parties.state(self.record.id)?;
+            let rows = self.rows(&parties, state.version)?;
+            let there: BTreeSet<ItemId> = rows.iter().copied().collect();
+            let (missing, extra) = {
+                let mut history = self.history();
+                history.follow(&self.remote, self.vault.local())?;
+                let leaves = history.leaves(self.vault.local())?;
+                let missing: Vec<ItemId> =
+                    leaves.items().map(|(item, _)| item).filter(|item| !there.contains(item)).collect();
+                let extra: Vec<ItemId> =
+                    there.iter().copied().filter(|item| leaves.epoch(item).is_none()).collect();
+                (missing, extra)
+            };
+            if missing.is_empty() && extra.is_empty() {
+                return Ok(());
+            }
+            progress.start("sharing", Some((missing.len() + extra.len()) as u64));
+            let outcome = self.share_rows(&parties, state, &missing, &extra, progress);
+            progress.finish();
+            match outcome {
+                Ok(()) => {}
+                Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
+                    attempts += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(20 << attempts.min(5)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn share_rows(
+        &self,
+        parties: &Parties,
+        state: State,
+        missing: &[ItemId],
+        extra: &[ItemId],
+        progress: &dyn Progress,
+    ) -> Result<(), VaultError> {
+        let most = limits::SPLIT_ROWS.min(limits::SPLIT_WORDS / (state.dim.max(1) as usize)).max(1);
+        let mut base = state.version;
+        let mut batches: Vec<(&[ItemId], &[ItemId])> =
+            missing.chunks(most).map(|add| (add, [].as_slice())).collect();
+        for (at, remove) in extra.chunks(limits::SPLIT_ROWS).enumerate() {
+            match batches.get_mut(at) {
+                Some(batch) => batch.1 = remove,
+                None => batches.push((&[], remove)),
+            }
+        }
+        for (add, remove) in batches {
+            let add = self.embeddings(add)?;
+            // Who was removed meanwhile is met again in the next round.
+            if add.is_empty() && remove.is_empty() {
+                continue;
+            }
+            base = parties.change(self.record.id, base, &add, remove)?.version;
+            progress.advance((add.len() + remove.len()) as u64);
+        }
+        Ok(())
+    }
+
+    /// The true embeddings of items, as far as these are still there.
+    fn embeddings(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<f32>)>, VaultError> {
+        let mut embeddings = Vec::with_capacity(items.len());
+        for batch in items.chunks(limits::BATCH_ITEMS) {
+            for record in self.records(batch)? {
+                let ItemRecord { item, epoch, embedding, .. } = record;
+                let vector = self.keys().open_embedding(item, epoch, &embedding.0, self.header.dim)?;
+                embeddings.push((item, vector));
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// Several records, each the one that the log pins; those that are gone are left out.
+    pub(crate) fn records(&self, items: &[ItemId]) -> Result<Vec<ItemRecord>, VaultError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let records = self.remote.records(self.record.id, items)?;
+        let mut history = self.history();
+        let wanted: BTreeSet<ItemId> = items.iter().copied().collect();
+        let mut came = BTreeSet::new();
+        for record in &records {
+            if !wanted.contains(&record.item) || !came.insert(record.item) {
+                return Err(crate::keys::altered_item(record.item, "identifier", &"nobody asked for it"));
+            }
+            self.pinned(&mut history, record.item, Some(record_digest(record)))?;
+        }
+        for item in wanted.difference(&came) {
+            self.pinned(&mut history, *item, None)?;
+        }
+        self.renew_keys(&mut history)?;
+        Ok(records)
+    }
+
+    /// Which item has which row of a version.
+    pub(crate) fn rows(&self, parties: &Parties, version: Version) -> Result<Vec<ItemId>, VaultError> {
+        let local = self.vault.local();
+        if let Some(rows) = local.rows(self.record.id, version.hash)? {
+            return Ok(rows);
+        }
+        let rows = parties.rows(self.record.id, version)?;
+        local.remember_rows(self.record.id, version.hash, &rows)?;
+        Ok(rows)
+    }
+}
+
+impl Parties {
+    /// One batch, at all three or at none.
+    fn change(
+        &self,
+        collection: CollectionId,
+        base: Version,
+        add: &[(ItemId, Vec<f32>)],
+        remove: &[ItemId],
+    ) -> Result<State, VaultError> {
+        let words: Vec<u32> = add.iter().flat_map(|(_, vector)| quantised(vector)).collect();
+        let (bytes, parts) = if words.is_empty() {
+            ([const { Bytes(Vec::new()) }; 3], no_parts())
+        } else {
+            pinned(&deal(&words)?)?
+        };
+        let batch = Batch { base, add: add.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
+        let order = self.order(collection, Action::Prepare { batch, parts })?;
+        let prepared = Digest(sha256(&order.order.0));
+        let [p0, p1, p2] = bytes;
+        let first = self.receipt(0, self.ask(0, &order, p0, None)?, prepared)?;
+        let second = self.receipt(1, self.ask(1, &order, p1, Some(first.clone()))?, prepared)?;
+        let third = self.receipt(2, self.ask(2, &order, p2, Some(first.clone()))?, prepared)?;
+
+        let commit = self.order(collection, Action::Commit { prepared, receipts: [first, second, third] })?;
+        let decided = self.commit(0, &commit, None)?;
+        for place in [1, 2] {
+            // Whoever does not hear of it now hears of it from the first.
+            if let Err(error) = self.commit(place, &commit, decided.decision.clone()) {
+                if !matches!(error, VaultError::Unreachable { .. }) {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(decided)
+    }
+
+    fn receipt(&self, place: usize, answer: Answer, prepared: Digest) -> Result<Bytes, VaultError> {
+        match answer {
+            Answer::Receipt(receipt) if receipt.prepared == prepared => Ok(receipt.signature),
+            _ => Err(lies(self.name(place), "it gives no receipt for the batch")),
+        }
+    }
+
+    fn commit(&self, place: usize, order: &SignedOrder, first: Option<Bytes>) -> Result<State, VaultError> {
+        let answer = self.ask(place, order, Bytes(Vec::new()), first)?;
+        self.read_state(place, answer)
+    }
+
+    fn rows(&self, collection: CollectionId, version: Version) -> Result<Vec<ItemId>, VaultError> {
+        let mut items: Vec<ItemId> = Vec::new();
+        loop {
+            let from = items.len() as u64;
+            let order = self.order(collection, Action::Rows { from })?;
+            let Answer::Rows(RowPage { version: of, from: start, items: page }) =
+                self.ask(0, &order, Bytes(Vec::new()), None)?
+            else {
+                return Err(lies(self.name(0), "it answers with something else than rows"));
+            };
+            if of != version {
+                return Err(VaultError::Busy);
+            }
+            let (ids, rest) = page.0.as_chunks::<16>();
+            if start != from || !rest.is_empty() || items.len() + ids.len() > limits::SPLIT_COLLECTION {
+                return Err(lies(self.name(0), "its list of rows is not one"));
+            }
+            items.extend(ids.iter().map(|id| ItemId(*id)));
+            if ids.len() < limits::SPLIT_ROW_PAGE {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+/// The parts of the three.
+pub(super) fn deal(words: &[u32]) -> Result<OfThree<Parts>, VaultError> {
+    let Dealt { seeds: [first, second], rest } = Dealt::new(&mut fresh::rng()?, words);
+    Ok(Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0))
+}
