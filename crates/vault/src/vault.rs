@@ -18,6 +18,7 @@ use crate::login::{self, AccountInfo, LoginOptions};
 use crate::remote::{Remote, Transport};
 use crate::search::{self, AllFound, Query, SearchOptions};
 use crate::share::{self, Offer};
+use crate::split::trio_digest;
 use crate::{VaultError, fresh};
 
 /// The identity's file in a home.
@@ -239,6 +240,18 @@ impl Vault {
     /// refuses.
     pub fn create_split_collection(&self, name: &str, parties: Trio) -> Result<Collection<'_>, VaultError> {
         collection::create(self, name, Protection::Split, Some(parties))
+    }
+
+    /// Takes note of where three servers are now: their keys in their order are what collections are bound to, and names
+    /// and addresses may change.
+    ///
+    /// # Errors
+    /// When it names no three servers, or the local store is damaged.
+    pub fn move_parties(&self, parties: &Trio) -> Result<(), VaultError> {
+        if let Some(fault) = parties.fault() {
+            return Err(VaultError::Parties(fault));
+        }
+        self.local.remember_parties(trio_digest(parties), parties)
     }
 
     /// A collection by its name.

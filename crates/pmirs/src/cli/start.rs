@@ -113,6 +113,18 @@ pub struct Login {
 pub enum Party {
     Describe(PartyDescribe),
     Serve(PartyServe),
+    Moved(PartyMoved),
+}
+
+/// Take note of where three servers are now, for collections that they hold
+///
+/// A collection is bound to the keys of its three servers; their names and addresses may change. Each member who searches
+/// it takes note once.
+#[derive(Debug, Args)]
+pub struct PartyMoved {
+    /// The file of parties with the new addresses
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
 }
 
 /// Print this party's entry in the file of parties, and make its keys if there are none

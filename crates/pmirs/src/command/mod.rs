@@ -75,7 +75,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Unlock => unlock::unlock(global, output),
         Command::Lock => unlock::lock(global, output),
         Command::Serve(args) => serve::run(args, output),
-        Command::Party(command) => party::run(command, output),
+        Command::Party(command) => party::run(command, global, output),
         Command::Login(args) => login::run(args, global, output),
         Command::Invite(args) => invite::run(args, global, output),
         Command::Contact(command) => contact::run(command, global, output),

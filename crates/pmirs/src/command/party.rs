@@ -7,15 +7,17 @@ use pmirs_wire::split::PartyEntry;
 use serde::Serialize;
 
 use super::serve::{log, runtime};
-use crate::cli::{Party, PartyDescribe, PartyServe};
+use crate::cli::{Global, Party, PartyDescribe, PartyMoved, PartyServe};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, Output, plain};
 use crate::report::Failure;
+use crate::session;
 
-pub fn run(command: &Party, output: Output) -> Result<(), Failure> {
+pub fn run(command: &Party, global: &Global, output: Output) -> Result<(), Failure> {
     match command {
         Party::Describe(args) => describe_own(args, output),
         Party::Serve(args) => serve(args, output),
+        Party::Moved(args) => moved(args, global, output),
     }
 }
 
@@ -78,6 +80,24 @@ fn serve(args: &PartyServe, output: Output) -> Result<(), Failure> {
     })?;
     runtime()?.block_on(server.run(shutdown_signal()))?;
     Ok(())
+}
+
+#[derive(Serialize)]
+struct Moved {
+    moved: [String; 3],
+}
+
+impl Answer for Moved {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let [first, second, third] = self.moved.each_ref().map(|url| plain(url));
+        writeln!(out, "From now on the three are asked at {first}, {second} and {third}.")
+    }
+}
+
+fn moved(args: &PartyMoved, global: &Global, output: Output) -> Result<(), Failure> {
+    let parties = read_parties(&args.parties)?;
+    session::open(global)?.move_parties(&parties)?;
+    output.answer(&Moved { moved: parties.parties.map(|party| party.url) })
 }
 
 impl From<pmirs_party::Error> for Failure {

@@ -22,7 +22,7 @@ use crate::progress::{Progress, Quiet};
 use crate::remote::Remote;
 use crate::search::{self, Answer, LocalIndex, Query, SearchOptions};
 use crate::share::Offer;
-use crate::split::Parties;
+use crate::split::{Parties, trio_digest};
 use crate::verify::{self, VerifyReport};
 use crate::{Vault, VaultError};
 
@@ -309,7 +309,8 @@ impl Collection<'_> {
         let trio = self.header.parties.as_ref();
         let trio =
             trio.ok_or_else(|| VaultError::Internal("parties of a collection without any".to_owned()))?;
-        let parties = Arc::new(Parties::connect(trio, self.vault.identity())?);
+        let moved = self.vault.local().moved_parties(trio_digest(trio))?;
+        let parties = Arc::new(Parties::connect(moved.as_ref().unwrap_or(trio), self.vault.identity())?);
         Ok(self.parties.get_or_init(|| parties).clone())
     }
 

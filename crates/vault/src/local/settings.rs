@@ -1,6 +1,7 @@
 //! Settings sealed under the identity's local key.
 
 use pmirs_wire::account::Session;
+use pmirs_wire::split::Trio;
 use pmirs_wire::{Bytes, CollectionId, Digest, Message, decode, encode};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,16 @@ impl Local {
 
     pub(crate) fn set_device(&self, device: &OwnDevice) -> Result<(), VaultError> {
         self.set(DEVICE, device)
+    }
+
+    /// Where three servers are now, if they moved.
+    pub(crate) fn moved_parties(&self, trio: Digest) -> Result<Option<Trio>, VaultError> {
+        self.setting(&format!("parties {trio}"))
+    }
+
+    /// Remembers where three servers are now.
+    pub(crate) fn remember_parties(&self, trio: Digest, parties: &Trio) -> Result<(), VaultError> {
+        self.set(&format!("parties {trio}"), parties)
     }
 
     /// Remembers that there is such a collection, so that a server that hides it later is noticed.

@@ -43,7 +43,7 @@ fn score_error(dim: usize) -> f32 {
 }
 
 /// What orders name three servers by.
-fn trio_digest(trio: &Trio) -> Digest {
+pub(crate) fn trio_digest(trio: &Trio) -> Digest {
     Digest(pmirs_crypto::sha256(&trio.pinned_bytes()))
 }
 

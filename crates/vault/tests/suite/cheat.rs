@@ -87,7 +87,7 @@ fn a_dropped_item_is_missed() {
                 named(names(&world.vault, Audit::Some(0)), "record");
                 world.vault.forget_collection("album").unwrap();
             }
-            Protection::Veiled => {
+            Protection::Veiled | Protection::Split => {
                 liar.tells(on::<Candidates>("/search", |answer| drop(answer.candidates.pop())));
                 named(names(&world.vault, Audit::Some(0)), "search answer");
             }

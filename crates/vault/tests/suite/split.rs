@@ -42,7 +42,13 @@ fn three_servers_find_what_this_machine_finds() {
     }
     let same = |vault: &Vault| {
         for words in ["a dog", "a red circle", "something yellow"] {
-            assert_eq!(found(vault, "split", words), found(vault, "sealed", words), "{words}");
+            let (split, sealed) = (found(vault, "split", words), found(vault, "sealed", words));
+            assert_eq!(split.len(), sealed.len());
+            // Pictures are embedded in batches, which moves the last bits.
+            for ((name, score), (other, expected)) in split.iter().zip(&sealed) {
+                let apart = (f32::from_bits(*score) - f32::from_bits(*expected)).abs();
+                assert!(name == other && apart < 1e-4, "{words}: {split:?} {sealed:?}");
+            }
         }
     };
     same(&world.vault);
@@ -112,11 +118,13 @@ fn whoever_ended_before_the_three_had_followed_is_made_up_for() {
     drop(running);
     // They come back, on other ports.
     let again = Embedded::trio(&world.folder.path().join("parties")).unwrap();
-    assert_eq!(
-        again[0].parties().parties.each_ref().map(|party| party.seals),
-        three.trio.parties.each_ref().map(|party| party.seals)
-    );
-    assert_eq!(before.len(), 6);
+    let lost =
+        world.vault.collection("split").unwrap().search(&Query::text("a dog"), &SearchOptions::default());
+    assert!(matches!(lost, Err(VaultError::Unreachable { .. })), "{lost:?}");
+    world.vault.move_parties(again[0].parties()).unwrap();
+    let after = found(&world.vault, "split", "a dog");
+    let left: Vec<_> = before.into_iter().filter(|hit| after.contains(hit)).collect();
+    assert_eq!((after.len(), left.len()), (5, 5));
 }
 
 #[test]
