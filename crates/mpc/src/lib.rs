@@ -43,9 +43,9 @@
 //! - Ground: [`Role`], [`frame`] (what goes over the wire), [`Link`], [`memory`] (three parties in one process),
 //!   [`PairKeys`] (common randomness), [`Party`] (rounds), [`Error`] (who is to blame).
 //! - Sharing: [`Shares`], [`BitShares`], [`Unmasked`] (parts that must be masked first), [`deal`], [`reconstruct`].
-//! - `multiply`, `reveal`: products and openings. `sign`, `select`, `compare`: [`Party::sign`], [`Party::choose`],
+//! - `multiply`, `reveal`: products and openings. `sign` (`thirds`, `carry`), `select`, `compare`: [`Party::sign`], [`Party::choose`],
 //!   [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
-//! - `score`, `shuffle`, `selection`, `top_k`, `sort`: [`Rows`], [`Party::shuffle`], [`Party::top_k`], [`Party::sort`].
+//! - `score`, `shuffle` (`permutation`), `top_k` (`selection`, `pairs`), `sort`: [`Rows`], [`Party::shuffle`], [`Party::top_k`], [`Party::sort`].
 //! - `truncate`, [`network`]: fixed point, ReLU, and small networks under sharing.
 //! - `kernels`: the loops where the time goes. [`bench`]: how long things take.
 //!
@@ -63,6 +63,7 @@
 //! | [`Party::relu`], 32 bits | 7 | 18 |
 
 pub mod bench;
+mod carry;
 mod compare;
 mod error;
 pub mod frame;
@@ -71,7 +72,9 @@ mod link;
 pub mod memory;
 mod multiply;
 pub mod network;
+mod pairs;
 mod party;
+mod permutation;
 mod prss;
 mod reveal;
 mod ring;

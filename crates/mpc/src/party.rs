@@ -7,6 +7,9 @@ use crate::prss::{Address, PairKeys, Prss};
 use crate::ring::Ring;
 use crate::role::{Role, Side};
 
+/// Payload bytes of an abort.
+const ABORT: usize = 2;
+
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
@@ -125,7 +128,7 @@ impl Party {
             return Ok(Payload::none());
         }
         let from = self.role.neighbour(side);
-        let frame = self.link.receive(side).map_err(|fault| match fault {
+        let frame = self.link.receive(side, length.max(ABORT)).map_err(|fault| match fault {
             LinkFault::Silent => Error::Silent { from, step },
             LinkFault::Closed => Error::Closed { from, step },
             LinkFault::Malformed => Error::Malformed { from, step },
@@ -141,7 +144,7 @@ impl Party {
     fn tell(&mut self, error: &Error) {
         let blamed = error.culprits().iter().fold(0_u8, |set, role| set | 1 << role.index());
         for side in [Side::Previous, Side::Next] {
-            let mut frame = frame::draft(2);
+            let mut frame = frame::draft(ABORT);
             frame.extend([error.reason() as u8, blamed]);
             frame::seal(&mut frame, &self.label(self.role, Step::Abort));
             let _ = self.link.send(side, frame);

@@ -7,8 +7,8 @@
 //! About log_3(n/24) + 4 stages of 6 rounds and 3.3·log_3(n) comparisons a row.
 
 use crate::error::{Error, range};
+use crate::pairs::{Pair, all_pairs, by_wins, pairs_with, spread};
 use crate::party::Party;
-use crate::selection::{Pair, all_pairs, by_wins, pairs_with, spread};
 use crate::share::Shares;
 
 /// Rows that are ordered by all their pairs.

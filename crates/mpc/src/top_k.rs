@@ -11,8 +11,9 @@
 //! 512 coordinates about 16 bytes a row and party on average.
 
 use crate::error::{Error, range, shape};
+use crate::pairs::Pair;
 use crate::party::Party;
-use crate::selection::{Pair, Selection};
+use crate::selection::Selection;
 use crate::share::{Shares, Unmasked};
 use crate::shuffle::PairParts;
 

@@ -65,8 +65,8 @@ impl<L: Link> Link for Recorder<L> {
         self.link.send(to, frame)
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
-        let frame = self.link.receive(from)?;
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault> {
+        let frame = self.link.receive(from, most)?;
         self.messages.lock().unwrap().extend_from_slice(&frame[HEADER..]);
         let step = Step::from_number(frame[34]).unwrap();
         let round = u32::from_le_bytes(frame[35..39].try_into().unwrap());
@@ -92,7 +92,7 @@ impl Link for Simulator {
         Ok(())
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
+    fn receive(&mut self, from: Side, _: usize) -> Result<Vec<u8>, LinkFault> {
         let shape = self.shapes.pop_front().ok_or(LinkFault::Silent)?;
         let mut frame = frame::draft(shape.length);
         if shape.step == Step::Reveal {

@@ -98,8 +98,8 @@ impl Link for Hostile {
         self.link.send(to, frame)
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
-        self.link.receive(from)
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault> {
+        self.link.receive(from, most)
     }
 }
 
@@ -263,7 +263,7 @@ impl Link for Nonsense {
         Ok(())
     }
 
-    fn receive(&mut self, _: Side) -> Result<Vec<u8>, LinkFault> {
+    fn receive(&mut self, _: Side, _: usize) -> Result<Vec<u8>, LinkFault> {
         self.0.pop().ok_or(LinkFault::Closed)
     }
 }

@@ -65,9 +65,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-fn evaluated(network: &Network, weights: &[Vec<f32>], input: Vec<u64>, seed: u64) -> Vec<f32> {
+fn evaluated(network: &Network, weights: &[Vec<f32>], input: &[u64], seed: u64) -> Vec<f32> {
     let weights = shared(network, weights, seed);
-    let input: [Shares<u64>; 3] = deal(&mut ChaCha20Rng::seed_from_u64(seed), &input);
+    let input: [Shares<u64>; 3] = deal(&mut ChaCha20Rng::seed_from_u64(seed), input);
     let out = succeed(seed, |party| {
         network.evaluate(party, of::<Vec<_>>(party, &weights), of(party, &input).clone())
     });
@@ -116,7 +116,7 @@ fn an_inverted_residual_network_computes_what_floating_point_does() {
     let mut rng = ChaCha20Rng::seed_from_u64(12);
     let pixels: Vec<f32> = (0..network.input().len()).map(|_| rng.random_range(-1.0..1.0)).collect();
     let expected = network.evaluate_plain(&weights, &pixels).unwrap();
-    let got = evaluated(&network, &weights, fixed(&pixels, 16), 13);
+    let got = evaluated(&network, &weights, &fixed(&pixels, 16), 13);
     assert_eq!(got.len(), 16);
     let cosine = cosine(&got, &expected);
     assert!(cosine > 0.999, "cosine {cosine}: {got:?} instead of {expected:?}");
@@ -149,7 +149,7 @@ fn a_text_tower_computes_what_floating_point_does() {
     tokens.iter().enumerate().for_each(|(place, token)| one_hot[place * vocabulary + token] = 1);
     let plain: Vec<f32> = one_hot.iter().map(|&value| value as f32).collect();
     let expected = network.evaluate_plain(&weights, &plain).unwrap();
-    let got = evaluated(&network, &weights, one_hot, 22);
+    let got = evaluated(&network, &weights, &one_hot, 22);
     let cosine = cosine(&got, &expected);
     assert!(cosine > 0.999, "cosine {cosine}: {got:?} instead of {expected:?}");
 }
