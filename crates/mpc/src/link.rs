@@ -10,7 +10,8 @@ pub trait Link: Send {
     /// When the connection is gone.
     fn send(&mut self, to: Side, frame: Vec<u8>) -> Result<(), LinkFault>;
 
-    /// Waits for the next frame, at most until the deadline of a round. It has at most `most` payload bytes; whoever reads
+    /// Waits for the next frame, at most until the deadline of a round (who is silent is asked once
+    /// more, so that a party gives up after two). It has at most `most` payload bytes; whoever reads
     /// a stream checks the header for that ([`payload_length`](crate::frame::payload_length)) before taking memory.
     ///
     /// # Errors

@@ -155,6 +155,15 @@ fn a_text_tower_computes_what_floating_point_does() {
 }
 
 #[test]
+fn a_bounded_relu_stops() {
+    let nodes = vec![Node { layer: Layer::BoundedRelu { most: 6 }, input: 0 }];
+    let network = Network::new(Extent { height: 1, width: 7, channels: 1 }, nodes, 16, 32).unwrap();
+    let values = [-100.0, -0.5, 0.0, 0.25, 5.875, 6.0, 9000.0];
+    let got = evaluated(&network, &[Vec::new()], &fixed(&values, 16), 31);
+    assert_eq!(got, [0.0, 0.0, 0.0, 0.25, 5.875, 6.0, 6.0]);
+}
+
+#[test]
 fn layers_that_do_not_fit_are_named() {
     let input = Extent { height: 2, width: 2, channels: 3 };
     let node = |layer, input| vec![Node { layer, input }];

@@ -78,6 +78,11 @@ pub enum Layer {
     },
     /// max(x, 0).
     Relu,
+    /// min(max(x, 0), most) = ReLU(x) - ReLU(x - most).
+    BoundedRelu {
+        /// Where it stops, a whole number.
+        most: u32,
+    },
     /// The mean over all places.
     Mean,
     /// The sum with what another node leaves.
@@ -169,7 +174,7 @@ impl Layer {
             }
             Self::Linear { inputs, outputs, bias } => [inputs * outputs, if bias { outputs } else { 0 }],
             Self::Lookup { rows, width } => [rows * width, 0],
-            Self::Relu | Self::Mean | Self::Add { .. } => [0, 0],
+            Self::Relu | Self::BoundedRelu { .. } | Self::Mean | Self::Add { .. } => [0, 0],
         }
     }
 }
@@ -210,7 +215,7 @@ fn leaves(node: &Node, extents: &[Extent]) -> Result<Extent, Error> {
             shape("the length of a one-hot vector", rows, input.channels)?;
             Ok(Extent { channels: width, ..input })
         }
-        Layer::Relu => Ok(input),
+        Layer::Relu | Layer::BoundedRelu { .. } => Ok(input),
         Layer::Mean => Ok(Extent { height: 1, width: 1, channels: input.channels }),
         Layer::Add { with } => {
             shape("the values to add", input.len(), at(with)?.len())?;
