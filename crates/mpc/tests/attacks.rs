@@ -190,7 +190,8 @@ fn every_attack_at_every_step_is_answered_by_name() {
                     // A wrong value or nothing: either nobody notices, or openings that follow differ.
                     continue;
                 }
-                // Where a frame is missing, its sender and its receiver accuse each other, and the third party cannot know.
+                // Where a frame is missing, its sender and its receiver accuse each other, and the third party cannot
+                // know.
                 let accused_by_all = !matches!(attack, Attack::Drop | Attack::Delay);
                 for (role, result) in &honest {
                     let error = result.as_ref().expect_err(&case);
