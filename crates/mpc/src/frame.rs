@@ -1,7 +1,8 @@
 //! What one party sends another in one round.
 //!
 //! ```text
-//! frame = version(1) ‖ session(32) ‖ sender(1) ‖ step(1) ‖ round(4, little endian) ‖ length(4, little endian) ‖ payload
+//! frame = version(1) ‖ session(32) ‖ sender(1) ‖ step(1) ‖ round(4, little endian) ‖ length(4, little endian)
+//!         ‖ payload
 //! ```
 //!
 //! A transport reads [`HEADER`] bytes, asks [`payload_length`] how many follow, which is bounded before any memory is
@@ -16,7 +17,7 @@ pub type SessionId = [u8; 32];
 
 /// Bytes before the payload.
 pub const HEADER: usize = 1 + 32 + 1 + 1 + 4 + 4;
-/// Bytes of the longest payload.
+/// Bytes of the longest payload. Larger batches are the caller's to cut.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
 const VERSION: u8 = 1;

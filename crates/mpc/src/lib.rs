@@ -1,19 +1,19 @@
 //! The protocols of the split level: three parties that together compute what none of them can see.
 //!
-//! Values are shared among three parties, x = x0 + x1 + x2, and P_i holds (x_i, x_{i+1}). Any one party sees random numbers;
-//! any two could join them, so the three belong to different operators. The protocols are *semi-honest*: a party that
-//! follows them learns nothing but the result it is meant to learn, and one that does not can make results wrong, which a
-//! client's audit finds, but is named whenever what it sends is not what it must send.
+//! Values are shared among three parties, x = x0 + x1 + x2, and P_i holds (x_i, x_{i+1}). Any one party sees random
+//! numbers; any two could join them, so the three belong to different operators. The protocols are *semi-honest*: a
+//! party that follows them learns nothing but the result it is meant to learn, and one that does not can make results
+//! wrong, which a client's audit finds, but is named whenever what it sends is not what it must send.
 //!
-//! The crate does no I/O. A [`Party`] runs straight-line code over a [`Link`] to its two neighbours; memory, TCP and a hostile
-//! peer are interchangeable behind it. All three make the same calls in the same order; every frame is labelled with
-//! session, step and round, and its length is known before it comes.
+//! The crate does no I/O. A [`Party`] runs straight-line code over a [`Link`] to its two neighbours; memory, TCP and
+//! a hostile peer are interchangeable behind it. All three make the same calls in the same order; every frame is
+//! labelled with session, step and round, and its length is known before it comes.
 //!
 //! # Example
 //!
 //! ```
 //! use pmirs_crypto::Prg;
-//! use pmirs_mpc::{Rows, bench::three_parties, deal, reconstruct, width_of_differences};
+//! use pmirs_mpc::{Found, Hit, Rows, bench::three_parties, deal, width_of_differences};
 //!
 //! // A program passes the system's generator; a fixed one belongs in examples and tests alone.
 //! let mut rng = Prg::new(&[7; 32], b"example");
@@ -30,11 +30,7 @@
 //! })?;
 //!
 //! // Whoever asked joins the shares, and puts them in order.
-//! let mut numbers = reconstruct(&found.each_ref().map(|found| found.rows.clone()))?;
-//! let mut scores = reconstruct(&found.map(|found| found.scores))?;
-//! numbers.sort();
-//! scores.sort();
-//! assert_eq!((numbers, scores), (vec![2, 3], vec![56, 78]));
+//! assert_eq!(Found::join(found)?, [Hit { row: 3, score: 78 }, Hit { row: 2, score: 56 }]);
 //! # Ok::<(), pmirs_mpc::Error>(())
 //! ```
 //!
@@ -43,11 +39,12 @@
 //! - Ground: [`Role`], [`frame`] (what goes over the wire), [`Link`], [`memory`] (three parties in one process),
 //!   [`PairKeys`] (common randomness), [`Party`] (rounds), [`Error`] (who is to blame).
 //! - Sharing: [`Shares`], [`BitShares`], [`Unmasked`] (parts that must be masked first), [`deal`], [`reconstruct`].
-//! - `multiply`, `reveal`: products and openings. `sign`, `select`, `compare`: [`Party::sign`], [`Party::choose`],
-//!   [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
-//! - `score`, `shuffle`, `selection`, `top_k`, `sort`: [`Rows`], [`Party::shuffle`], [`Party::top_k`], [`Party::sort`].
+//! - `multiply`, `reveal`: products and openings. `sign` (`thirds`, `carry`), `select`, `compare`: [`Party::sign`],
+//!   [`Party::choose`], [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
+//! - `score`, `shuffle` (`permutation`), `top_k` (`selection`, `pairs`), `sort`: [`Rows`], [`Party::shuffle`],
+//!   [`Party::top_k`], [`Party::sort`].
 //! - `truncate`, [`network`]: fixed point, ReLU, and small networks under sharing.
-//! - `kernels`: the loops where the time goes. [`bench`]: how long things take.
+//! - `kernels`: the loops where the time goes. [`mod@bench`]: how long things take.
 //!
 //! | protocol | rounds | bytes sent a value and party, on average |
 //! |---|---|---|
@@ -63,6 +60,7 @@
 //! | [`Party::relu`], 32 bits | 7 | 18 |
 
 pub mod bench;
+mod carry;
 mod compare;
 mod error;
 pub mod frame;
@@ -71,7 +69,9 @@ mod link;
 pub mod memory;
 mod multiply;
 pub mod network;
+mod pairs;
 mod party;
+mod permutation;
 mod prss;
 mod reveal;
 mod ring;
@@ -100,5 +100,5 @@ pub use ring::Ring;
 pub use role::{Role, Side};
 pub use score::Rows;
 pub use share::{BitShares, Shares, Unmasked, deal, reconstruct};
-pub use top_k::Found;
+pub use top_k::{Found, Hit};
 pub use truncate::TRUNCATION_BOUND;

@@ -1,11 +1,14 @@
 //! One party of a session: its place, its links, its common randomness, and the round that all three are at.
 
-use crate::error::{Error, Reason};
-use crate::frame::{self, HEADER, Label, Opened, Payload, SessionId, Step};
+use crate::error::{Error, Reason, range};
+use crate::frame::{self, HEADER, Label, MAX_PAYLOAD, Opened, Payload, SessionId, Step};
 use crate::link::{Link, LinkFault};
 use crate::prss::{Address, PairKeys, Prss};
 use crate::ring::Ring;
 use crate::role::{Role, Side};
+
+/// Payload bytes of an abort.
+const ABORT: usize = 2;
 
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,8 +90,8 @@ impl Party {
         })
     }
 
-    /// Whoever is silent may itself be waiting for another. Told that somebody waits for it, it has one more deadline to say
-    /// so, and then that one is to blame.
+    /// Whoever is silent may itself be waiting for another. Told that somebody waits for it, it has one more deadline
+    /// to say so, and then that one is to blame.
     fn heard_out(&mut self, error: Error) -> Error {
         let Error::Silent { from, step } = error else { return error };
         let side = if from == self.role.next() { Side::Next } else { Side::Previous };
@@ -114,6 +117,7 @@ impl Party {
     }
 
     fn send(&mut self, side: Side, step: Step, mut frame: Vec<u8>) -> Result<(), Error> {
+        range("the bytes of one round to one party", 0, MAX_PAYLOAD, frame.len().saturating_sub(HEADER))?;
         frame::seal(&mut frame, &self.label(self.role, step));
         self.traffic.sent += frame.len() as u64;
         let to = self.role.neighbour(side);
@@ -125,7 +129,7 @@ impl Party {
             return Ok(Payload::none());
         }
         let from = self.role.neighbour(side);
-        let frame = self.link.receive(side).map_err(|fault| match fault {
+        let frame = self.link.receive(side, length.max(ABORT)).map_err(|fault| match fault {
             LinkFault::Silent => Error::Silent { from, step },
             LinkFault::Closed => Error::Closed { from, step },
             LinkFault::Malformed => Error::Malformed { from, step },
@@ -141,7 +145,7 @@ impl Party {
     fn tell(&mut self, error: &Error) {
         let blamed = error.culprits().iter().fold(0_u8, |set, role| set | 1 << role.index());
         for side in [Side::Previous, Side::Next] {
-            let mut frame = frame::draft(2);
+            let mut frame = frame::draft(ABORT);
             frame.extend([error.reason() as u8, blamed]);
             frame::seal(&mut frame, &self.label(self.role, Step::Abort));
             let _ = self.link.send(side, frame);

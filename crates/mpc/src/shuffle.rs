@@ -1,25 +1,27 @@
-//! A shuffle that no party can undo: each pair in turn permutes by its common randomness, and the third never knows how.
+//! A shuffle that no party can undo: each pair in turn permutes by its common randomness, and the third never knows
+//! how.
 //!
 //! Values come as additive parts. Between passes they are parts of two parties:
 //!
-//! 1. P0, P1 permute. P2 sends its part, masked with a part of zero, to P1; P0 permutes its own and sends it, less a mask
-//!    that P1 adds, to P2.
+//! 1. P0, P1 permute. P2 sends its part, masked with a part of zero, to P1; P0 permutes its own and sends it, less a
+//!    mask that P1 adds, to P2.
 //! 2. P1, P2 permute. P1 sends its part, less a mask that P2 adds, to P0.
 //! 3. P2, P0 permute, and *replicate*: with components 0 and 1 and a mask m drawn in common, P0 tells both others
 //!    v - x_1 - m, P2 tells P1 u - x_0 + m, and the sum of the two is component 2. Without m, P1 could match the parts
 //!    that it handed on with those that come back.
 //!
-//! Row numbers travel as well. They are public before the first pass, so after it both P0 and P1 know them, and parts for
-//! P1 and P2 cost nothing: P2's is common randomness. Only the rows that somebody wants are replicated at the end.
+//! Row numbers travel as well. They are public before the first pass, so after it both P0 and P1 know them, and parts
+//! for P1 and P2 cost nothing: P2's is common randomness. Only the rows that somebody wants are replicated at the
+//! end.
 //!
 //! 3 rounds. A column of values costs 6 elements a row in all, 8 bytes a party on average; the row numbers one more
 //! element, 1.3 bytes a party.
 
-use rayon::prelude::*;
-
 use crate::error::{Error, shape};
 use crate::frame::Step;
+use crate::kernels::each;
 use crate::party::{Party, Round};
+use crate::permutation::{Layout, SPARE, permutation};
 use crate::ring::{add_to, pack, subtract_from, unpack};
 use crate::role::{Role, Side};
 use crate::share::{Shares, Unmasked};
@@ -231,103 +233,11 @@ impl Party {
 
     /// One permutation for each table, which this party and its neighbour draw alike.
     fn permutations(&mut self, side: Side, step: Step, layout: Layout) -> Result<Vec<Vec<u32>>, Error> {
-        let each = layout.rows + SPARE;
-        let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * each)?;
-        Ok(draws.par_chunks(each).map(|draws| permutation(layout.rows, draws)).collect())
-    }
-}
-
-/// Draws kept for those that must be rejected, each with a probability of at most `rows` / 2^64.
-const SPARE: usize = 8;
-
-/// A uniform permutation (Fisher and Yates; Lemire's multiplication with rejection).
-fn permutation(rows: usize, draws: &[u64]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    let mut draws = draws.iter();
-    for last in (1..rows).rev() {
-        let bound = last as u64 + 1;
-        let below = loop {
-            let wide = u128::from(draws.next().copied().unwrap_or_default()) * u128::from(bound);
-            if wide as u64 >= bound.wrapping_neg() % bound || draws.len() == 0 {
-                break (wide >> 64) as usize;
-            }
-        };
-        order.swap(last, below);
-    }
-    order
-}
-
-/// How tables lie one after another: `tables` times `columns` times `rows` values.
-#[derive(Clone, Copy)]
-struct Layout {
-    tables: usize,
-    columns: usize,
-    rows: usize,
-    /// Whether row numbers travel along.
-    numbered: bool,
-}
-
-impl Layout {
-    fn values(self) -> usize {
-        self.tables * self.columns * self.rows
-    }
-
-    fn numbers_count(self) -> usize {
-        if self.numbered { self.tables * self.rows } else { 0 }
-    }
-
-    /// Each table's columns by its permutation.
-    fn permuted(self, order: &[Vec<u32>], values: &[u32]) -> Vec<u32> {
-        permuted(order, values, self.columns, self.rows)
-    }
-
-    fn permuted_numbers(self, order: &[Vec<u32>], numbers: &[u32]) -> Vec<u32> {
-        if self.numbered { permuted(order, numbers, 1, self.rows) } else { Vec::new() }
-    }
-
-    /// The row numbers after the first pass, where they are the permutations themselves.
-    fn numbers(self, order: &[Vec<u32>]) -> Vec<u32> {
-        if self.numbered { order.concat() } else { Vec::new() }
-    }
-}
-
-#[expect(clippy::indexing_slicing, reason = "a permutation of the rows of a table holds only their numbers")]
-fn permuted(order: &[Vec<u32>], values: &[u32], columns: usize, rows: usize) -> Vec<u32> {
-    let mut out = vec![0; values.len()];
-    if rows == 0 {
-        return out;
-    }
-    out.par_chunks_mut(rows).zip(values.par_chunks(rows)).enumerate().for_each(|(column, (out, values))| {
-        let order = &order[column / columns.max(1)];
-        out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
-    });
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_permutation_is_as_likely_as_any_other() {
-        // 24 permutations of 4 rows, 24,000 draws: chi-square with 23 degrees of freedom stays below 60 with
-        // a probability of 1 - 4e-5.
-        let mut state = 1_u64;
-        let mut seen = std::collections::HashMap::new();
-        for _ in 0..24_000 {
-            let draws: Vec<u64> = (0..4 + SPARE)
-                .map(|_| {
-                    // SplitMix64
-                    state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-                    mixed ^ mixed >> 31
-                })
-                .collect();
-            *seen.entry(permutation(4, &draws)).or_insert(0_i32) += 1;
-        }
-        assert_eq!(seen.len(), 24);
-        let chi: f64 = seen.values().map(|&count| f64::from(count - 1000).powi(2) / 1000.0).sum();
-        assert!(chi < 60.0, "chi-square {chi}");
+        let length = layout.rows + SPARE;
+        let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * length)?;
+        let mut orders = vec![Vec::new(); layout.tables];
+        let tasks = orders.iter_mut().zip(draws.chunks(length)).collect();
+        each(tasks, || (), |(), (order, draws)| *order = permutation(layout.rows, draws));
+        Ok(orders)
     }
 }

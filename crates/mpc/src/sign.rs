@@ -4,8 +4,8 @@
 //! *helpers*) know. The sign is A_{w-1} ⊕ B_{w-1} ⊕ the carry out of the bits below, and that carry is cut into at most
 //! eight blocks of b ≤ 4 bits:
 //!
-//! 1. *Deal.* Of every block the dealer shares the thresholds [A ≥ t], t = 1 .. 2^b - 1, and A_{w-1}, between the helpers:
-//!    P_{d+1}'s part is common randomness of the two, P_{d+2}'s part is sent.
+//! 1. *Deal.* Of every block the dealer shares the thresholds [A ≥ t], t = 1 .. 2^b - 1, and A_{w-1}, between the
+//!    helpers: P_{d+1}'s part is common randomness of the two, P_{d+2}'s part is sent.
 //! 2. *Blocks.* A + B ≥ 2^b is the threshold 2^b - B, so the helpers, who know B, take from their parts without a
 //!    message a part of each block's carry g and of p, whether it hands a carry on. They mask theirs with common
 //!    randomness with the dealer, tell each other the masked parts, and so (g, p) are replicated. P_{d+1}'s message is
@@ -21,11 +21,11 @@
 //! Each third of a batch has another dealer, so all three send the same but for rounding to words of 64 values.
 //! Compared with dealing the bits of A and an AND for each (31 + 55 of them): two rounds and four bytes fewer.
 
-use rayon::prelude::*;
-
+use crate::carry::{Level, chunks_of, cut, cut_ref};
 use crate::error::{Error, range};
 use crate::frame::Step;
 use crate::kernels::bits::{self, Blocks, CHUNK, Scratch};
+use crate::kernels::each;
 use crate::party::{Party, Round};
 use crate::ring::{added, pack, unpack};
 use crate::role::Side;
@@ -69,12 +69,11 @@ impl Party {
         let of_first = self.draw(Side::Previous, Step::SignDeal, 0, planes * as_first.words())?;
         let mut sent = vec![0_u64; planes * as_dealer.words()];
         let known = added(as_dealer.own, as_dealer.next);
-        sent.par_chunks_mut(planes * CHUNK).zip(known.par_chunks(64 * CHUNK)).for_each_init(
-            Scratch::new,
-            |scratch, (out, values)| {
-                bits::thresholds(blocks, values, out.len() / planes, scratch, out);
-            },
-        );
+        let tasks = sent.chunks_mut(planes * CHUNK).zip(known.chunks(64 * CHUNK)).collect();
+        let room = || Scratch::new(blocks);
+        each(tasks, room, |scratch, (out, values): (&mut [u64], &[u32])| {
+            bits::thresholds(blocks, values, out.len() / planes, scratch, out);
+        });
         sent.iter_mut().zip(&common).for_each(|(bits, mask)| *bits ^= mask);
         let round = Round {
             to_previous: pack(&sent),
@@ -142,11 +141,12 @@ impl Party {
         mine.iter_mut().zip(&other).for_each(|(a, b)| *a ^= b);
         let chunks = chunks_of(batch);
         let level = Level { count, before };
-        cut(&mut mine, &chunks, products)
-            .into_par_iter()
+        let tasks = cut(&mut mine, &chunks, products)
+            .into_iter()
             .zip(cut_ref(own, &chunks, before))
             .zip(cut_ref(next, &chunks, before))
-            .for_each(|((mine, own), next)| level.products(mine, own, next));
+            .collect();
+        each(tasks, || (), |(), ((mine, own), next)| level.products(mine, own, next));
         let [_, from_next] = self.exchange(Step::SignCombine, Round::backward(pack(&mine)))?;
         let theirs: Vec<u64> = unpack(from_next.bytes(), products * words);
         let merge = |products_of: &[u64], old: &[u64]| {
@@ -206,12 +206,15 @@ struct Dealt {
 /// A helper's parts of (g, p) of a third.
 fn chosen(blocks: Blocks, known: &[u32], one: bool, dealt: &[u64], planes: usize, size: usize) -> Vec<u64> {
     let mut out = vec![0; size];
-    out.par_chunks_mut(blocks.carries() * CHUNK)
-        .zip(dealt.par_chunks(planes * CHUNK))
-        .zip(known.par_chunks(64 * CHUNK))
-        .for_each_init(Scratch::new, |scratch, ((out, dealt), values)| {
-            bits::carries(blocks, values, dealt.len() / planes, one, dealt, scratch, out);
-        });
+    let tasks = out
+        .chunks_mut(blocks.carries() * CHUNK)
+        .zip(dealt.chunks(planes * CHUNK))
+        .zip(known.chunks(64 * CHUNK))
+        .collect();
+    let room = || Scratch::new(blocks);
+    each(tasks, room, |scratch, ((out, dealt), values): ((&mut [u64], &[u64]), &[u32])| {
+        bits::carries(blocks, values, dealt.len() / planes, one, dealt, scratch, out);
+    });
     out
 }
 
@@ -223,99 +226,4 @@ fn last_plane(bits: &[u64], planes: usize, words: usize) -> Vec<u64> {
         out.extend_from_slice(last);
     }
     out
-}
-
-/// Words of every chunk of the batch: no chunk reaches across thirds.
-fn chunks_of(batch: &Thirds<'_, u32>) -> Vec<usize> {
-    let of = |third: &Third<'_, u32>| {
-        let words = third.words();
-        (0..words).step_by(CHUNK).map(move |at| CHUNK.min(words - at)).collect::<Vec<_>>()
-    };
-    batch.parts.iter().flat_map(of).collect()
-}
-
-/// Cuts planes chunk by chunk.
-fn cut<'a>(mut bits: &'a mut [u64], chunks: &[usize], planes: usize) -> Vec<&'a mut [u64]> {
-    let mut parts = Vec::with_capacity(chunks.len());
-    for words in chunks {
-        let (part, rest) = bits.split_at_mut(words * planes);
-        parts.push(part);
-        bits = rest;
-    }
-    parts
-}
-
-fn cut_ref<'a>(mut bits: &'a [u64], chunks: &[usize], planes: usize) -> Vec<&'a [u64]> {
-    let mut parts = Vec::with_capacity(chunks.len());
-    for words in chunks {
-        let (part, rest) = bits.split_at(words * planes);
-        parts.push(part);
-        bits = rest;
-    }
-    parts
-}
-
-/// One level of the tree: planes are g_0, g_1, p_1, g_2, p_2, ...
-#[derive(Clone, Copy)]
-struct Level {
-    count: usize,
-    before: usize,
-}
-
-impl Level {
-    /// p_high·g_low of every pair, and p_high·p_low of all but the lowest pair.
-    fn products(self, out: &mut [u64], own: &[u64], next: &[u64]) {
-        let words = own.len() / self.before;
-        let plane = |index: usize| [plane(own, index, words), plane(next, index, words)];
-        let mut slots = out.chunks_exact_mut(words.max(1));
-        for pair in 0..self.count / 2 {
-            let (low, high) = (2 * pair, 2 * pair + 1);
-            if let Some(slot) = slots.next() {
-                bits::and_onto(slot, plane(p(high)), plane(g(low)));
-            }
-            if pair > 0
-                && let Some(slot) = slots.next()
-            {
-                bits::and_onto(slot, plane(p(high)), plane(p(low)));
-            }
-        }
-    }
-
-    /// The next level's planes from the products and this level's.
-    fn merge(self, out: &mut [u64], products: &[u64], old: &[u64]) {
-        let words = old.len() / self.before;
-        let mut slots = out.chunks_exact_mut(words.max(1));
-        let mut products = products.chunks_exact(words.max(1));
-        for pair in 0..self.count.div_ceil(2) {
-            let (low, high) = (2 * pair, 2 * pair + 1);
-            let last = high == self.count;
-            let generated = if last { plane(old, g(low), words) } else { plane(old, g(high), words) };
-            if let Some(slot) = slots.next() {
-                slot.copy_from_slice(generated);
-                if !last && let Some(product) = products.next() {
-                    slot.iter_mut().zip(product).for_each(|(a, b)| *a ^= b);
-                }
-            }
-            if pair > 0
-                && let Some(slot) = slots.next()
-            {
-                let propagated = if last { Some(plane(old, p(low), words)) } else { products.next() };
-                slot.copy_from_slice(propagated.unwrap_or_default());
-            }
-        }
-    }
-}
-
-/// The plane of block `index`'s carry.
-fn g(index: usize) -> usize {
-    (2 * index).saturating_sub(1)
-}
-
-/// The plane of whether block `index` hands a carry on; the lowest has none.
-fn p(index: usize) -> usize {
-    2 * index
-}
-
-fn plane(bits: &[u64], index: usize, words: usize) -> &[u64] {
-    bits.get(index * words..(index + 1) * words).unwrap_or_default()
 }

@@ -7,13 +7,14 @@
 //!    most 8 stages, 5 where few rows are compared.
 //! 3. *Take* the places that were found: their scores are replicated already, their row numbers become so (1 round).
 //!
-//! The result goes to the client alone, who joins the shares and puts them in order. At most 45 rounds; for int8 vectors of
-//! 512 coordinates about 16 bytes a row and party on average.
+//! The result goes to the client alone, who joins the shares and puts them in order. At most 45 rounds; for int8
+//! vectors of 512 coordinates about 16 bytes a row and party on average.
 
 use crate::error::{Error, range, shape};
+use crate::pairs::Pair;
 use crate::party::Party;
-use crate::selection::{Pair, Selection};
-use crate::share::{Shares, Unmasked};
+use crate::selection::Selection;
+use crate::share::{Shares, Unmasked, reconstruct};
 use crate::shuffle::PairParts;
 
 /// One party's shares of the rows that one query found, in no order that says anything.
@@ -25,6 +26,34 @@ pub struct Found {
     pub scores: Shares<u32>,
 }
 
+/// A row that was found, as whoever asked sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// The row's number.
+    pub row: u32,
+    /// Its score.
+    pub score: i32,
+}
+
+impl Found {
+    /// Joins what the three parties found for one query, in order: the largest score first, then by row number.
+    ///
+    /// # Errors
+    /// [`Error::Disagree`] names two parties that hold different values of a share; [`Error::Shape`] differing numbers.
+    pub fn join(found: [Self; 3]) -> Result<Vec<Hit>, Error> {
+        let rows = reconstruct(&found.each_ref().map(|found| found.rows.clone()))?;
+        let scores = reconstruct(&found.map(|found| found.scores))?;
+        shape("the scores of rows", rows.len(), scores.len())?;
+        let mut hits: Vec<Hit> = rows
+            .into_iter()
+            .zip(scores)
+            .map(|(row, score)| Hit { row, score: score.cast_signed() })
+            .collect();
+        hits.sort_unstable_by_key(|hit| (std::cmp::Reverse(hit.score), hit.row));
+        Ok(hits)
+    }
+}
+
 impl std::fmt::Debug for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Found({} redacted)", self.rows.len())
@@ -32,8 +61,8 @@ impl std::fmt::Debug for Found {
 }
 
 impl Party {
-    /// The `k` rows with the largest scores of each list (*secure search*), all lists of equal length. Rows of equal score
-    /// come in random order. `width` bits hold every difference of scores (see
+    /// The `k` rows with the largest scores of each list (*secure search*), all lists of equal length. Rows of equal
+    /// score come in random order. `width` bits hold every difference of scores (see
     /// [`width_of_differences`](crate::width_of_differences)).
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Privacy by example: what a party sees can be made up from its output alone.
 //!
-//! For each protocol and each party, the real view (input shares, every message sent and received, output shares) is recorded in
-//! many sessions with the same secrets and fresh randomness. The *simulator* is a link: it runs the party's own code
-//! without the other two and without their secrets, answers every round with uniformly random bytes, and only where a
-//! value is revealed with the component that makes it the output. Real and simulated views are compared in every bit and
-//! in every pair of bits. A planted mistake, common randomness that is used again and again, must show.
+//! For each protocol and each party, the real view (input shares, every message sent and received, output shares) is
+//! recorded in many sessions with the same secrets and fresh randomness. The *simulator* is a link: it runs the
+//! party's own code without the other two and without their secrets, answers every round with uniformly random bytes,
+//! and only where a value is revealed with the component that makes it the output. Real and simulated views are
+//! compared in every bit and in every pair of bits. A planted mistake, common randomness that is used again and
+//! again, must show.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -65,8 +66,8 @@ impl<L: Link> Link for Recorder<L> {
         self.link.send(to, frame)
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
-        let frame = self.link.receive(from)?;
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault> {
+        let frame = self.link.receive(from, most)?;
         self.messages.lock().unwrap().extend_from_slice(&frame[HEADER..]);
         let step = Step::from_number(frame[34]).unwrap();
         let round = u32::from_le_bytes(frame[35..39].try_into().unwrap());
@@ -92,7 +93,7 @@ impl Link for Simulator {
         Ok(())
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
+    fn receive(&mut self, from: Side, _: usize) -> Result<Vec<u8>, LinkFault> {
         let shape = self.shapes.pop_front().ok_or(LinkFault::Silent)?;
         let mut frame = frame::draft(shape.length);
         if shape.step == Step::Reveal {

@@ -28,8 +28,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn truncation_errs_by_at_most_one_unit(seed: u64, bits in 1_u32..=32, values in prop::collection::vec(bounded(), 1..400)) {
-        let shares = deal(&mut ChaCha20Rng::seed_from_u64(seed), &values.iter().map(|v| v.cast_unsigned()).collect::<Vec<_>>());
+    fn truncation_errs_by_at_most_one_unit(
+        seed: u64, bits in 1_u32..=32, values in prop::collection::vec(bounded(), 1..400),
+    ) {
+        let unsigned: Vec<u64> = values.iter().map(|value| value.cast_unsigned()).collect();
+        let shares = deal(&mut ChaCha20Rng::seed_from_u64(seed), &unsigned);
         let truncated = succeed(seed, |party| party.truncate(Unmasked::of_shares(of(party, &shares)), bits));
         for (value, got) in values.iter().zip(reconstruct(&truncated).unwrap()) {
             let (floor, got) = (value >> bits, got.cast_signed());
@@ -65,9 +68,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-fn evaluated(network: &Network, weights: &[Vec<f32>], input: Vec<u64>, seed: u64) -> Vec<f32> {
+fn evaluated(network: &Network, weights: &[Vec<f32>], input: &[u64], seed: u64) -> Vec<f32> {
     let weights = shared(network, weights, seed);
-    let input: [Shares<u64>; 3] = deal(&mut ChaCha20Rng::seed_from_u64(seed), &input);
+    let input: [Shares<u64>; 3] = deal(&mut ChaCha20Rng::seed_from_u64(seed), input);
     let out = succeed(seed, |party| {
         network.evaluate(party, of::<Vec<_>>(party, &weights), of(party, &input).clone())
     });
@@ -116,7 +119,7 @@ fn an_inverted_residual_network_computes_what_floating_point_does() {
     let mut rng = ChaCha20Rng::seed_from_u64(12);
     let pixels: Vec<f32> = (0..network.input().len()).map(|_| rng.random_range(-1.0..1.0)).collect();
     let expected = network.evaluate_plain(&weights, &pixels).unwrap();
-    let got = evaluated(&network, &weights, fixed(&pixels, 16), 13);
+    let got = evaluated(&network, &weights, &fixed(&pixels, 16), 13);
     assert_eq!(got.len(), 16);
     let cosine = cosine(&got, &expected);
     assert!(cosine > 0.999, "cosine {cosine}: {got:?} instead of {expected:?}");
@@ -149,9 +152,18 @@ fn a_text_tower_computes_what_floating_point_does() {
     tokens.iter().enumerate().for_each(|(place, token)| one_hot[place * vocabulary + token] = 1);
     let plain: Vec<f32> = one_hot.iter().map(|&value| value as f32).collect();
     let expected = network.evaluate_plain(&weights, &plain).unwrap();
-    let got = evaluated(&network, &weights, one_hot, 22);
+    let got = evaluated(&network, &weights, &one_hot, 22);
     let cosine = cosine(&got, &expected);
     assert!(cosine > 0.999, "cosine {cosine}: {got:?} instead of {expected:?}");
+}
+
+#[test]
+fn a_bounded_relu_stops() {
+    let nodes = vec![Node { layer: Layer::BoundedRelu { most: 6 }, input: 0 }];
+    let network = Network::new(Extent { height: 1, width: 7, channels: 1 }, nodes, 16, 32).unwrap();
+    let values = [-100.0, -0.5, 0.0, 0.25, 5.875, 6.0, 9000.0];
+    let got = evaluated(&network, &[Vec::new()], &fixed(&values, 16), 31);
+    assert_eq!(got, [0.0, 0.0, 0.0, 0.25, 5.875, 6.0, 6.0]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! Three parties in one process, timed: what `pmirs bench split` prints. The only code of this crate that reads a clock.
+//! Three parties in one process, timed: what `pmirs bench split` prints. The only code of this crate that reads a
+//! clock.
 
+mod encode;
 mod search;
 mod wire;
 
+pub use encode::{EncodeReport, encode};
 pub use search::{SearchReport, SearchSize, search};
 pub use wire::Wire;
 

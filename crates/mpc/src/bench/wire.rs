@@ -58,8 +58,8 @@ impl Link for Slow {
         self.link.send(to, [&arrival.to_le_bytes()[..], &frame].concat())
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
-        let mut frame = self.link.receive(from)?;
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault> {
+        let mut frame = self.link.receive(from, most + STAMP)?;
         let arrival = frame.first_chunk::<STAMP>().ok_or(LinkFault::Malformed)?;
         let arrival = Duration::from_nanos(u64::from_le_bytes(*arrival));
         std::thread::sleep(arrival.saturating_sub(self.begin.elapsed()));

@@ -36,8 +36,8 @@ impl Extent {
 /// What a layer computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
-    /// A convolution with zero padding so that a stride of one keeps the size (TensorFlow's SAME). Weights: rows x columns
-    /// x inputs x outputs.
+    /// A convolution with zero padding so that a stride of one keeps the size (TensorFlow's SAME). Weights: rows x
+    /// columns x inputs x outputs.
     Convolution {
         /// Rows and columns of the window.
         window: [usize; 2],
@@ -50,7 +50,8 @@ pub enum Layer {
         /// Whether a bias of `outputs` values follows the weights.
         bias: bool,
     },
-    /// A convolution of every channel by itself, padded in the same way. Weights: rows x columns x channels, then a bias.
+    /// A convolution of every channel by itself, padded in the same way. Weights: rows x columns x channels, then a
+    /// bias.
     Depthwise {
         /// Rows and columns of the window.
         window: [usize; 2],
@@ -68,8 +69,8 @@ pub enum Layer {
         /// Whether a bias of `outputs` values follows the weights.
         bias: bool,
     },
-    /// A row of a table for every place, by a shared one-hot vector of *integers* 0 and 1 (not of fixed point). Weights:
-    /// rows x width.
+    /// A row of a table for every place, by a shared one-hot vector of *integers* 0 and 1 (not of fixed point).
+    /// Weights: rows x width.
     Lookup {
         /// Rows of the table.
         rows: usize,
@@ -78,6 +79,11 @@ pub enum Layer {
     },
     /// max(x, 0).
     Relu,
+    /// min(max(x, 0), most) = ReLU(x) - ReLU(x - most).
+    BoundedRelu {
+        /// Where it stops, a whole number.
+        most: u32,
+    },
     /// The mean over all places.
     Mean,
     /// The sum with what another node leaves.
@@ -169,7 +175,7 @@ impl Layer {
             }
             Self::Linear { inputs, outputs, bias } => [inputs * outputs, if bias { outputs } else { 0 }],
             Self::Lookup { rows, width } => [rows * width, 0],
-            Self::Relu | Self::Mean | Self::Add { .. } => [0, 0],
+            Self::Relu | Self::BoundedRelu { .. } | Self::Mean | Self::Add { .. } => [0, 0],
         }
     }
 }
@@ -210,7 +216,7 @@ fn leaves(node: &Node, extents: &[Extent]) -> Result<Extent, Error> {
             shape("the length of a one-hot vector", rows, input.channels)?;
             Ok(Extent { channels: width, ..input })
         }
-        Layer::Relu => Ok(input),
+        Layer::Relu | Layer::BoundedRelu { .. } => Ok(input),
         Layer::Mean => Ok(Extent { height: 1, width: 1, channels: input.channels }),
         Layer::Add { with } => {
             shape("the values to add", input.len(), at(with)?.len())?;
@@ -229,8 +235,8 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// The places of the input, numbered row by row, that each tap of the window at output place `index` covers; nothing
-    /// for padding.
+    /// The places of the input, numbered row by row, that each tap of the window at output place `index` covers;
+    /// nothing for padding.
     pub(super) fn taps(self, index: usize) -> impl Iterator<Item = Option<usize>> {
         let [rows, columns] = self.window;
         let (y, x) = (index / self.output.width, index % self.output.width);

@@ -50,6 +50,7 @@ impl Network {
                 depthwise(windows, channels, x, weights, bias)
             }
             Layer::Relu => x.iter().map(|value| value.max(0.0)).collect(),
+            Layer::BoundedRelu { most } => x.iter().map(|value| value.clamp(0.0, most as f32)).collect(),
             Layer::Mean => mean(from, x),
             Layer::Add { with } => x.iter().zip(&maps[with]).map(|(a, b)| a + b).collect(),
         }

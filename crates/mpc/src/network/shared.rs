@@ -128,9 +128,22 @@ impl Network {
                 party.truncate(depthwise(windows, both, weights), self.fraction)
             }
             Layer::Relu => party.relu(x, self.width),
+            Layer::BoundedRelu { most } => self.bounded_relu(party, x, most),
             Layer::Mean => party.truncate(mean(from, &x.own, self.fraction), self.fraction),
             Layer::Add { with } => x.plus(map(with)?),
         }
+    }
+}
+
+impl Network {
+    /// Both ReLUs in one batch.
+    fn bounded_relu(&self, party: &mut Party, x: &Shares<u64>, most: u32) -> Result<Shares<u64>, Error> {
+        let most = vec![u64::from(most) << self.fraction; x.len()];
+        let mut both = x.clone();
+        both.append(&x.minus(&Shares::of_public(party.role(), &most))?);
+        let mut kept = party.relu(&both, self.width)?;
+        let above = Shares { own: kept.own.split_off(x.len()), next: kept.next.split_off(x.len()) };
+        kept.minus(&above)
     }
 }
 
