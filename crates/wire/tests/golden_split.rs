@@ -163,6 +163,7 @@ fn peers() {
     };
     check("split_peer_open.hex", &PeerMessage::Open(opening));
     check("split_peer_confirm.hex", &PeerMessage::Confirm { session: Digest([6; 32]) });
+    check("split_peer_waiting.hex", &PeerMessage::Waiting { place: 1 });
     check("split_peer_stop.hex", &PeerMessage::Stop(refused()));
     let behind =
         PeerMessage::Behind { collection: CollectionId([8; 16]), version: version(2), statement: Some(0) };

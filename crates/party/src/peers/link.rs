@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pmirs_mpc::{Link, LinkFault, Side, Step};
+use pmirs_wire::split::PeerMessage;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -29,8 +30,10 @@ impl Ends {
 
 /// Both connections while a protocol runs over them, which waits at most so long for a frame.
 ///
-/// A party that is late because another one keeps it waiting must not be blamed: after the deadline there is half as
-/// much time again for it to say so, by an abort that names the other one.
+/// A party that is late because another one keeps it waiting must not be blamed. So whoever has waited for the time of a
+/// round tells both others that it is there; it then gives half as much time again for such a word to come from the one it
+/// waits for, and if it came, the time of a whole round for what follows: a frame after all, or an abort that names the
+/// one who is at fault.
 pub(crate) struct PeerLink {
     ends: Arc<Mutex<Ends>>,
     runtime: Handle,
@@ -48,7 +51,10 @@ pub(crate) type Tamper = Arc<dyn Fn(Side, Vec<u8>) -> Fate + Send + Sync>;
 #[cfg(test)]
 pub(crate) enum Fate {
     Send(Vec<Vec<u8>>),
+    /// The party does nothing for so long, and then as if it had been sent.
     Hang(Duration),
+    /// The party does nothing for so long, then sends it.
+    Late(Duration, Vec<u8>),
 }
 
 impl PeerLink {
@@ -69,15 +75,33 @@ impl PeerLink {
         self
     }
 
-    /// What comes next from a side within so long.
-    fn next(&self, from: Side, within: Duration) -> Result<Vec<u8>, LinkFault> {
+    /// The next frame from a side within so long. Words of waiting that come before it are noted.
+    fn next(&self, from: Side, within: Duration, waits: &mut bool) -> Result<Vec<u8>, LinkFault> {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let wire = ends.at(from);
-        match self.runtime.block_on(async { timeout(within, wire.next()).await }) {
-            Err(_) => Err(LinkFault::Silent),
-            Ok(None) => Err(LinkFault::Closed),
-            Ok(Some(Incoming::Frame(frame))) => Ok(frame),
-            Ok(Some(Incoming::Message(_) | Incoming::Malformed)) => Err(LinkFault::Malformed),
+        let frame = async {
+            loop {
+                match wire.next().await {
+                    None => return Err(LinkFault::Closed),
+                    Some(Incoming::Frame(frame)) => return Ok(frame),
+                    Some(Incoming::Message(message)) if matches!(*message, PeerMessage::Waiting { .. }) => {
+                        *waits = true;
+                    }
+                    Some(Incoming::Message(_) | Incoming::Malformed) => return Err(LinkFault::Malformed),
+                }
+            }
+        };
+        self.runtime.block_on(async { timeout(within, frame).await }).unwrap_or(Err(LinkFault::Silent))
+    }
+
+    /// Tells both others that this party is there, and for whom it waits.
+    fn tell_waiting(&self, side: Side) {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let wires = [&ends.previous, &ends.next];
+        let [previous, next] = wires.map(|wire| wire.peer().index() as u8);
+        let place = if side == Side::Previous { previous } else { next };
+        for wire in wires {
+            wire.send(&PeerMessage::Waiting { place });
         }
     }
 
@@ -97,6 +121,10 @@ impl Link for PeerLink {
                     std::thread::sleep(time);
                     return Ok(());
                 }
+                Fate::Late(time, frame) => {
+                    std::thread::sleep(time);
+                    return self.send_now(to, &frame);
+                }
             }
         }
         self.send_now(to, &frame)
@@ -104,12 +132,24 @@ impl Link for PeerLink {
 
     fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
         let left = self.over.saturating_duration_since(Instant::now());
-        match self.next(from, self.round_time.min(left)) {
-            Err(LinkFault::Silent) => {}
+        let mut waits = false;
+        match self.next(from, self.round_time.min(left), &mut waits) {
+            Err(LinkFault::Silent) => self.tell_waiting(from),
             came => return came,
         }
-        let late = self.next(from, self.round_time / 2)?;
-        let is_abort = late.get(STEP_AT) == Some(&(Step::Abort as u8));
-        if is_abort { Ok(late) } else { Err(LinkFault::Silent) }
+        if !waits {
+            match self.next(from, self.round_time / 2, &mut waits) {
+                // Too late, unless it is an abort.
+                Ok(frame) if waits || is_abort(&frame) => return Ok(frame),
+                Ok(_) => return Err(LinkFault::Silent),
+                Err(LinkFault::Silent) if waits => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.next(from, self.round_time, &mut waits)
     }
+}
+
+fn is_abort(frame: &[u8]) -> bool {
+    frame.get(STEP_AT) == Some(&(Step::Abort as u8))
 }

@@ -156,8 +156,14 @@ impl Mesh {
 
     /// Waits until an accepted connection begins a session, and hands it to whoever waits.
     async fn serve(self: Arc<Self>, mut wire: Wire) {
-        let Some(Incoming::Message(message)) = wire.next().await else { return };
-        let PeerMessage::Open(opening) = *message else { return };
+        let opening = loop {
+            let Some(Incoming::Message(message)) = wire.next().await else { return };
+            match *message {
+                PeerMessage::Open(opening) => break opening,
+                PeerMessage::Waiting { .. } => {}
+                _ => return,
+            }
+        };
         let key = (opening.order, wire.peer());
         let mut meetings = self.meetings();
         match meetings.remove(&key) {

@@ -3,6 +3,8 @@
 //! The journal's line is the moment of a change. Shares are written and synced before it, so that whatever the journal
 //! counts is there; what it does not count is written over. A change lies ready in a file of its own until P0 decides.
 
+#[cfg(test)]
+mod crashes;
 pub(crate) mod file;
 mod journal;
 mod matrix;

@@ -51,6 +51,8 @@ pub struct User {
     pub identity: Identity,
     pub account: AccountId,
     pub trio: Trio,
+    /// No score of its searches is larger; 0 stands for what int8 allows.
+    pub largest: u32,
     keys: [ServerPublicKey; 3],
     agent: ureq::Agent,
 }
@@ -86,7 +88,7 @@ impl User {
             assert_eq!(key.fingerprint(), trio.parties[place].seals.0, "another server answers");
             key
         });
-        Self { identity, account, trio: trio.clone(), keys, agent }
+        Self { identity, account, trio: trio.clone(), largest: 0, keys, agent }
     }
 
     pub fn member(&self, role: Role) -> Member {
@@ -268,7 +270,7 @@ impl User {
             queries: queries.len() as u32,
             k,
             metric: Metric::InnerProduct,
-            largest: dim * 128 * 128,
+            largest: if self.largest == 0 { dim * 128 * 128 } else { self.largest },
             parts: digests,
         };
         self.ask_all(&self.order(id, Action::Search(search)), &parts).map(|answer| {

@@ -1,6 +1,7 @@
 //! Three parties in one process, over TCP on loopback.
 
 #![expect(
+    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -8,7 +9,6 @@
 )]
 
 #[path = "../client/mod.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
 mod batches;
 mod orders;
@@ -50,5 +50,5 @@ impl World {
 
 fn limits() -> Limits {
     use std::time::Duration;
-    Limits { prepared_time: Duration::from_millis(300), ..Limits::default() }
+    Limits { prepared_time: Duration::from_millis(300), meeting_time: Duration::from_secs(2), ..Limits::default() }
 }
