@@ -34,6 +34,7 @@ secret! {
 
 impl HalfKey {
     /// Makes a half for another party, and the bytes that tell it. `info` names session and direction.
+    #[expect(clippy::missing_panics_doc, reason = "one block is always exported")]
     pub fn send(
         rng: &mut impl CryptoRng,
         to: &PublicIdentity,
@@ -68,6 +69,7 @@ secret! {
 
 impl PairKey {
     /// Joins the two halves; both parties name them in the same order.
+    #[expect(clippy::needless_pass_by_value, reason = "halves serve for one key")]
     pub fn join(first: HalfKey, second: HalfKey) -> Self {
         let derive = Derive::new("pmirs/pair/v1", first.expose_secret());
         Self(*derive.key("join", &[second.expose_secret()]))

@@ -149,7 +149,7 @@ pub enum Error {
     Aborted {
         /// Who told.
         by: Role,
-        /// Whom that party blames, as a set: none when it blames itself or nobody.
+        /// Whom it blames, less the one that is told; itself, where it blames nobody but that one.
         culprit: Vec<Role>,
         /// What it says happened.
         reason: Reason,

@@ -10,11 +10,13 @@ pub trait Link: Send {
     /// When the connection is gone.
     fn send(&mut self, to: Side, frame: Vec<u8>) -> Result<(), LinkFault>;
 
-    /// Waits for the next frame, at most until the deadline of a round.
+    /// Waits for the next frame, at most until the deadline of a round (who is silent is asked once
+    /// more, so that a party gives up after two). It has at most `most` payload bytes; whoever reads
+    /// a stream checks the header for that ([`payload_length`](crate::frame::payload_length)) before taking memory.
     ///
     /// # Errors
-    /// When nothing came in time, or the connection is gone.
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault>;
+    /// When nothing came in time, the connection is gone, or a header says more.
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault>;
 }
 
 /// Why a link has no frame.

@@ -43,7 +43,7 @@ impl Link for MemoryLink {
         channel.send(frame).map_err(|_| LinkFault::Closed)
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
+    fn receive(&mut self, from: Side, _most: usize) -> Result<Vec<u8>, LinkFault> {
         let channel = match from {
             Side::Previous => &self.from_previous,
             Side::Next => &self.from_next,

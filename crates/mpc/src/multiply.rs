@@ -27,6 +27,15 @@ impl Party {
         Ok(Shares { own, next: unpack(from_next.bytes(), count) })
     }
 
+    /// The same values under fresh shares: 1 round, one element a value. In a session under new pairwise keys, what
+    /// somebody kept of the old shares fits none of the new ones.
+    ///
+    /// # Errors
+    /// When another party fails.
+    pub fn refresh<R: Ring>(&mut self, shares: &Shares<R>) -> Result<Shares<R>, Error> {
+        self.reshare(Unmasked::of_shares(shares))
+    }
+
     /// The products of two batches, element by element: 1 round, one element a product.
     ///
     /// # Errors

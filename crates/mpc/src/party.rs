@@ -7,6 +7,9 @@ use crate::prss::{Address, PairKeys, Prss};
 use crate::ring::Ring;
 use crate::role::{Role, Side};
 
+/// Payload bytes of an abort.
+const ABORT: usize = 2;
+
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
@@ -81,11 +84,23 @@ impl Party {
         if self.over {
             return Err(Error::SessionOver);
         }
-        let result = self.try_exchange(step, round);
-        if let Err(error) = &result {
-            self.abort(error);
+        self.try_exchange(step, round).map_err(|error| {
+            self.abort(&error);
+            self.heard_out(error)
+        })
+    }
+
+    /// Whoever is silent may itself be waiting for another. Told that somebody waits for it, it has one more deadline to say
+    /// so, and then that one is to blame.
+    fn heard_out(&mut self, error: Error) -> Error {
+        let Error::Silent { from, step } = error else { return error };
+        let side = if from == self.role.next() { Side::Next } else { Side::Previous };
+        match self.receive(side, step, 1) {
+            Err(Error::Aborted { by, culprit, reason }) if !culprit.contains(&by) => {
+                Error::Aborted { by, culprit, reason }
+            }
+            _ => error,
         }
-        result
     }
 
     fn try_exchange(&mut self, step: Step, round: Round) -> Result<[Payload; 2], Error> {
@@ -113,7 +128,7 @@ impl Party {
             return Ok(Payload::none());
         }
         let from = self.role.neighbour(side);
-        let frame = self.link.receive(side).map_err(|fault| match fault {
+        let frame = self.link.receive(side, length.max(ABORT)).map_err(|fault| match fault {
             LinkFault::Silent => Error::Silent { from, step },
             LinkFault::Closed => Error::Closed { from, step },
             LinkFault::Malformed => Error::Malformed { from, step },
@@ -121,7 +136,7 @@ impl Party {
         self.traffic.received += frame.len() as u64;
         match frame::open(frame, &self.label(from, step), length)? {
             Opened::Payload(payload) => Ok(payload),
-            Opened::Abort(told) => Err(aborted(from, told.bytes())),
+            Opened::Abort(told) => Err(aborted(self.role, from, told.bytes())),
         }
     }
 
@@ -129,7 +144,7 @@ impl Party {
     fn tell(&mut self, error: &Error) {
         let blamed = error.culprits().iter().fold(0_u8, |set, role| set | 1 << role.index());
         for side in [Side::Previous, Side::Next] {
-            let mut frame = frame::draft(2);
+            let mut frame = frame::draft(ABORT);
             frame.extend([error.reason() as u8, blamed]);
             frame::seal(&mut frame, &self.label(self.role, Step::Abort));
             let _ = self.link.send(side, frame);
@@ -157,11 +172,16 @@ impl Round {
     }
 }
 
-fn aborted(by: Role, told: &[u8]) -> Error {
+/// What another party said. Who is blamed itself blames the others that are, or else the one that says so.
+fn aborted(here: Role, by: Role, told: &[u8]) -> Error {
     let &[reason, blamed] = told else { return Error::Malformed { from: by, step: Step::Abort } };
     let Some(&reason) = Reason::ALL.get(usize::from(reason)) else {
         return Error::Malformed { from: by, step: Step::Abort };
     };
-    let culprit = Role::ALL.into_iter().filter(|role| blamed >> role.index() & 1 == 1).collect();
+    let blames = |role: Role| blamed >> role.index() & 1 == 1;
+    let mut culprit: Vec<Role> = Role::ALL.into_iter().filter(|&role| blames(role) && role != here).collect();
+    if culprit.is_empty() && blames(here) {
+        culprit.push(by);
+    }
     Error::Aborted { by, culprit, reason }
 }

@@ -16,6 +16,7 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
 
     /// The party after this one.
+    #[must_use]
     pub fn next(self) -> Self {
         match self {
             Self::First => Self::Second,
@@ -25,6 +26,7 @@ impl Role {
     }
 
     /// The party before this one.
+    #[must_use]
     pub fn previous(self) -> Self {
         self.next().next()
     }
@@ -40,6 +42,7 @@ impl Role {
     }
 
     /// The party at one side of this one.
+    #[must_use]
     pub fn neighbour(self, side: Side) -> Self {
         match side {
             Side::Previous => self.previous(),

@@ -12,8 +12,7 @@
 //! Rows come shuffled, so any of them are a fair sample, and what the answers say is the order of a random
 //! permutation: nothing. (After Floyd and Rivest, 1975.)
 
-/// Two places whose rows are to be compared, the smaller place first.
-pub(crate) type Pair = (u32, u32);
+use crate::pairs::{Pair, all_pairs, by_wins, divided, is_set, pairs_with, spread};
 
 /// The search for the best rows of one list.
 pub(crate) struct Selection {
@@ -41,17 +40,36 @@ pub(crate) struct Selection {
 enum Stage {
     Start,
     /// Ordering a few rows.
-    Scout { members: Vec<u32> },
+    Scout {
+        members: Vec<u32>,
+    },
     /// Dividing a sample of rows by one of the scouts.
-    Rough { scouts: Vec<u32>, pivot: usize, others: Vec<u32>, ahead: Vec<u32>, behind: Vec<u32>, sample: usize },
+    Rough {
+        scouts: Vec<u32>,
+        pivot: usize,
+        others: Vec<u32>,
+        ahead: Vec<u32>,
+        behind: Vec<u32>,
+        sample: usize,
+    },
     /// Ordering the best of the sample.
-    Upper { members: Vec<u32> },
+    Upper {
+        members: Vec<u32>,
+    },
     /// Dividing the undecided by some of the ordered, given by their numbers.
-    Divide { pivots: Vec<usize>, others: Vec<u32> },
+    Divide {
+        pivots: Vec<usize>,
+        others: Vec<u32>,
+    },
     /// Ordering a few of the undecided and dividing all by them at once.
-    Scatter { pivots: Vec<u32>, others: Vec<u32> },
+    Scatter {
+        pivots: Vec<u32>,
+        others: Vec<u32>,
+    },
     /// Ordering all that are undecided.
-    Last { members: Vec<u32> },
+    Last {
+        members: Vec<u32>,
+    },
     Done,
 }
 
@@ -98,7 +116,9 @@ impl Selection {
 
     fn question(&self) -> Vec<Pair> {
         match &self.stage {
-            Stage::Scout { members } | Stage::Upper { members } | Stage::Last { members } => all_pairs(members),
+            Stage::Scout { members } | Stage::Upper { members } | Stage::Last { members } => {
+                all_pairs(members)
+            }
             Stage::Rough { scouts, pivot, others, .. } => {
                 scouts.get(*pivot).map_or_else(Vec::new, |&pivot| pairs_with(pivot, others))
             }
@@ -145,7 +165,7 @@ impl Selection {
                     let at = pivots.iter().position(|row| row == pivot).unwrap_or_default();
                     rest.chunks(others.len().max(1)).nth(at).unwrap_or_default()
                 };
-                let answers: Vec<bool> = self.ordered.iter().flat_map(|pivot| of(pivot)).copied().collect();
+                let answers: Vec<bool> = self.ordered.iter().flat_map(of).copied().collect();
                 let all: Vec<usize> = (0..pivots.len()).collect();
                 self.after_division(&all, &others, &answers);
             }
@@ -203,9 +223,9 @@ impl Selection {
             self.divide_again();
             return;
         }
-        let known: std::collections::HashSet<u32> = scouts.iter().copied().collect();
+        let known = self.flags(&scouts, &[]);
         let others: Vec<u32> =
-            spread(&self.undecided, sample).into_iter().filter(|row| !known.contains(row)).collect();
+            spread(&self.undecided, sample).into_iter().filter(|&row| !is_set(&known, row)).collect();
         let sample = others.len() + scouts.len();
         let (ahead, behind) = scouts.split_at(PIVOT + 1);
         let (ahead, behind) = (ahead.to_vec(), behind.to_vec());
@@ -229,8 +249,8 @@ impl Selection {
             let each = (ahead.len() / (pivot + 1)).max(1);
             let next = (pivot + (wanted - ahead.len()).div_ceil(each) + 1).min(scouts.len() - 1);
             let moved: Vec<u32> = scouts.get(pivot + 1..=next).unwrap_or_default().to_vec();
-            let known: std::collections::HashSet<u32> = scouts.iter().copied().collect();
-            let others = behind.iter().copied().filter(|row| !known.contains(row)).collect();
+            let known = self.flags(&scouts, &[]);
+            let others = behind.iter().copied().filter(|&row| !is_set(&known, row)).collect();
             let rest = scouts.get(next + 1..).unwrap_or_default().to_vec();
             let ahead = [ahead, moved].concat();
             self.stage = Stage::Rough { scouts, pivot: next, others, ahead, behind: rest, sample };
@@ -244,9 +264,20 @@ impl Selection {
         }
     }
 
+    /// Which of all rows are among these.
+    fn flags(&self, some: &[u32], others: &[u32]) -> Vec<bool> {
+        let mut flags = vec![false; self.rows];
+        for &row in some.iter().chain(others) {
+            if let Some(flag) = flags.get_mut(row as usize) {
+                *flag = true;
+            }
+        }
+        flags
+    }
+
     fn divide(&mut self, pivots: Vec<usize>) {
-        let known: std::collections::HashSet<u32> = self.ordered.iter().chain(&self.sunk).copied().collect();
-        let others = self.undecided.iter().copied().filter(|row| !known.contains(row)).collect();
+        let known = self.flags(&self.ordered, &self.sunk);
+        let others = self.undecided.iter().copied().filter(|&row| !is_set(&known, row)).collect();
         self.stage = Stage::Divide { pivots, others };
     }
 
@@ -311,7 +342,9 @@ impl Selection {
             }
             self.need -= class.len();
             self.taken.extend(class);
-            if self.need > 0 && let Some(&pivot) = ordered.get(end) {
+            if self.need > 0
+                && let Some(&pivot) = ordered.get(end)
+            {
                 self.need -= 1;
                 self.taken.push(pivot);
             }
@@ -319,55 +352,6 @@ impl Selection {
         }
         self.undecided.clear();
     }
-}
-
-/// At most `count` of the rows, evenly spread over their places: a fair sample of shuffled rows, and of equal ones too,
-/// which are ordered by place.
-pub(crate) fn spread(rows: &[u32], count: usize) -> Vec<u32> {
-    if count >= rows.len() {
-        return rows.to_vec();
-    }
-    let at = |index: usize| rows.get((2 * index + 1) * rows.len() / (2 * count)).copied();
-    (0..count).filter_map(at).collect()
-}
-
-pub(crate) fn all_pairs(members: &[u32]) -> Vec<Pair> {
-    let later = |at: usize| members.get(at + 1..).unwrap_or_default();
-    members.iter().enumerate().flat_map(|(at, &row)| pairs_with(row, later(at))).collect()
-}
-
-pub(crate) fn pairs_with(pivot: u32, others: &[u32]) -> Vec<Pair> {
-    others.iter().map(|&row| (pivot.min(row), pivot.max(row))).collect()
-}
-
-/// The members, best first, from the answers to all their pairs.
-pub(crate) fn by_wins(members: &[u32], first_before: &[bool]) -> Vec<u32> {
-    let mut wins = vec![0_usize; members.len()];
-    let mut answers = first_before.iter();
-    for at in 0..members.len() {
-        for other in at + 1..members.len() {
-            let first = answers.next().copied().unwrap_or_default();
-            let (here, there) = (members.get(at).copied(), members.get(other).copied());
-            let winner = if (here < there) == first { at } else { other };
-            if let Some(wins) = wins.get_mut(winner) {
-                *wins += 1;
-            }
-        }
-    }
-    let mut ranked: Vec<(usize, u32)> = wins.into_iter().zip(members.iter().copied()).collect();
-    ranked.sort_unstable_by_key(|&(wins, row)| (std::cmp::Reverse(wins), row));
-    ranked.into_iter().map(|(_, row)| row).collect()
-}
-
-/// The rows before the pivot and those after it.
-fn divided(pivot: u32, others: &[u32], first_before: &[bool]) -> (Vec<u32>, Vec<u32>) {
-    let mut before = Vec::new();
-    let mut after = Vec::new();
-    for (&row, &first) in others.iter().zip(first_before) {
-        // The pivot comes before the row when it is the first and the first is before, or neither.
-        if (pivot < row) == first { after.push(row) } else { before.push(row) }
-    }
-    (before, after)
 }
 
 #[cfg(test)]
@@ -435,7 +419,9 @@ mod tests {
                 }
                 let mean = total as f64 / f64::from(runs) / rows as f64;
                 let stages = f64::from(sum as u32) / f64::from(runs);
-                println!("{rows} rows, k = {k}: {mean:.3} comparisons a row, {stages:.2} stages, at most {most}");
+                println!(
+                    "{rows} rows, k = {k}: {mean:.3} comparisons a row, {stages:.2} stages, at most {most}"
+                );
                 assert!(most <= 8, "{rows} rows, k = {k}: {most} stages");
                 assert!(mean <= bound, "{rows} rows, k = {k}: {mean} comparisons for each row");
             }

@@ -145,6 +145,12 @@ impl<R: Ring> Unmasked<R> {
         Self(shares.own.clone())
     }
 
+    /// The values with the opposite sign: the smallest distance is the largest of these.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self(self.0.into_iter().map(|part| R::default().minus(part)).collect())
+    }
+
     /// Adds the values of a replicated sharing.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use crate::error::{Error, shape};
 use crate::frame::Step;
 use crate::party::{Party, Round};
+use crate::permutation::{Layout, SPARE, permutation};
 use crate::ring::{add_to, pack, subtract_from, unpack};
 use crate::role::{Role, Side};
 use crate::share::{Shares, Unmasked};
@@ -69,7 +70,9 @@ impl Party {
             shape("the length of a column", rows, column.len())?;
         }
         let mut parts = Vec::with_capacity(rows * columns.len());
-        columns.iter().for_each(|column| parts.extend_from_slice(&column.own));
+        for column in columns {
+            parts.extend_from_slice(&column.own);
+        }
         let layout = Layout { tables: 1, columns: columns.len(), rows, numbered: false };
         let Shuffled { mut values, .. } = self.shuffle_tables(parts, layout)?;
         let mut shuffled = Vec::with_capacity(columns.len());
@@ -84,7 +87,9 @@ impl Party {
     pub(crate) fn shuffle_lists(&mut self, lists: &[Unmasked<u32>]) -> Result<Shuffled, Error> {
         let rows = lists.first().map_or(0, Unmasked::len);
         let mut parts = Vec::with_capacity(rows * lists.len());
-        lists.iter().for_each(|list| parts.extend_from_slice(&list.0));
+        for list in lists {
+            parts.extend_from_slice(&list.0);
+        }
         self.shuffle_tables(parts, Layout { tables: lists.len(), columns: 1, rows, numbered: true })
     }
 
@@ -93,8 +98,8 @@ impl Party {
         add_to(&mut parts, &self.draw(Side::Previous, Step::ShuffleFirst, lane::ZERO, count)?);
         subtract_from(&mut parts, &self.draw(Side::Next, Step::ShuffleFirst, lane::ZERO, count)?);
         let (parts, rows) = self.first_pass(parts, layout)?;
-        let (parts, rows) = self.second_pass(parts, rows, layout)?;
-        self.third_pass(parts, rows, layout)
+        let (parts, rows) = self.second_pass(&parts, &rows, layout)?;
+        self.third_pass(&parts, &rows, layout)
     }
 
     /// P0 and P1 permute; afterwards P1 and P2 have parts.
@@ -134,8 +139,8 @@ impl Party {
     /// P1 and P2 permute; afterwards P2 and P0 have parts.
     fn second_pass(
         &mut self,
-        parts: Vec<u32>,
-        rows: Vec<u32>,
+        parts: &[u32],
+        rows: &[u32],
         layout: Layout,
     ) -> Result<(Vec<u32>, Vec<u32>), Error> {
         const STEP: Step = Step::ShuffleSecond;
@@ -150,16 +155,16 @@ impl Party {
             }
             Role::Second => {
                 let order = self.permutations(Side::Next, STEP, layout)?;
-                let mut both = layout.permuted(&order, &parts);
-                both.extend(layout.permuted_numbers(&order, &rows));
+                let mut both = layout.permuted(&order, parts);
+                both.extend(layout.permuted_numbers(&order, rows));
                 subtract_from(&mut both, &self.draw(Side::Next, STEP, lane::MASK, all)?);
                 self.exchange(STEP, Round { to_previous: pack(&both), ..quiet() })?;
                 Ok((Vec::new(), Vec::new()))
             }
             Role::Third => {
                 let order = self.permutations(Side::Previous, STEP, layout)?;
-                let mut parts = layout.permuted(&order, &parts);
-                parts.extend(layout.permuted_numbers(&order, &rows));
+                let mut parts = layout.permuted(&order, parts);
+                parts.extend(layout.permuted_numbers(&order, rows));
                 add_to(&mut parts, &self.draw(Side::Previous, STEP, lane::MASK, all)?);
                 self.exchange(STEP, quiet())?;
                 let rows = parts.split_off(count);
@@ -169,7 +174,7 @@ impl Party {
     }
 
     /// P2 and P0 permute, and the values are replicated.
-    fn third_pass(&mut self, parts: Vec<u32>, rows: Vec<u32>, layout: Layout) -> Result<Shuffled, Error> {
+    fn third_pass(&mut self, parts: &[u32], rows: &[u32], layout: Layout) -> Result<Shuffled, Error> {
         let order = match self.role() {
             Role::First => self.permutations(Side::Previous, Step::ShuffleThird, layout)?,
             Role::Third => self.permutations(Side::Next, Step::ShuffleThird, layout)?,
@@ -178,7 +183,7 @@ impl Party {
         let (parts, rows) = if self.role() == Role::Second {
             (Vec::new(), Vec::new())
         } else {
-            (layout.permuted(&order, &parts), layout.permuted_numbers(&order, &rows))
+            (layout.permuted(&order, parts), layout.permuted_numbers(&order, rows))
         };
         let values = self.replicate(PairParts(parts), layout.values())?;
         Ok(Shuffled { values, rows: PairParts(rows) })
@@ -230,100 +235,5 @@ impl Party {
         let each = layout.rows + SPARE;
         let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * each)?;
         Ok(draws.par_chunks(each).map(|draws| permutation(layout.rows, draws)).collect())
-    }
-}
-
-/// Draws kept for those that must be rejected, each with a probability of at most `rows` / 2^64.
-const SPARE: usize = 8;
-
-/// A uniform permutation (Fisher and Yates; Lemire's multiplication with rejection).
-fn permutation(rows: usize, draws: &[u64]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    let mut draws = draws.iter();
-    for last in (1..rows).rev() {
-        let bound = last as u64 + 1;
-        let below = loop {
-            let wide = u128::from(draws.next().copied().unwrap_or_default()) * u128::from(bound);
-            if wide as u64 >= bound.wrapping_neg() % bound || draws.len() == 0 {
-                break (wide >> 64) as usize;
-            }
-        };
-        order.swap(last, below);
-    }
-    order
-}
-
-/// How tables lie one after another: `tables` times `columns` times `rows` values.
-#[derive(Clone, Copy)]
-struct Layout {
-    tables: usize,
-    columns: usize,
-    rows: usize,
-    /// Whether row numbers travel along.
-    numbered: bool,
-}
-
-impl Layout {
-    fn values(self) -> usize {
-        self.tables * self.columns * self.rows
-    }
-
-    fn numbers_count(self) -> usize {
-        if self.numbered { self.tables * self.rows } else { 0 }
-    }
-
-    /// Each table's columns by its permutation.
-    fn permuted(self, order: &[Vec<u32>], values: &[u32]) -> Vec<u32> {
-        permuted(order, values, self.columns, self.rows)
-    }
-
-    fn permuted_numbers(self, order: &[Vec<u32>], numbers: &[u32]) -> Vec<u32> {
-        if self.numbered { permuted(order, numbers, 1, self.rows) } else { Vec::new() }
-    }
-
-    /// The row numbers after the first pass, where they are the permutations themselves.
-    fn numbers(self, order: &[Vec<u32>]) -> Vec<u32> {
-        if self.numbered { order.concat() } else { Vec::new() }
-    }
-}
-
-#[expect(clippy::indexing_slicing, reason = "a permutation of the rows of a table holds only their numbers")]
-fn permuted(order: &[Vec<u32>], values: &[u32], columns: usize, rows: usize) -> Vec<u32> {
-    let mut out = vec![0; values.len()];
-    if rows == 0 {
-        return out;
-    }
-    out.par_chunks_mut(rows).zip(values.par_chunks(rows)).enumerate().for_each(|(column, (out, values))| {
-        let order = &order[column / columns.max(1)];
-        out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
-    });
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_permutation_is_as_likely_as_any_other() {
-        // 24 permutations of 4 rows, 24,000 draws: chi-square with 23 degrees of freedom stays below 60 with
-        // a probability of 1 - 4e-5.
-        let mut state = 1_u64;
-        let mut seen = std::collections::HashMap::new();
-        for _ in 0..24_000 {
-            let draws: Vec<u64> = (0..4 + SPARE)
-                .map(|_| {
-                    // SplitMix64
-                    state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-                    mixed ^ mixed >> 31
-                })
-                .collect();
-            *seen.entry(permutation(4, &draws)).or_insert(0_i32) += 1;
-        }
-        assert_eq!(seen.len(), 24);
-        let chi: f64 = seen.values().map(|&count| f64::from(count - 1000).powi(2) / 1000.0).sum();
-        assert!(chi < 60.0, "chi-square {chi}");
     }
 }

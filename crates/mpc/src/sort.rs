@@ -7,9 +7,9 @@
 //! About log_3(n/24) + 4 stages of 6 rounds and 3.3·log_3(n) comparisons a row.
 
 use crate::error::{Error, range};
+use crate::pairs::{Pair, all_pairs, by_wins, pairs_with, spread};
 use crate::party::Party;
 use crate::share::Shares;
-use crate::selection::{Pair, all_pairs, by_wins, pairs_with, spread};
 
 /// Rows that are ordered by all their pairs.
 const FEW: usize = 24;

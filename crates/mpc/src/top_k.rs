@@ -11,8 +11,9 @@
 //! 512 coordinates about 16 bytes a row and party on average.
 
 use crate::error::{Error, range, shape};
+use crate::pairs::Pair;
 use crate::party::Party;
-use crate::selection::{Pair, Selection};
+use crate::selection::Selection;
 use crate::share::{Shares, Unmasked};
 use crate::shuffle::PairParts;
 
@@ -58,8 +59,7 @@ impl Party {
         }
         let mut numbers = self.replicate(numbers, lists * each)?;
         let take = |scores: Shares<u32>| {
-            let rest =
-                Shares { own: numbers.own.split_off(each), next: numbers.next.split_off(each) };
+            let rest = Shares { own: numbers.own.split_off(each), next: numbers.next.split_off(each) };
             Found { rows: std::mem::replace(&mut numbers, rest), scores }
         };
         Ok(found.into_iter().map(take).collect())
@@ -85,7 +85,8 @@ impl Party {
             let pairs = questions.iter().enumerate().flat_map(|(list, pairs)| {
                 pairs.iter().map(move |&(first, second)| (offset(list) + first, offset(list) + second))
             });
-            let behind = self.first_behind(scores, pairs, count, width, count > lists * (rows / 8).max(4096))?;
+            let behind =
+                self.first_behind(scores, pairs, count, width, count > lists * (rows / 8).max(4096))?;
             let mut answers = behind.into_iter().map(|behind| !behind);
             for (selection, asked) in selections.iter_mut().zip(&questions) {
                 let answers: Vec<bool> = answers.by_ref().take(asked.len()).collect();

@@ -1,6 +1,13 @@
 //! Every protocol against its plaintext twin, extreme values and ties included.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    dead_code,
+    reason = "a test may panic"
+)]
 
 mod world;
 
@@ -105,6 +112,21 @@ proptest! {
             prop_assert_eq!(&result, &(vec![expected.cast_unsigned()], vec![count]));
         }
     }
+}
+
+#[test]
+fn fresh_shares_have_nothing_in_common_with_the_old() {
+    let values: Vec<u32> = (0..1000).collect();
+    let old = dealt32(3, &values);
+    let fresh = succeed(4, |party| party.refresh(of(party, &old)));
+    for (old, fresh) in old.iter().zip(&fresh) {
+        let kept = |a: &[u32], b: &[u32]| a.iter().zip(b).filter(|(a, b)| a == b).count();
+        assert_eq!(kept(old.own(), fresh.own()) + kept(old.next(), fresh.next()), 0);
+    }
+    assert_eq!(reconstruct(&fresh).unwrap(), values);
+    // An old share among new ones does not join.
+    let [first, second, _] = fresh;
+    assert!(reconstruct(&[first, second, old[2].clone()]).is_err());
 }
 
 #[test]

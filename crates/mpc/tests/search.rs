@@ -1,6 +1,13 @@
 //! Search, shuffle and sort against their plaintext twins.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    dead_code,
+    reason = "a test may panic"
+)]
 
 mod world;
 
@@ -17,8 +24,7 @@ fn joined(found: [Vec<Found>; 3]) -> Vec<Vec<(i32, u32)>> {
     let join = |((a, b), c): ((Found, Found), Found)| {
         let rows = reconstruct(&[a.rows, b.rows, c.rows]).unwrap();
         let scores = reconstruct(&[a.scores, b.scores, c.scores]).unwrap();
-        let mut both: Vec<(i32, u32)> =
-            scores.into_iter().map(u32::cast_signed).zip(rows).collect();
+        let mut both: Vec<(i32, u32)> = scores.into_iter().map(u32::cast_signed).zip(rows).collect();
         both.sort_by_key(|&(score, row)| (std::cmp::Reverse(score), row));
         both
     };
@@ -103,7 +109,8 @@ proptest! {
 fn a_search_over_int8_vectors_finds_what_plaintext_finds() {
     let (rows, dim, k) = (3_000, 48, 10);
     let mut rng = ChaCha20Rng::seed_from_u64(5);
-    let mut vector = |count: usize| -> Vec<i32> { (0..count).map(|_| rng.random_range(-127..=127)).collect() };
+    let mut vector =
+        |count: usize| -> Vec<i32> { (0..count).map(|_| rng.random_range(-127..=127)).collect() };
     let (table, queries) = (vector(rows * dim), [vector(dim), vector(dim), vector(dim)]);
     let mut rng = ChaCha20Rng::seed_from_u64(6);
     let x = deal(&mut rng, &bits(&table));
@@ -121,6 +128,49 @@ fn a_search_over_int8_vectors_finds_what_plaintext_finds() {
         expected.truncate(k);
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn the_nearest_rows_are_those_of_the_smallest_distance() {
+    let (rows, dim, k) = (500, 16, 4);
+    let mut rng = ChaCha20Rng::seed_from_u64(15);
+    let mut vector =
+        |count: usize| -> Vec<i32> { (0..count).map(|_| rng.random_range(-128..=127)).collect() };
+    let (table, query) = (vector(rows * dim), vector(dim));
+    let mut rng = ChaCha20Rng::seed_from_u64(16);
+    let (x, y) = (deal(&mut rng, &bits(&table)), deal(&mut rng, &bits(&query)));
+    let found = succeed(17, |party| {
+        let rows = Rows::new(of(party, &x).own(), of(party, &x).next(), dim)?;
+        let distances = rows.squared_distances(std::slice::from_ref(of(party, &y)))?;
+        let width = width_of_differences(dim as u32 * 255 * 255);
+        party.top_k(distances.into_iter().map(Unmasked::negated).collect(), k, width)
+    });
+    let distance = |row: &[i32]| row.iter().zip(&query).map(|(a, b)| (a - b) * (a - b)).sum::<i32>();
+    let mut expected: Vec<(i32, u32)> = table.chunks(dim).map(distance).zip(0..).collect();
+    expected.sort_unstable();
+    expected.truncate(k);
+    let found: Vec<(i32, u32)> =
+        joined(found).remove(0).into_iter().map(|(score, row)| (-score, row)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_hundred_thousand_keys_are_sorted() {
+    let count = 100_000;
+    let mut rng = ChaCha20Rng::seed_from_u64(25);
+    let keys: Vec<u32> =
+        (0..count).map(|_| rng.random_range(i32::MIN / 2..i32::MAX / 2).cast_unsigned() & !0xfff).collect();
+    let shares = deal(&mut rng, &keys);
+    let sorted = succeed(26, |party| {
+        let sorted = party.sort(of(party, &shares), &[], 32)?.remove(0);
+        Ok((sorted, party.traffic()))
+    });
+    let traffic = sorted[0].1;
+    println!("{} rounds, {} bytes sent", traffic.rounds, traffic.sent);
+    let got = reconstruct(&sorted.map(|(shares, _)| shares)).unwrap();
+    let mut expected = keys;
+    expected.sort_by_key(|key| key.cast_signed());
+    assert_eq!(got, expected);
 }
 
 #[test]

@@ -105,7 +105,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { planes: vec![0; 32 * CHUNK], left: vec![0; (1 << MOST) * CHUNK], right: vec![0; (1 << MOST) * CHUNK] }
+        Self {
+            planes: vec![0; 32 * CHUNK],
+            left: vec![0; (1 << MOST) * CHUNK],
+            right: vec![0; (1 << MOST) * CHUNK],
+        }
     }
 }
 

@@ -31,18 +31,16 @@ pub(crate) enum Pass {
 pub(crate) fn scores(pass: Pass, own: &[u32], next: &[u32], dim: usize, queries: &[Query]) -> Vec<Vec<u32>> {
     let rows = own.len() / dim.max(1);
     let mut scores: Vec<Vec<u32>> = queries.iter().map(|_| vec![0; rows]).collect();
-    // For each task: its rows, and its part of every query's scores.
-    let mut tasks: Vec<(&[u32], &[u32], Vec<&mut [u32]>)> = own
-        .chunks(TASK * dim.max(1))
-        .zip(next.chunks(TASK * dim.max(1)))
-        .map(|(own, next)| (own, next, Vec::with_capacity(queries.len())))
-        .collect();
+    // For each task its part of every query's scores.
+    let rows_of_task = TASK * dim.max(1);
+    let mut parts: Vec<Vec<&mut [u32]>> = own.chunks(rows_of_task).map(|_| Vec::new()).collect();
     for scores in &mut scores {
-        for (task, part) in tasks.iter_mut().zip(scores.chunks_mut(TASK)) {
-            task.2.push(part);
+        for (task, part) in parts.iter_mut().zip(scores.chunks_mut(TASK)) {
+            task.push(part);
         }
     }
-    tasks.into_par_iter().for_each(|(own, next, mut parts)| {
+    let rows = own.par_chunks(rows_of_task).zip(next.par_chunks(rows_of_task));
+    rows.zip(parts).for_each(|((own, next), mut parts)| {
         vectorised(
             #[inline(always)]
             || task(pass, own, next, dim, queries, &mut parts),

@@ -1,7 +1,5 @@
 //! Three parties in one process: every message is encoded and decoded, a failure prints the seed, nothing waits long.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what only tests use")]
-
 use std::time::Duration;
 
 use pmirs_crypto::PairKey;
