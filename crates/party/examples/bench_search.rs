@@ -50,7 +50,11 @@ fn main() {
         user.change(ID, &rows, &[]).unwrap();
     }
     let added = started.elapsed();
-    println!("added {rows} x {dim} in {:.2} s ({:.0} rows/s)", added.as_secs_f64(), rows as f64 / added.as_secs_f64());
+    println!(
+        "added {rows} x {dim} in {:.2} s ({:.0} rows/s)",
+        added.as_secs_f64(),
+        rows as f64 / added.as_secs_f64()
+    );
     let asked: Vec<Vec<i8>> = (0..queries).map(|_| unit(&mut rng, dim)).collect();
     let mut times = Vec::new();
     for _ in 0..=repeats {
@@ -78,7 +82,9 @@ fn main() {
 }
 
 fn unit(rng: &mut ChaCha20Rng, dim: usize) -> Vec<i8> {
-    let raw: Vec<f64> = (0..dim).map(|_| (0..4).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX) - 0.5).sum()).collect();
+    let raw: Vec<f64> = (0..dim)
+        .map(|_| (0..4).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX) - 0.5).sum())
+        .collect();
     let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt();
     raw.iter().map(|x| (x / length * 127.0).round() as i8).collect()
 }

@@ -26,7 +26,12 @@ pub(crate) struct Beside {
 }
 
 /// Carries out an order that needs no session.
-pub(crate) fn carry_out(node: &Node, shared: &Shared, checked: &Checked, beside: &Beside) -> Result<Answer, Refusal> {
+pub(crate) fn carry_out(
+    node: &Node,
+    shared: &Shared,
+    checked: &Checked,
+    beside: &Beside,
+) -> Result<Answer, Refusal> {
     match &checked.order.action {
         Action::Show => Ok(Answer::State(read(shared).state())),
         Action::Rows { from } => Ok(Answer::Rows(row_page(&read(shared), *from))),
@@ -54,7 +59,8 @@ pub(crate) fn found(node: &Node, checked: &Checked) -> Result<Answer, Refusal> {
         return Err(Refusal::bad("statement: it is about another collection than the order"));
     }
     let header = node.header(id, members.dim());
-    let shared = node.insert(id, || Ok(Collection::create(&node.root, header, statement.clone(), members)?))?;
+    let shared =
+        node.insert(id, || Ok(Collection::create(&node.root, header, statement.clone(), members)?))?;
     tracing::info!(collection = %id, "a collection was made");
     Ok(Answer::State(read(&shared).state()))
 }
@@ -144,7 +150,10 @@ fn check_batch(collection: &Collection, batch: &Batch, parts: Option<&Parts>) ->
     }
     let fits = match parts {
         None => words == 0,
-        Some(parts) => words > 0 && [&parts.own, &parts.next].iter().all(|part| component_words(part, words).len() == words),
+        Some(parts) => {
+            words > 0
+                && [&parts.own, &parts.next].iter().all(|part| component_words(part, words).len() == words)
+        }
     };
     if !fits {
         return Err(Refusal::bad(format!("parts: they must have {words} words")));
@@ -159,7 +168,10 @@ pub(crate) fn check_base(collection: &Collection, base: &Version) -> Result<(), 
         return Ok(());
     }
     Err(Refusal::conflict(if base.number > here.number {
-        format!("this server is at version {}, before {}: it catches up at the next search, or needs a repair", here.number, base.number)
+        format!(
+            "this server is at version {}, before {}: it catches up at the next search, or needs a repair",
+            here.number, base.number
+        )
     } else {
         format!("the collection changed meanwhile: it is at version {}, not {}", here.number, base.number)
     }))
@@ -173,7 +185,10 @@ fn commit(
     receipts: &[Bytes; 3],
     first: Option<&Bytes>,
 ) -> Result<Answer, Refusal> {
-    let done = collection.entry().and_then(|entry| order_of(&entry.prepared)).is_some_and(|(_, digest)| digest == *prepared);
+    let done = collection
+        .entry()
+        .and_then(|entry| order_of(&entry.prepared))
+        .is_some_and(|(_, digest)| digest == *prepared);
     if done {
         return Ok(Answer::State(collection.state()));
     }
@@ -194,7 +209,9 @@ fn commit(
             decide(node, id, waiting.pending.order.clone(), *prepared, version, Some(checked.signed.clone()))
         }
         Role::Second | Role::Third => {
-            let first = first.ok_or_else(|| Refusal::conflict("commit: P0 decides first, and its decision must come along"))?;
+            let first = first.ok_or_else(|| {
+                Refusal::conflict("commit: P0 decides first, and its decision must come along")
+            })?;
             let entry: Entry = decode(&first.0).map_err(|error| Refusal::bad(error.to_string()))?;
             check_entry(node, collection, &entry)?;
             entry
@@ -222,23 +239,31 @@ pub(crate) fn decide(
 pub(crate) fn check_entry(node: &Node, collection: &Collection, entry: &Entry) -> Result<(), Refusal> {
     let (_, digest) = order_of(&entry.prepared).ok_or_else(|| Refusal::bad("decision: it names no order"))?;
     let waiting = collection.waiting().filter(|waiting| waiting.digest == digest);
-    let waiting = waiting.ok_or_else(|| Refusal::conflict("decision: what it decides on does not lie ready here"))?;
+    let waiting =
+        waiting.ok_or_else(|| Refusal::conflict("decision: what it decides on does not lie ready here"))?;
     if entry.version != collection.version_after(&digest) {
         return Err(Refusal::conflict("decision: it does not follow the version that is here"));
     }
     let said = Entry::decided_bytes(&collection.header().collection, &digest, &entry.version);
-    signed_by(node, Role::First, &said, &entry.decision).map_err(|()| Refusal::forbidden("decision: P0 did not sign it"))?;
+    signed_by(node, Role::First, &said, &entry.decision)
+        .map_err(|()| Refusal::forbidden("decision: P0 did not sign it"))?;
     // Nor is P0 believed about whose will it was.
     match (&waiting.pending.kind, &entry.commit) {
         (PendingKind::Refresh { .. }, _) => Ok(()),
-        (PendingKind::Batch(_), None) => Err(Refusal::forbidden("decision: nobody ordered to commit the batch")),
+        (PendingKind::Batch(_), None) => {
+            Err(Refusal::forbidden("decision: nobody ordered to commit the batch"))
+        }
         (PendingKind::Batch(_), Some(commit)) => {
             check_signature(&waiting.pending.identity, commit)?;
             let names_it = order_of(commit).is_some_and(|(order, _)| {
                 matches!(order.action, Action::Commit { prepared, .. } if prepared == digest)
                     && order.collection == collection.header().collection
             });
-            if names_it { Ok(()) } else { Err(Refusal::forbidden("decision: another batch was to be committed")) }
+            if names_it {
+                Ok(())
+            } else {
+                Err(Refusal::forbidden("decision: another batch was to be committed"))
+            }
         }
     }
 }

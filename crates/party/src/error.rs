@@ -36,7 +36,9 @@ pub enum Error {
         detail: String,
     },
     /// The folder's keys are not among the three.
-    #[error("the keys of {path} are not those of any of the three parties: does its entry come from 'party describe'?")]
+    #[error(
+        "the keys of {path} are not those of any of the three parties: does its entry come from 'party describe'?"
+    )]
     Stranger {
         /// The data folder.
         path: PathBuf,

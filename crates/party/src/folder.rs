@@ -62,8 +62,7 @@ pub fn describe(data: &Path, name: &str, url: &str, peer: &str) -> Result<PartyE
 pub(crate) fn take(data: &Path) -> Result<File, Error> {
     private_folder(&data.join(COLLECTIONS))?;
     let path = data.join(LOCK);
-    let lock =
-        private().create(true).truncate(false).write(true).open(&path).map_err(Error::file(&path))?;
+    let lock = private().create(true).truncate(false).write(true).open(&path).map_err(Error::file(&path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::InUse { path: data.to_owned() }),

@@ -98,7 +98,10 @@ fn a_hostile_party_is_named_by_the_others_and_the_next_search_works() {
                     let refused = answer.expect_err(&what).refused();
                     let problem = &refused.problem.message;
                     // The hostile one is told by the others, or blames whom it likes.
-                    assert!(place == hostile || refused.blamed == [hostile as u8], "{what}, P{place}: {problem}");
+                    assert!(
+                        place == hostile || refused.blamed == [hostile as u8],
+                        "{what}, P{place}: {problem}"
+                    );
                     assert!(place == hostile || refused.session.is_some(), "{what}: it names no session");
                 }
                 assert_eq!(scores(&user, &query), expected, "after {what}");

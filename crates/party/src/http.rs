@@ -40,7 +40,9 @@ pub(crate) fn service(node: &Arc<Node>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/v1/party", get(info))
         .route("/v1/envelope", post(exchange))
-        .layer(CatchPanicLayer::custom(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, ProblemKind::Internal, "the server failed")))
+        .layer(CatchPanicLayer::custom(|_| {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, ProblemKind::Internal, "the server failed")
+        }))
         .with_state(desk)
 }
 
@@ -57,11 +59,20 @@ async fn info(State(Desk { node, .. }): State<Desk>) -> Response {
 
 async fn exchange(State(Desk { node, places }): State<Desk>, request: Request) -> Response {
     let Ok(_place) = places.try_acquire_owned() else {
-        return plain(StatusCode::SERVICE_UNAVAILABLE, ProblemKind::Unavailable, "the server is busy: try again in a moment");
+        return plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ProblemKind::Unavailable,
+            "the server is busy: try again in a moment",
+        );
     };
-    let collected = tokio::time::timeout(node.limits.session_time, to_bytes(request.into_body(), limits::TRANSPORT));
+    let collected =
+        tokio::time::timeout(node.limits.session_time, to_bytes(request.into_body(), limits::TRANSPORT));
     let Ok(Ok(sealed)) = collected.await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, ProblemKind::TooLarge, "the envelope is too large, or did not come whole");
+        return plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemKind::TooLarge,
+            "the envelope is too large, or did not come whole",
+        );
     };
     let opened = {
         let node = Arc::clone(&node);
@@ -137,7 +148,9 @@ async fn known(node: &Arc<Node>, shared: Shared, signed: Signed, beside: Beside)
             session::search::check(node, &shared, search, &beside.parts)?;
             session::run(node, shared, checked, beside.parts).await
         }
-        Action::Refresh { .. } | Action::Repair { .. } => session::run(node, shared, checked, beside.parts).await,
+        Action::Refresh { .. } | Action::Repair { .. } => {
+            session::run(node, shared, checked, beside.parts).await
+        }
         _ => {
             let node = Arc::clone(node);
             blocking(move || carry_out(&node, &shared, &checked, &beside)).await

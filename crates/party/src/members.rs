@@ -45,7 +45,11 @@ impl Members {
             return Err(Rejected::Fixed("the three servers"));
         }
         if !(1..=limits::SPLIT_DIM).contains(&(statement.dim as usize)) {
-            return Err(Rejected::Malformed(format!("dim is {}, outside 1 to {}", statement.dim, limits::SPLIT_DIM)));
+            return Err(Rejected::Malformed(format!(
+                "dim is {}, outside 1 to {}",
+                statement.dim,
+                limits::SPLIT_DIM
+            )));
         }
         let author = member(&statement, &statement.author).filter(|member| member.role == Role::Owner);
         let author = author.ok_or(Rejected::NotOwner)?;
@@ -120,7 +124,10 @@ pub(crate) fn read(signed: &SignedStatement) -> Result<Statement, Rejected> {
         let fits = PublicIdentity::from_bytes(&member.identity.0)
             .is_ok_and(|identity| identity.fingerprint() == member.account.0);
         if !fits {
-            return Err(Rejected::Malformed(format!("member {}: another identity than its account", member.account)));
+            return Err(Rejected::Malformed(format!(
+                "member {}: another identity than its account",
+                member.account
+            )));
         }
     }
     Ok(statement)

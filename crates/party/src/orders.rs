@@ -53,7 +53,10 @@ impl Signed {
         let least = least_role(&checked.order.action);
         if role < least {
             let (action, least) = (checked.order.action.name(), least.name());
-            return Err(Refusal::forbidden(format!("{action} needs the role {least}, this member is a {}", role.name())));
+            return Err(Refusal::forbidden(format!(
+                "{action} needs the role {least}, this member is a {}",
+                role.name()
+            )));
         }
         Ok(checked)
     }
@@ -96,7 +99,9 @@ fn least_role(action: &Action) -> Role {
 /// The first statement of an order that makes a collection.
 pub(crate) fn founding(order: &Order) -> Option<Statement> {
     match &order.action {
-        Action::Govern { statement } => members::read(statement).ok().filter(|statement| statement.number == 0),
+        Action::Govern { statement } => {
+            members::read(statement).ok().filter(|statement| statement.number == 0)
+        }
         _ => None,
     }
 }
@@ -131,7 +136,9 @@ impl Once {
             )));
         }
         if sent_ms < self.started_ms {
-            return Err(Refusal::unavailable("the server has just started: send the order again, signed anew"));
+            return Err(Refusal::unavailable(
+                "the server has just started: send the order again, signed anew",
+            ));
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { digests, by_expiry } = &mut *seen;

@@ -35,7 +35,8 @@ pub fn read_parties(path: &Path) -> Result<Trio, Error> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_parties(path: &Path, trio: &Trio) -> Result<(), Error> {
-    let text = toml::to_string(trio).map_err(|error| Error::Parties { path: path.to_owned(), detail: error.to_string() })?;
+    let text = toml::to_string(trio)
+        .map_err(|error| Error::Parties { path: path.to_owned(), detail: error.to_string() })?;
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     write_whole(folder, &name, text.as_bytes())

@@ -47,7 +47,8 @@ impl Node {
         let limits = config.limits.clone();
         let mut collections = HashMap::new();
         for id in store::list(&root)? {
-            let expected = StoreHeader { collection: id, trio: trio_digest, place: role.index() as u8, dim: 0 };
+            let expected =
+                StoreHeader { collection: id, trio: trio_digest, place: role.index() as u8, dim: 0 };
             match Collection::open(&root, &expected, id) {
                 Ok(collection) => drop(collections.insert(id, Arc::new(RwLock::new(collection)))),
                 Err(error) => tracing::error!(collection = %id, %error, "a collection needs a repair"),
@@ -95,7 +96,11 @@ impl Node {
     }
 
     /// Puts a repaired collection in the place of what was there.
-    pub(crate) fn replace(&self, id: CollectionId, make: impl FnOnce() -> Result<Collection, Error>) -> Result<(), Error> {
+    pub(crate) fn replace(
+        &self,
+        id: CollectionId,
+        make: impl FnOnce() -> Result<Collection, Error>,
+    ) -> Result<(), Error> {
         let mut collections = self.map();
         let shared = Arc::new(RwLock::new(make()?));
         collections.insert(id, shared);

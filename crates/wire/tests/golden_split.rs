@@ -108,7 +108,8 @@ fn orders() {
     check("split_order_prepare.hex", &order(Action::Prepare { batch, parts: parts_of_three }));
     let receipts = [1, 2, 3].map(|byte| Bytes(vec![byte; 64]));
     check("split_order_commit.hex", &order(Action::Commit { prepared: Digest([4; 32]), receipts }));
-    let search = Search { queries: 1, k: 40, metric: Metric::InnerProduct, largest: 16_384, parts: parts_of_three };
+    let search =
+        Search { queries: 1, k: 40, metric: Metric::InnerProduct, largest: 16_384, parts: parts_of_three };
     check("split_order_search.hex", &order(Action::Search(search.clone())));
     let distance = Search { metric: Metric::SquaredDistance, ..search };
     check("split_order_search_distance.hex", &order(Action::Search(distance)));
@@ -163,7 +164,6 @@ fn peers() {
     };
     check("split_peer_open.hex", &PeerMessage::Open(opening));
     check("split_peer_confirm.hex", &PeerMessage::Confirm { session: Digest([6; 32]) });
-    check("split_peer_waiting.hex", &PeerMessage::Waiting { place: 1 });
     check("split_peer_stop.hex", &PeerMessage::Stop(refused()));
     let behind =
         PeerMessage::Behind { collection: CollectionId([8; 16]), version: version(2), statement: Some(0) };

@@ -3,15 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pmirs_mpc::{Link, LinkFault, Side, Step};
-use pmirs_wire::split::PeerMessage;
+use pmirs_mpc::{Link, LinkFault, Side};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::{Incoming, Wire};
-
-/// Where a frame says its step: after version, session and sender.
-const STEP_AT: usize = 1 + 32 + 1;
 
 /// The connections of a session: to the previous and to the next party.
 pub(crate) struct Ends {
@@ -29,11 +25,6 @@ impl Ends {
 }
 
 /// Both connections while a protocol runs over them, which waits at most so long for a frame.
-///
-/// A party that is late because another one keeps it waiting must not be blamed. So whoever has waited for the time of a
-/// round tells both others that it is there; it then gives half as much time again for such a word to come from the one it
-/// waits for, and if it came, the time of a whole round for what follows: a frame after all, or an abort that names the
-/// one who is at fault.
 pub(crate) struct PeerLink {
     ends: Arc<Mutex<Ends>>,
     runtime: Handle,
@@ -75,36 +66,6 @@ impl PeerLink {
         self
     }
 
-    /// The next frame from a side within so long. Words of waiting that come before it are noted.
-    fn next(&self, from: Side, within: Duration, waits: &mut bool) -> Result<Vec<u8>, LinkFault> {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let wire = ends.at(from);
-        let frame = async {
-            loop {
-                match wire.next().await {
-                    None => return Err(LinkFault::Closed),
-                    Some(Incoming::Frame(frame)) => return Ok(frame),
-                    Some(Incoming::Message(message)) if matches!(*message, PeerMessage::Waiting { .. }) => {
-                        *waits = true;
-                    }
-                    Some(Incoming::Message(_) | Incoming::Malformed) => return Err(LinkFault::Malformed),
-                }
-            }
-        };
-        self.runtime.block_on(async { timeout(within, frame).await }).unwrap_or(Err(LinkFault::Silent))
-    }
-
-    /// Tells both others that this party is there, and for whom it waits.
-    fn tell_waiting(&self, side: Side) {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let wires = [&ends.previous, &ends.next];
-        let [previous, next] = wires.map(|wire| wire.peer().index() as u8);
-        let place = if side == Side::Previous { previous } else { next };
-        for wire in wires {
-            wire.send(&PeerMessage::Waiting { place });
-        }
-    }
-
     fn send_now(&self, to: Side, frame: &[u8]) -> Result<(), LinkFault> {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.at(to).send_frame(frame) { Ok(()) } else { Err(LinkFault::Closed) }
@@ -130,26 +91,17 @@ impl Link for PeerLink {
         self.send_now(to, &frame)
     }
 
-    fn receive(&mut self, from: Side) -> Result<Vec<u8>, LinkFault> {
-        let left = self.over.saturating_duration_since(Instant::now());
-        let mut waits = false;
-        match self.next(from, self.round_time.min(left), &mut waits) {
-            Err(LinkFault::Silent) => self.tell_waiting(from),
-            came => return came,
+    /// What is longer than it may be comes through to whoever compares it with what must come, and so names its sender; no
+    /// more memory is taken than bytes came.
+    fn receive(&mut self, from: Side, _most: usize) -> Result<Vec<u8>, LinkFault> {
+        let within = self.round_time.min(self.over.saturating_duration_since(Instant::now()));
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let wire = ends.at(from);
+        match self.runtime.block_on(async { timeout(within, wire.next()).await }) {
+            Err(_) => Err(LinkFault::Silent),
+            Ok(None) => Err(LinkFault::Closed),
+            Ok(Some(Incoming::Frame(frame))) => Ok(frame),
+            Ok(Some(Incoming::Message(_) | Incoming::Malformed)) => Err(LinkFault::Malformed),
         }
-        if !waits {
-            match self.next(from, self.round_time / 2, &mut waits) {
-                // Too late, unless it is an abort.
-                Ok(frame) if waits || is_abort(&frame) => return Ok(frame),
-                Ok(_) => return Err(LinkFault::Silent),
-                Err(LinkFault::Silent) if waits => {}
-                Err(fault) => return Err(fault),
-            }
-        }
-        self.next(from, self.round_time, &mut waits)
     }
-}
-
-fn is_abort(frame: &[u8]) -> bool {
-    frame.get(STEP_AT) == Some(&(Step::Abort as u8))
 }

@@ -138,7 +138,11 @@ impl Mesh {
                 met.map_err(|_| late())?.map_err(|_| late())?
             }
         };
-        if wire.send(&PeerMessage::Open(opening.clone())) { Ok((wire, theirs)) } else { Err("ended its connection".to_owned()) }
+        if wire.send(&PeerMessage::Open(opening.clone())) {
+            Ok((wire, theirs))
+        } else {
+            Err("ended its connection".to_owned())
+        }
     }
 
     /// Keeps a connection for the next session.
@@ -156,14 +160,8 @@ impl Mesh {
 
     /// Waits until an accepted connection begins a session, and hands it to whoever waits.
     async fn serve(self: Arc<Self>, mut wire: Wire) {
-        let opening = loop {
-            let Some(Incoming::Message(message)) = wire.next().await else { return };
-            match *message {
-                PeerMessage::Open(opening) => break opening,
-                PeerMessage::Waiting { .. } => {}
-                _ => return,
-            }
-        };
+        let Some(Incoming::Message(message)) = wire.next().await else { return };
+        let PeerMessage::Open(opening) = *message else { return };
         let key = (opening.order, wire.peer());
         let mut meetings = self.meetings();
         match meetings.remove(&key) {

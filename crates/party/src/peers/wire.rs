@@ -89,18 +89,8 @@ impl Wire {
     }
 
     /// The next message within a deadline, or why there is none.
-    ///
-    /// Words of waiting, which a session may leave behind, are passed over.
     pub(crate) async fn message(&mut self, within: Duration) -> Result<PeerMessage, Missing> {
-        let spoken = async {
-            loop {
-                match self.next().await {
-                    Some(Incoming::Message(message)) if matches!(*message, PeerMessage::Waiting { .. }) => {}
-                    other => return other,
-                }
-            }
-        };
-        match timeout(within, spoken).await {
+        match timeout(within, self.next()).await {
             Err(_) => Err(Missing::Silent),
             Ok(None) => Err(Missing::Closed),
             Ok(Some(Incoming::Message(message))) => Ok(*message),

@@ -31,7 +31,12 @@ use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
 
 /// Carries out an order that takes all three.
-pub(crate) async fn run(node: &Arc<Node>, shared: Shared, checked: Checked, parts: Bytes) -> Result<Answer, Refusal> {
+pub(crate) async fn run(
+    node: &Arc<Node>,
+    shared: Shared,
+    checked: Checked,
+    parts: Bytes,
+) -> Result<Answer, Refusal> {
     let _place = place(node).await?;
     let fresh = matches!(checked.order.action, Action::Refresh { .. });
     let opening = opening(&checked.order.collection, checked.digest, Some(&shared));
@@ -115,9 +120,8 @@ impl Met {
             } else {
                 node.mesh.join(peer, &ours).await
             };
-            met.map(|(wire, opening)| Peer { wire: Some(wire), role: peer, opening }).map_err(|why| {
-                Refusal::unavailable(format!("{} {why}", node.name(peer))).blaming(&[peer])
-            })
+            met.map(|(wire, opening)| Peer { wire: Some(wire), role: peer, opening })
+                .map_err(|why| Refusal::unavailable(format!("{} {why}", node.name(peer))).blaming(&[peer]))
         };
         let role = node.role;
         let (previous, next) = tokio::join!(meet(role.previous()), meet(role.next()));
@@ -183,7 +187,8 @@ impl Met {
         leaders.dedup();
         let behind = |role: Role| {
             let (ours, theirs) = (self.opening(role), [self.opening(lead), self.opening(statement)]);
-            let version = ours.version.map(|version| version.number) < theirs[0].version.map(|version| version.number);
+            let version =
+                ours.version.map(|version| version.number) < theirs[0].version.map(|version| version.number);
             version || ours.statement < theirs[1].statement
         };
         let all_behind: Vec<Role> = Role::ALL.into_iter().filter(|role| behind(*role)).collect();
@@ -203,7 +208,11 @@ impl Met {
         let ask = {
             let here = read(shared);
             let collection = self.ours.collection;
-            PeerMessage::Behind { collection, version: here.version(), statement: Some(here.members.number()) }
+            PeerMessage::Behind {
+                collection,
+                version: here.version(),
+                statement: Some(here.members.number()),
+            }
         };
         self.send(leader, &ask);
         let PeerMessage::Ahead { entries, statements } = self.receive(node, leader).await? else {
@@ -302,7 +311,8 @@ impl Met {
             done
         });
         let done = done.await.map_err(|error| Refusal::internal(&error))?;
-        let ends = Arc::try_unwrap(ends).ok().map(|ends| ends.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let ends =
+            Arc::try_unwrap(ends).ok().map(|ends| ends.into_inner().unwrap_or_else(PoisonError::into_inner));
         if let Some(Ends { previous, next }) = ends {
             (self.previous.wire, self.next.wire) = (Some(previous), Some(next));
         }

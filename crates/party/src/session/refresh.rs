@@ -1,7 +1,7 @@
 //! Fresh shares of every row, so that an old share is useless with new ones.
 //!
 //! Each pair draws common randomness under the key of a connection made for this session alone. P_i adds to its component
-//! of every word a part of zero that only it and the previous party come to know (see `reshare` of `pmirs-mpc`): four
+//! of every word a part of zero that only it and the previous party come to know (see `refresh` of `pmirs-mpc`): four
 //! bytes a word and party. Whoever holds one party's shares from before and another's from after lacks the parts of
 //! zero between them. Then the old files are erased.
 //!
@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use pmirs_mpc::{Party, Role, Shares, Unmasked};
+use pmirs_mpc::{Party, Role, Shares};
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
 
 use super::{Met, Stopped};
@@ -56,7 +56,8 @@ pub(super) async fn run(
                 return Err(Refusal::conflict("another change took the place of the refresh: try again"));
             }
             let version = here.version_after(&checked.digest);
-            let entry = decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
+            let entry =
+                decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
             here.commit(entry.clone())?;
             entry
         };
@@ -93,7 +94,7 @@ fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<Pend
             let next = matrix.next.get(at..end).unwrap_or_default().to_vec();
             Shares::new(own, next)?
         };
-        let new = party.reshare(Unmasked::of_shares(&part))?;
+        let new = party.refresh(&part)?;
         fresh.push(new.own(), new.next());
         at = end;
     }

@@ -21,14 +21,22 @@ use crate::store::{Collection, Matrix, Restored, words_of};
 const PIECE: usize = 1 << 20;
 
 /// At a party whose shares are whole: gives the one that lost its own what it may hold.
-pub(super) async fn give(node: &Arc<Node>, shared: &Shared, met: &mut Met, place: u8) -> Result<Answer, Refusal> {
+pub(super) async fn give(
+    node: &Arc<Node>,
+    shared: &Shared,
+    met: &mut Met,
+    place: u8,
+) -> Result<Answer, Refusal> {
     let Some(lost) = Role::from_index(place) else { return Err(Refusal::bad("place is not 0, 1 or 2")) };
     if lost == node.role {
         return Err(Refusal::conflict("this server's shares are whole: there is nothing to repair"));
     }
     let other = if node.role.next() == lost { node.role.previous() } else { node.role.next() };
     if !is_behind(met, lost, node.role) {
-        return Err(Refusal::conflict(format!("the shares of {} are whole: there is nothing to repair", node.name(lost))));
+        return Err(Refusal::conflict(format!(
+            "the shares of {} are whole: there is nothing to repair",
+            node.name(lost)
+        )));
     }
     agree_with(node, shared, met, other).await?;
     let (version, statements) = {
@@ -82,11 +90,20 @@ async fn agree_with(node: &Node, shared: &Shared, met: &mut Met, other: Role) ->
     if later == Some(version) {
         return Ok(());
     }
-    let what = format!("{} holds another version: shares of different versions are never combined", node.name(other));
+    let what = format!(
+        "{} holds another version: shares of different versions are never combined",
+        node.name(other)
+    );
     Err(Refusal::new(ProblemKind::Conflict, what).blaming(&[other]))
 }
 
-fn send_words(node: &Node, shared: &Shared, met: &mut Met, lost: Role, version: Version) -> Result<(), Refusal> {
+fn send_words(
+    node: &Node,
+    shared: &Shared,
+    met: &mut Met,
+    lost: Role,
+    version: Version,
+) -> Result<(), Refusal> {
     let mut at = 0;
     loop {
         let words: Vec<u8> = {
@@ -108,7 +125,11 @@ fn send_words(node: &Node, shared: &Shared, met: &mut Met, lost: Role, version: 
 
 fn same(shared: &Shared, version: Version) -> Result<std::sync::RwLockReadGuard<'_, Collection>, Refusal> {
     let here = read(shared);
-    if here.version() == version { Ok(here) } else { Err(Refusal::conflict("the collection changed meanwhile: repair again")) }
+    if here.version() == version {
+        Ok(here)
+    } else {
+        Err(Refusal::conflict("the collection changed meanwhile: repair again"))
+    }
 }
 
 /// At the party that lost its shares.
@@ -120,10 +141,16 @@ pub(super) async fn take(node: &Arc<Node>, met: &mut Met, order: Signed) -> Resu
     }
     let from_previous = receive_all(node, met, previous).await?;
     let from_next = receive_all(node, met, next).await?;
-    let whole = [&from_previous.statements, &from_next.statements].map(|all| all.iter().map(hash).collect::<Vec<_>>());
+    let whole = [&from_previous.statements, &from_next.statements]
+        .map(|all| all.iter().map(hash).collect::<Vec<_>>());
     let [ours, theirs] = &whole;
-    if ours != theirs || from_previous.version != from_next.version || from_previous.items != from_next.items {
-        let what = format!("{} and {} hold different versions: neither is taken", node.name(previous), node.name(next));
+    if ours != theirs || from_previous.version != from_next.version || from_previous.items != from_next.items
+    {
+        let what = format!(
+            "{} and {} hold different versions: neither is taken",
+            node.name(previous),
+            node.name(next)
+        );
         return Err(Refusal::new(ProblemKind::Conflict, what).blaming(&[previous, next]));
     }
     let members = members_of(node, id, &from_previous.statements)?;
@@ -198,7 +225,8 @@ fn bounded(node: &Node, from: Role, got: usize, most: usize) -> Result<(), Refus
     if got <= most {
         return Ok(());
     }
-    Err(Refusal::unavailable(format!("{} sent more than a collection may have", node.name(from))).blaming(&[from]))
+    Err(Refusal::unavailable(format!("{} sent more than a collection may have", node.name(from)))
+        .blaming(&[from]))
 }
 
 /// The members after all statements, each checked.

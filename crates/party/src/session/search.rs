@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pmirs_mpc::{Party, Rows, Shares, width_of_differences};
+use pmirs_mpc::{Party, Rows, Shares, Unmasked, width_of_differences};
 use pmirs_wire::split::{Answer, Component, Found, List, Metric, Parts, Search, SharePair, Version};
 use pmirs_wire::{Bytes, Digest, limits};
 
@@ -12,11 +12,18 @@ use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read};
 use crate::store::component_words;
 
-/// The largest inner product of two int8 coordinates.
-const LARGEST_TERM: u64 = 128 * 128;
+/// The largest product of two int8 coordinates.
+const LARGEST_PRODUCT: u64 = 128 * 128;
+/// The largest square of the difference of two.
+const LARGEST_SQUARE: u64 = 255 * 255;
 
 /// Checks what can be checked before the others are bothered.
-pub(crate) fn check(node: &Node, shared: &Shared, search: &Search, parts: &Bytes) -> Result<Vec<Shares<u32>>, Refusal> {
+pub(crate) fn check(
+    node: &Node,
+    shared: &Shared,
+    search: &Search,
+    parts: &Bytes,
+) -> Result<Vec<Shares<u32>>, Refusal> {
     let within = |what: &str, got: u32, most: usize| {
         if (1..=most).contains(&(got as usize)) {
             return Ok(());
@@ -25,15 +32,17 @@ pub(crate) fn check(node: &Node, shared: &Shared, search: &Search, parts: &Bytes
     };
     within("queries", search.queries, limits::SPLIT_QUERIES)?;
     within("k", search.k, limits::SPLIT_CANDIDATES)?;
-    if search.metric == Metric::SquaredDistance {
-        return Err(Refusal::bad("metric: this version searches by inner product; of unit vectors the order is the same"));
-    }
     let dim = read(shared).dim();
-    let largest = LARGEST_TERM * dim as u64;
+    let term = match search.metric {
+        Metric::InnerProduct => LARGEST_PRODUCT,
+        Metric::SquaredDistance => LARGEST_SQUARE,
+    };
+    let largest = term * dim as u64;
     if u64::from(search.largest) > largest || search.largest == 0 {
         return Err(Refusal::bad(format!("largest is {}, outside 1 to {largest}", search.largest)));
     }
-    let parts = own_parts(node, &search.parts, parts)?.ok_or_else(|| Refusal::bad("parts: a query is missing"))?;
+    let parts =
+        own_parts(node, &search.parts, parts)?.ok_or_else(|| Refusal::bad("parts: a query is missing"))?;
     queries(&parts, search.queries as usize, dim)
 }
 
@@ -41,12 +50,15 @@ fn queries(Parts { own, next }: &Parts, count: usize, dim: usize) -> Result<Vec<
     let words = |component: &Component| {
         let words = component_words(component, count * dim);
         let fits = words.len() == count * dim;
-        fits.then_some(words).ok_or_else(|| Refusal::bad(format!("parts: they must have {} words", count * dim)))
+        fits.then_some(words)
+            .ok_or_else(|| Refusal::bad(format!("parts: they must have {} words", count * dim)))
     };
     let (own, next) = (words(own)?, words(next)?);
     let each = own.chunks_exact(dim).zip(next.chunks_exact(dim));
-    each.map(|(own, next)| Shares::new(own.to_vec(), next.to_vec()).map_err(|error| Refusal::internal(&error)))
-        .collect()
+    each.map(|(own, next)| {
+        Shares::new(own.to_vec(), next.to_vec()).map_err(|error| Refusal::internal(&error))
+    })
+    .collect()
 }
 
 pub(super) async fn run(
@@ -80,7 +92,14 @@ fn find(
         }
         let matrix = here.matrix();
         let rows = Rows::new(&matrix.own, &matrix.next, here.dim())?;
-        (rows.inner_products(queries)?, here.items().len())
+        let scores = match search.metric {
+            Metric::InnerProduct => rows.inner_products(queries)?,
+            // The nearest have the largest score.
+            Metric::SquaredDistance => {
+                rows.squared_distances(queries)?.into_iter().map(Unmasked::negated).collect()
+            }
+        };
+        (scores, here.items().len())
     };
     let lists = if rows == 0 {
         queries.iter().map(|_| List { rows: pair(&[], &[]), scores: pair(&[], &[]) }).collect()

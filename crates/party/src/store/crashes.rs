@@ -5,8 +5,8 @@ use std::path::Path;
 use pmirs_crypto::{Context, Identity, IdentitySeed, sha256};
 use pmirs_wire::collection::Role;
 use pmirs_wire::split::{
-    Action, Batch, Component, Entry, Member, Order, Parts, Pending, PendingKind, SignedOrder, SignedStatement,
-    Statement, StoreHeader, Version,
+    Action, Batch, Component, Entry, Member, Order, Parts, Pending, PendingKind, SignedOrder,
+    SignedStatement, Statement, StoreHeader, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, encode};
 

@@ -82,8 +82,10 @@ pub(crate) fn erase_folder(folder: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         listed => listed.map_err(Error::file(folder))?,
     };
-    let paths: Vec<PathBuf> =
-        listed.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>().map_err(Error::file(folder))?;
+    let paths: Vec<PathBuf> = listed
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()
+        .map_err(Error::file(folder))?;
     for path in paths {
         erase(&path)?;
     }

@@ -36,12 +36,8 @@ impl Journal {
     /// Makes one in a folder that nobody reads yet.
     pub(crate) fn create(folder: &Path, header: &StoreHeader) -> Result<Self, Error> {
         let path = folder.join(JOURNAL);
-        let mut file = private()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::file(&path))?;
+        let mut file =
+            private().create_new(true).read(true).write(true).open(&path).map_err(Error::file(&path))?;
         file.write_all(MAGIC).map_err(Error::file(&path))?;
         let mut journal = Self { path, file, end: MAGIC.len() as u64 };
         journal.write(header)?;
@@ -137,6 +133,9 @@ impl Lines<'_> {
     }
 
     fn damaged(&self) -> Error {
-        Error::damaged(self.path, format!("the line {} bytes before its end is not what was written", self.rest.len()))
+        Error::damaged(
+            self.path,
+            format!("the line {} bytes before its end is not what was written", self.rest.len()),
+        )
     }
 }

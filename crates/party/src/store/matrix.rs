@@ -31,7 +31,12 @@ pub(crate) struct ShareFile {
 
 impl ShareFile {
     /// Makes an empty one, in place of any of the same name.
-    pub(crate) fn create(folder: &Path, header: &StoreHeader, component: u8, generation: u64) -> Result<Self, Error> {
+    pub(crate) fn create(
+        folder: &Path,
+        header: &StoreHeader,
+        component: u8,
+        generation: u64,
+    ) -> Result<Self, Error> {
         let path = path(folder, component, generation);
         let mut file = private()
             .create(true)

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use pmirs_crypto::{ShareSeed, sha256};
 use pmirs_wire::split::{
-    Action, Batch, Component, Entry, Order, Parts, Pending, PendingKind, Record, SignedOrder, SignedStatement,
-    State, StoreHeader, Version,
+    Action, Batch, Component, Entry, Order, Parts, Pending, PendingKind, Record, SignedOrder,
+    SignedStatement, State, StoreHeader, Version,
 };
 use pmirs_wire::{CollectionId, Digest, ItemId, decode, encode};
 
@@ -69,7 +69,12 @@ pub(crate) struct Restored {
 
 impl Collection {
     /// Makes a collection; on the disk when this returns.
-    pub(crate) fn create(root: &Path, header: StoreHeader, first: SignedStatement, members: Members) -> Result<Self, Error> {
+    pub(crate) fn create(
+        root: &Path,
+        header: StoreHeader,
+        first: SignedStatement,
+        members: Members,
+    ) -> Result<Self, Error> {
         let (folder, half) = folders(root, &header.collection);
         erase_folder(&half)?;
         private_folder(&half)?;
@@ -114,7 +119,10 @@ impl Collection {
         let path = folder.join(JOURNAL);
         let fits = header.collection == id && header.trio == expected.trio && header.place == expected.place;
         if !fits {
-            return Err(Error::damaged(&path, "it belongs to another collection, other parties, or another place"));
+            return Err(Error::damaged(
+                &path,
+                "it belongs to another collection, other parties, or another place",
+            ));
         }
         let mut replay = Replay::new(&path, &header);
         for record in records {
@@ -136,7 +144,18 @@ impl Collection {
         });
         matrix::sweep(&folder, generation, kept)?;
         Ok(Self {
-            folder, header, journal, members, statements, version, entry, rows, matrix, files, generation, waiting,
+            folder,
+            header,
+            journal,
+            members,
+            statements,
+            version,
+            entry,
+            rows,
+            matrix,
+            files,
+            generation,
+            waiting,
         })
     }
 
@@ -205,7 +224,8 @@ impl Collection {
             }
         }
         let after = self.rows.len() - removed + batch.add.len();
-        (after > pmirs_wire::limits::SPLIT_COLLECTION).then(|| "the collection would have too many rows".to_owned())
+        (after > pmirs_wire::limits::SPLIT_COLLECTION)
+            .then(|| "the collection would have too many rows".to_owned())
     }
 
     /// A new statement; on the disk when this returns.
@@ -270,17 +290,30 @@ impl Collection {
         Ok(())
     }
 
-    fn commit_refresh(&mut self, generation: u64, [own, next]: [Digest; 2], entry: Entry) -> Result<(), Error> {
+    fn commit_refresh(
+        &mut self,
+        generation: u64,
+        [own, next]: [Digest; 2],
+        entry: Entry,
+    ) -> Result<(), Error> {
         let rows = self.rows.len() as u64;
         let words = rows * u64::from(self.header.dim);
-        let files = [0, 1].map(|component| ShareFile::open(&self.folder, &self.header, component, generation, words));
+        let files =
+            [0, 1].map(|component| ShareFile::open(&self.folder, &self.header, component, generation, words));
         let [own_file, next_file] = files;
         let files = [own_file?, next_file?];
         let mut matrix = Matrix::default();
         files[0].read(std::iter::once((words, own)), |words| matrix.own.extend_from_slice(words))?;
         files[1].read(std::iter::once((words, next)), |words| matrix.next.extend_from_slice(words))?;
         let version = entry.version;
-        self.journal.append(&Record::Rewritten { entry: Some(entry.clone()), version, generation, rows, own, next })?;
+        self.journal.append(&Record::Rewritten {
+            entry: Some(entry.clone()),
+            version,
+            generation,
+            rows,
+            own,
+            next,
+        })?;
         let old = std::mem::replace(&mut self.files, files);
         for file in old {
             file.erase()?;
@@ -358,7 +391,8 @@ fn read_pending(folder: &Path, version: &Version) -> Result<Option<Waiting>, Err
         bytes => bytes.map_err(Error::file(&path))?,
     };
     let pending: Pending = decode(&bytes).map_err(|error| Error::damaged(&path, error))?;
-    let (order, digest) = order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
+    let (order, digest) =
+        order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
     let base = match &order.action {
         Action::Prepare { batch, .. } => Some(batch.base),
         Action::Refresh { base } => Some(*base),

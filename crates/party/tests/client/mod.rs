@@ -6,7 +6,7 @@ use pmirs_crypto::{Context, Dealt, Identity, IdentitySeed, ServerPublicKey, sha2
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::collection::Role;
 use pmirs_wire::split::{
-    Action, Answer, Batch, Found, Member, Metric, Order, PartyInfo, PartyRequest, Parts, Receipt, Refused,
+    Action, Answer, Batch, Found, Member, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt, Refused,
     Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, decode, encode};
@@ -53,6 +53,7 @@ pub struct User {
     pub trio: Trio,
     /// No score of its searches is larger; 0 stands for what int8 allows.
     pub largest: u32,
+    pub metric: Metric,
     keys: [ServerPublicKey; 3],
     agent: ureq::Agent,
 }
@@ -88,7 +89,7 @@ impl User {
             assert_eq!(key.fingerprint(), trio.parties[place].seals.0, "another server answers");
             key
         });
-        Self { identity, account, trio: trio.clone(), largest: 0, keys, agent }
+        Self { identity, account, trio: trio.clone(), largest: 0, metric: Metric::InnerProduct, keys, agent }
     }
 
     pub fn member(&self, role: Role) -> Member {
@@ -141,8 +142,7 @@ impl User {
     pub fn ask_all(&self, order: &SignedOrder, parts: &[Bytes; 3]) -> [Result<Answer, No>; 3] {
         std::thread::scope(|scope| {
             let asked = [0, 1, 2].map(|place| {
-                let request =
-                    PartyRequest { order: order.clone(), parts: parts[place].clone(), first: None };
+                let request = PartyRequest { order: order.clone(), parts: parts[place].clone(), first: None };
                 scope.spawn(move || self.send(place, &request))
             });
             asked.map(|thread| thread.join().unwrap())
@@ -187,9 +187,8 @@ impl User {
 
     pub fn try_govern(&self, id: CollectionId, statement: &Statement) -> [Result<Answer, No>; 3] {
         let statement = self.statement(statement);
-        [0, 1, 2].map(|place| {
-            self.ask(place, &self.order(id, Action::Govern { statement: statement.clone() }))
-        })
+        [0, 1, 2]
+            .map(|place| self.ask(place, &self.order(id, Action::Govern { statement: statement.clone() })))
     }
 
     /// Deals vectors: what each of the three gets, encoded, and the digests of that.
@@ -215,7 +214,8 @@ impl User {
     ) -> Result<(Digest, [Bytes; 3]), No> {
         let vectors: Vec<Vec<i8>> = rows.iter().map(|(_, vector)| vector.clone()).collect();
         let (parts, digests) = self.deal(&vectors);
-        let batch = Batch { base, add: rows.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
+        let batch =
+            Batch { base, add: rows.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
         let order = self.order(id, Action::Prepare { batch, parts: digests });
         let prepared = Digest(sha256(&order.order.0));
         let mut receipts: [Bytes; 3] = Default::default();
@@ -239,7 +239,8 @@ impl User {
         let mut first = None;
         let mut last = None;
         for place in 0..3 {
-            let request = PartyRequest { order: order.clone(), parts: Bytes::default(), first: first.clone() };
+            let request =
+                PartyRequest { order: order.clone(), parts: Bytes::default(), first: first.clone() };
             match self.send(place, &request)? {
                 Answer::State(state) => {
                     first = first.or_else(|| state.decision.clone());
@@ -269,8 +270,8 @@ impl User {
         let search = Search {
             queries: queries.len() as u32,
             k,
-            metric: Metric::InnerProduct,
-            largest: if self.largest == 0 { dim * 128 * 128 } else { self.largest },
+            metric: self.metric,
+            largest: if self.largest == 0 { dim * 16_000 } else { self.largest },
             parts: digests,
         };
         self.ask_all(&self.order(id, Action::Search(search)), &parts).map(|answer| {

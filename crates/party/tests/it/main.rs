@@ -8,9 +8,9 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod batches;
 #[path = "../client/mod.rs"]
 mod client;
-mod batches;
 mod orders;
 mod repairs;
 mod searches;
@@ -50,5 +50,9 @@ impl World {
 
 fn limits() -> Limits {
     use std::time::Duration;
-    Limits { prepared_time: Duration::from_millis(300), meeting_time: Duration::from_secs(2), ..Limits::default() }
+    Limits {
+        prepared_time: Duration::from_millis(300),
+        meeting_time: Duration::from_secs(2),
+        ..Limits::default()
+    }
 }

@@ -72,7 +72,10 @@ fn roles_bound_what_a_member_may_order() {
             assert_eq!(kind(user.ask(0, &user.order(ID, action)).unwrap_err()), ProblemKind::Forbidden);
         }
     }
-    assert_eq!(kind(rob.ask(0, &rob.order(ID, Action::Repair { place: 1 })).unwrap_err()), ProblemKind::Forbidden);
+    assert_eq!(
+        kind(rob.ask(0, &rob.order(ID, Action::Repair { place: 1 })).unwrap_err()),
+        ProblemKind::Forbidden
+    );
     assert_eq!(rob.search(ID, &[rows[0].1.clone()], 2).unwrap()[0].len(), 2);
     for place in 0..3 {
         anna.ask(place, &anna.order(ID, Action::Delete)).unwrap();

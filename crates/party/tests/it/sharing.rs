@@ -30,7 +30,11 @@ fn statements_follow_their_rules() {
     let table = [
         ("a writer revokes a reader", &wendy, Statement { members: without(&[r]), ..next.clone() }),
         ("a reader promotes itself", &rob, Statement { members: promoted, ..next.clone() }),
-        ("a reader leaves and takes another along", &rob, Statement { members: without(&[w, r]), ..next.clone() }),
+        (
+            "a reader leaves and takes another along",
+            &rob,
+            Statement { members: without(&[w, r]), ..next.clone() },
+        ),
         ("no owner is left", &anna, Statement { members: without(&[a]), ..next.clone() }),
         ("a number is left out", &anna, Statement { number: 3, ..next.clone() }),
         ("it follows another one", &anna, Statement { previous: Digest([9; 32]), ..next.clone() }),
@@ -118,11 +122,15 @@ fn after_a_refresh_old_shares_are_gone_and_useless() {
         assert_eq!(new.len(), 2);
     }
     // An old x_0, x_1 of P0 with a new x_2 of P1 is no embedding: the sums differ from all rows.
-    let word = |file: &[u8], at: usize| u32::from_le_bytes(file[40 + at * 4..44 + at * 4].try_into().unwrap());
+    let word =
+        |file: &[u8], at: usize| u32::from_le_bytes(file[40 + at * 4..44 + at * 4].try_into().unwrap());
     let mixed: Vec<u32> = (0..DIM)
         .map(|at| word(&old[0][1], at).wrapping_add(word(&old[0][0], at)).wrapping_add(word(&new[1][0], at)))
         .collect();
-    assert!(mixed.iter().any(|value| (*value as i32).unsigned_abs() > 128), "old and new shares fit together");
+    assert!(
+        mixed.iter().any(|value| (*value as i32).unsigned_abs() > 128),
+        "old and new shares fit together"
+    );
     let world = world.restart();
     let anna = world.user(1);
     assert_eq!(anna.search(ID, &query, 40).unwrap(), before, "and after a restart");

@@ -16,11 +16,6 @@ pub enum PeerMessage {
         /// Its id.
         session: Digest,
     },
-    /// During a session: this server is there, and has waited long for another one.
-    Waiting {
-        /// The place of the one that it waits for.
-        place: u8,
-    },
     /// Ends a session before or after its rounds.
     Stop(Refused),
     /// Asks for what came after a version and a statement, because the other one is ahead.
