@@ -17,7 +17,7 @@ use crate::orders::{Checked, check_signature};
 use crate::parties;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
-use crate::store::{Collection, component_words, order_of};
+use crate::store::{Collection, has_words, order_of};
 
 /// What travels beside an order.
 pub(crate) struct Beside {
@@ -150,10 +150,7 @@ fn check_batch(collection: &Collection, batch: &Batch, parts: Option<&Parts>) ->
     }
     let fits = match parts {
         None => words == 0,
-        Some(parts) => {
-            words > 0
-                && [&parts.own, &parts.next].iter().all(|part| component_words(part, words).len() == words)
-        }
+        Some(parts) => words > 0 && has_words(&parts.own, words) && has_words(&parts.next, words),
     };
     if !fits {
         return Err(Refusal::bad(format!("parts: they must have {words} words")));

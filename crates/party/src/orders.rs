@@ -156,3 +156,31 @@ impl Once {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pmirs_wire::problem::ProblemKind::{BadRequest, Conflict, Unavailable};
+
+    use super::*;
+
+    const START: u64 = 1_000_000;
+    const WINDOW: u64 = 1_000;
+
+    #[test]
+    fn an_order_is_admitted_once_within_its_window_and_never_forgotten_early() {
+        let once = Once::new(2, WINDOW, START);
+        let admit = |byte: u8, sent: u64, now: u64| {
+            once.admit(Digest([byte; 32]), sent, now).map_err(|refusal| refusal.0.problem.kind)
+        };
+        assert_eq!(admit(1, START + 5, START + 9), Ok(()));
+        assert_eq!(admit(1, START + 5, START + 9), Err(Conflict));
+        assert_eq!(admit(1, START + 5, START + 5 + WINDOW), Err(Conflict), "as late as the window allows");
+        assert_eq!(admit(1, START + 5, START + 6 + WINDOW), Err(BadRequest), "too late");
+        assert_eq!(admit(2, START + 2 * WINDOW, START), Err(BadRequest), "from the future");
+        assert_eq!(admit(2, START - 1, START), Err(Unavailable), "from before the start");
+        assert_eq!(admit(2, START + 10, START + 10), Ok(()));
+        assert_eq!(admit(3, START + 20, START + 20), Err(Unavailable), "no room");
+        assert_eq!(admit(2, START + 10, START + 20), Err(Conflict));
+        assert_eq!(admit(3, START + WINDOW + 6, START + WINDOW + 6), Ok(()), "the first one's time is over");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use pmirs_mpc::Role;
 use pmirs_wire::split::{StoreHeader, Trio};
-use pmirs_wire::{CollectionId, Digest};
+use pmirs_wire::{AccountId, CollectionId, Digest};
 use tokio::sync::Semaphore;
 
 use crate::clock;
@@ -29,6 +29,7 @@ pub(crate) struct Node {
     pub(crate) trio_digest: Digest,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
+    founders: Option<Vec<AccountId>>,
     pub(crate) once: Once,
     pub(crate) mesh: Arc<Mesh>,
     /// Sessions at a time, at P0, which admits them for all three.
@@ -66,11 +67,17 @@ impl Node {
             mesh: Arc::new(mesh),
             sessions: Semaphore::new(limits.sessions),
             limits,
+            founders: config.founders.clone(),
             root,
             collections: Mutex::new(collections),
             #[cfg(test)]
             tamper: Mutex::default(),
         })
+    }
+
+    /// Whether this account may make collections here.
+    pub(crate) fn admits(&self, founder: &AccountId) -> bool {
+        self.founders.as_ref().is_none_or(|founders| founders.contains(founder))
     }
 
     pub(crate) fn find(&self, id: &CollectionId) -> Option<Shared> {

@@ -54,6 +54,7 @@ fn serve(data: &Path) {
         peer_listen: entry.peer.parse().unwrap(),
         tls: None,
         trio,
+        founders: None,
         limits: Limits {
             meeting_time: Duration::from_secs(2),
             round_time: Duration::from_secs(4),

@@ -39,12 +39,13 @@ pub(super) async fn run(
         let (order, identity) = (checked.signed.clone(), checked.identity.clone());
         here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, kind })?;
     }
+    let words = read(shared).matrix().own.len();
     let (previous, next) = (node.role.previous(), node.role.next());
     for peer in [previous, next] {
         met.send(peer, &PeerMessage::Ready { prepared: checked.digest });
     }
     for peer in [previous, next] {
-        match met.receive(node, peer).await? {
+        match met.receive_after(node, peer, words).await? {
             PeerMessage::Ready { prepared } if prepared == checked.digest => {}
             _ => return Err(met.unexpected(node, peer)),
         }
@@ -65,7 +66,7 @@ pub(super) async fn run(
             met.send(peer, &PeerMessage::Decided(entry.clone()));
         }
     } else {
-        let PeerMessage::Decided(entry) = met.receive(node, Role::First).await? else {
+        let PeerMessage::Decided(entry) = met.receive_after(node, Role::First, words).await? else {
             return Err(met.unexpected(node, Role::First));
         };
         let mut here = write(shared);

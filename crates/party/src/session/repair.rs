@@ -61,8 +61,9 @@ pub(super) async fn give(
             break;
         }
     }
-    send_words(node, shared, met, lost, version)?;
-    match met.receive(node, lost).await? {
+    send_words(node, shared, met, lost, version).await?;
+    let words = read(shared).matrix().own.len();
+    match met.receive_after(node, lost, words).await? {
         PeerMessage::Ready { .. } => Ok(Answer::State(read(shared).state())),
         _ => Err(met.unexpected(node, lost)),
     }
@@ -97,7 +98,7 @@ async fn agree_with(node: &Node, shared: &Shared, met: &mut Met, other: Role) ->
     Err(Refusal::new(ProblemKind::Conflict, what).blaming(&[other]))
 }
 
-fn send_words(
+async fn send_words(
     node: &Node,
     shared: &Shared,
     met: &mut Met,
@@ -119,6 +120,7 @@ fn send_words(
         if done {
             return Ok(());
         }
+        met.room(lost).await;
         at += sent;
     }
 }

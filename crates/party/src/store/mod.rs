@@ -341,6 +341,14 @@ impl Collection {
     }
 }
 
+/// Whether a component has so many words.
+pub(crate) fn has_words(component: &Component, words: usize) -> bool {
+    match component {
+        Component::Seed(seed) => seed.0.len() == 32,
+        Component::Words(bytes) => bytes.0.len() == words * 4,
+    }
+}
+
 /// The words of a component; fewer or more where it is not of this size.
 pub(crate) fn component_words(component: &Component, words: usize) -> Vec<u32> {
     match component {
