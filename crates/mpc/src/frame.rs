@@ -16,7 +16,7 @@ pub type SessionId = [u8; 32];
 
 /// Bytes before the payload.
 pub const HEADER: usize = 1 + 32 + 1 + 1 + 4 + 4;
-/// Bytes of the longest payload.
+/// Bytes of the longest payload. Larger batches are the caller's to cut.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
 const VERSION: u8 = 1;

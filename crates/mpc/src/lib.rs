@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use pmirs_crypto::Prg;
-//! use pmirs_mpc::{Rows, bench::three_parties, deal, reconstruct, width_of_differences};
+//! use pmirs_mpc::{Found, Hit, Rows, bench::three_parties, deal, width_of_differences};
 //!
 //! // A program passes the system's generator; a fixed one belongs in examples and tests alone.
 //! let mut rng = Prg::new(&[7; 32], b"example");
@@ -30,11 +30,7 @@
 //! })?;
 //!
 //! // Whoever asked joins the shares, and puts them in order.
-//! let mut numbers = reconstruct(&found.each_ref().map(|found| found.rows.clone()))?;
-//! let mut scores = reconstruct(&found.map(|found| found.scores))?;
-//! numbers.sort();
-//! scores.sort();
-//! assert_eq!((numbers, scores), (vec![2, 3], vec![56, 78]));
+//! assert_eq!(Found::join(found)?, [Hit { row: 3, score: 78 }, Hit { row: 2, score: 56 }]);
 //! # Ok::<(), pmirs_mpc::Error>(())
 //! ```
 //!
@@ -103,5 +99,5 @@ pub use ring::Ring;
 pub use role::{Role, Side};
 pub use score::Rows;
 pub use share::{BitShares, Shares, Unmasked, deal, reconstruct};
-pub use top_k::Found;
+pub use top_k::{Found, Hit};
 pub use truncate::TRUNCATION_BOUND;

@@ -1,7 +1,7 @@
 //! One party of a session: its place, its links, its common randomness, and the round that all three are at.
 
-use crate::error::{Error, Reason};
-use crate::frame::{self, HEADER, Label, Opened, Payload, SessionId, Step};
+use crate::error::{Error, Reason, range};
+use crate::frame::{self, HEADER, Label, MAX_PAYLOAD, Opened, Payload, SessionId, Step};
 use crate::link::{Link, LinkFault};
 use crate::prss::{Address, PairKeys, Prss};
 use crate::ring::Ring;
@@ -117,6 +117,7 @@ impl Party {
     }
 
     fn send(&mut self, side: Side, step: Step, mut frame: Vec<u8>) -> Result<(), Error> {
+        range("the bytes of one round to one party", 0, MAX_PAYLOAD, frame.len().saturating_sub(HEADER))?;
         frame::seal(&mut frame, &self.label(self.role, step));
         self.traffic.sent += frame.len() as u64;
         let to = self.role.neighbour(side);

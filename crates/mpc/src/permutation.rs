@@ -1,6 +1,6 @@
 //! Permutations from common randomness, and tables in their order.
 
-use rayon::prelude::*;
+use crate::kernels::each;
 
 /// Draws kept for those that must be rejected, each with a probability of at most `rows` / 2^64.
 pub(crate) const SPARE: usize = 8;
@@ -62,10 +62,15 @@ fn permuted(order: &[Vec<u32>], values: &[u32], columns: usize, rows: usize) -> 
     if rows == 0 {
         return out;
     }
-    out.par_chunks_mut(rows).zip(values.par_chunks(rows)).enumerate().for_each(|(column, (out, values))| {
-        let order = &order[column / columns.max(1)];
-        out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
-    });
+    let tasks: Vec<_> = out.chunks_mut(rows).zip(values.chunks(rows)).enumerate().collect();
+    each(
+        tasks,
+        || (),
+        |(), (column, (out, values))| {
+            let order = &order[column / columns.max(1)];
+            out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
+        },
+    );
     out
 }
 

@@ -34,6 +34,8 @@ pub trait Ring:
     fn append(values: &[Self], bytes: &mut Vec<u8>);
     #[doc(hidden)]
     fn read(bytes: &[u8], values: &mut [Self]);
+    #[doc(hidden)]
+    fn collect(bytes: &[u8], count: usize) -> Vec<Self>;
 }
 
 macro_rules! ring {
@@ -71,10 +73,15 @@ macro_rules! ring {
             }
 
             fn append(values: &[Self], bytes: &mut Vec<u8>) {
-                let start = bytes.len();
-                bytes.resize(start + values.len() * Self::BYTES, 0);
-                let (chunks, _) = bytes.split_at_mut(start).1.as_chunks_mut::<{ size_of::<$type>() }>();
-                chunks.iter_mut().zip(values).for_each(|(slot, value)| *slot = value.to_le_bytes());
+                #[cfg(target_endian = "little")]
+                return bytes.extend_from_slice(pulp::bytemuck::cast_slice(values));
+                #[cfg(not(target_endian = "little"))]
+                values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+            }
+
+            fn collect(bytes: &[u8], count: usize) -> Vec<Self> {
+                let (chunks, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                chunks.iter().take(count).map(|chunk| Self::from_le_bytes(*chunk)).collect()
             }
 
             fn read(bytes: &[u8], values: &mut [Self]) {
@@ -97,9 +104,7 @@ pub(crate) fn pack<R: Ring>(values: &[R]) -> Vec<u8> {
 
 /// The first `count` elements of a payload; the frame's length was checked before.
 pub(crate) fn unpack<R: Ring>(bytes: &[u8], count: usize) -> Vec<R> {
-    let mut values = vec![R::default(); count];
-    R::read(bytes, &mut values);
-    values
+    R::collect(bytes, count)
 }
 
 /// `left + right`, element by element.

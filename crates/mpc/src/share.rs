@@ -145,6 +145,11 @@ impl<R: Ring> Unmasked<R> {
         Self(shares.own.clone())
     }
 
+    /// Appends the parts of another batch, for instance of another cell of an index.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The values with the opposite sign: the smallest distance is the largest of these.
     #[must_use]
     pub fn negated(self) -> Self {

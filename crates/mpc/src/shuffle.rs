@@ -15,10 +15,9 @@
 //! 3 rounds. A column of values costs 6 elements a row in all, 8 bytes a party on average; the row numbers one more
 //! element, 1.3 bytes a party.
 
-use rayon::prelude::*;
-
 use crate::error::{Error, shape};
 use crate::frame::Step;
+use crate::kernels::each;
 use crate::party::{Party, Round};
 use crate::permutation::{Layout, SPARE, permutation};
 use crate::ring::{add_to, pack, subtract_from, unpack};
@@ -232,8 +231,11 @@ impl Party {
 
     /// One permutation for each table, which this party and its neighbour draw alike.
     fn permutations(&mut self, side: Side, step: Step, layout: Layout) -> Result<Vec<Vec<u32>>, Error> {
-        let each = layout.rows + SPARE;
-        let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * each)?;
-        Ok(draws.par_chunks(each).map(|draws| permutation(layout.rows, draws)).collect())
+        let length = layout.rows + SPARE;
+        let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * length)?;
+        let mut orders = vec![Vec::new(); layout.tables];
+        let tasks = orders.iter_mut().zip(draws.chunks(length)).collect();
+        each(tasks, || (), |(), (order, draws)| *order = permutation(layout.rows, draws));
+        Ok(orders)
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, range, shape};
 use crate::pairs::Pair;
 use crate::party::Party;
 use crate::selection::Selection;
-use crate::share::{Shares, Unmasked};
+use crate::share::{Shares, Unmasked, reconstruct};
 use crate::shuffle::PairParts;
 
 /// One party's shares of the rows that one query found, in no order that says anything.
@@ -24,6 +24,34 @@ pub struct Found {
     pub rows: Shares<u32>,
     /// The rows' scores.
     pub scores: Shares<u32>,
+}
+
+/// A row that was found, as whoever asked sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// The row's number.
+    pub row: u32,
+    /// Its score.
+    pub score: i32,
+}
+
+impl Found {
+    /// Joins what the three parties found for one query, in order: the largest score first, then by row number.
+    ///
+    /// # Errors
+    /// [`Error::Disagree`] names two parties that hold different values of a share; [`Error::Shape`] differing numbers.
+    pub fn join(found: [Self; 3]) -> Result<Vec<Hit>, Error> {
+        let rows = reconstruct(&found.each_ref().map(|found| found.rows.clone()))?;
+        let scores = reconstruct(&found.map(|found| found.scores))?;
+        shape("the scores of rows", rows.len(), scores.len())?;
+        let mut hits: Vec<Hit> = rows
+            .into_iter()
+            .zip(scores)
+            .map(|(row, score)| Hit { row, score: score.cast_signed() })
+            .collect();
+        hits.sort_unstable_by_key(|hit| (std::cmp::Reverse(hit.score), hit.row));
+        Ok(hits)
+    }
 }
 
 impl std::fmt::Debug for Found {

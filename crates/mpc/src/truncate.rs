@@ -49,13 +49,13 @@ impl Party {
         let deal = Step::TruncateDeal;
         let dealer_next: Vec<u64> = self.draw(Side::Next, deal, 1, as_dealer.len())?;
         let dealer_tops: Vec<u64> = self.draw(Side::Next, deal, 2, as_dealer.len())?;
-        let mut first_own: Vec<u64> = self.draw(Side::Previous, deal, 1, as_first.len())?;
+        let first_own: Vec<u64> = self.draw(Side::Previous, deal, 1, as_first.len())?;
         let first_tops: Vec<u64> = self.draw(Side::Previous, deal, 2, as_first.len())?;
         let shifted = as_dealer.iter().map(|a| a.wrapping_add(TRUNCATION_BOUND));
         let known: Vec<u64> =
             shifted.clone().map(|a| narrow.quotient(a).wrapping_sub(TRUNCATION_BOUND >> bits)).collect();
         let tops: Vec<u64> = shifted.map(|a| a >> 63).collect();
-        let mut dealer_own = subtracted(&known, &dealer_next);
+        let dealer_own = subtracted(&known, &dealer_next);
         let mut to_previous = pack(&dealer_own);
         narrow.append(&subtracted(&tops, &dealer_tops), &mut to_previous);
         u64::append(as_second, &mut to_previous);
@@ -66,18 +66,35 @@ impl Party {
             from_next: as_second.len() * (8 + narrow.bytes()) + as_first.len() * 8,
         };
         let [from_previous, from_next] = self.exchange(deal, round)?;
-        let (dealt, rest) = from_next.bytes().split_at(as_second.len() * 8);
+        let (known, rest) = from_next.bytes().split_at(as_second.len() * 8);
         let (second_tops, theirs) = rest.split_at(as_second.len() * narrow.bytes());
-        let mut second_next: Vec<u64> = unpack(dealt, as_second.len());
+        let second_next: Vec<u64> = unpack(known, as_second.len());
         let second_tops = narrow.read(second_tops);
         let first_b = added(as_first, &unpack(theirs, as_first.len()));
         let second_b = added(as_second, &unpack(from_previous.bytes(), as_second.len()));
 
+        let dealt = Dealt {
+            narrow,
+            dealer: [dealer_own, dealer_next],
+            first_own,
+            second_next,
+            tops: [first_tops, second_tops],
+            b: [first_b, second_b],
+        };
+        self.finish_truncation(dealt)
+    }
+
+    /// Step 2.
+    fn finish_truncation(&mut self, dealt: Dealt) -> Result<Shares<u64>, Error> {
+        let Dealt {
+            narrow, dealer: [mut dealer_own, mut dealer_next], mut first_own, mut second_next, ..
+        } = dealt;
+        let ([first_tops, second_tops], [first_b, second_b]) = (dealt.tops, dealt.b);
         let finish = Step::TruncateFinish;
-        let own_mask = self.draw(Side::Previous, finish, 0, as_dealer.len())?;
-        let next_mask = self.draw(Side::Next, finish, 1, as_dealer.len())?;
-        let first_mask: Vec<u64> = self.draw(Side::Previous, finish, 1, as_first.len())?;
-        let second_mask: Vec<u64> = self.draw(Side::Next, finish, 0, as_second.len())?;
+        let own_mask = self.draw(Side::Previous, finish, 0, dealer_own.len())?;
+        let next_mask = self.draw(Side::Next, finish, 1, dealer_own.len())?;
+        let first_mask: Vec<u64> = self.draw(Side::Previous, finish, 1, first_b.len())?;
+        let second_mask: Vec<u64> = self.draw(Side::Next, finish, 0, second_b.len())?;
         let product = |tops: &[u64], b: &[u64], mask: &[u64]| -> Vec<u64> {
             let pairs = tops.iter().zip(b).zip(mask);
             pairs.map(|((top, b), mask)| (top * (b >> 63)).wrapping_sub(*mask)).collect()
@@ -87,8 +104,8 @@ impl Party {
         let round = Round {
             to_next: narrow.pack(&first_product),
             to_previous: narrow.pack(&second_product),
-            from_next: as_first.len() * narrow.bytes(),
-            from_previous: as_second.len() * narrow.bytes(),
+            from_next: first_b.len() * narrow.bytes(),
+            from_previous: second_b.len() * narrow.bytes(),
         };
         let [from_previous, from_next] = self.exchange(finish, round)?;
         let third_component = |b: &[u64], mine: &[u64], theirs: &[u8]| -> Vec<u64> {
@@ -99,11 +116,11 @@ impl Party {
         };
         let first_next = third_component(&first_b, &first_product, from_next.bytes());
         let second_own = third_component(&second_b, &second_product, from_previous.bytes());
-        let mut dealer_next = dealer_next;
         narrow.add_high(&mut dealer_own, &own_mask);
         narrow.add_high(&mut dealer_next, &next_mask);
         narrow.add_high(&mut first_own, &first_mask);
         narrow.add_high(&mut second_next, &second_mask);
+        let role = self.role();
         Ok(Shares {
             own: Thirds::<u64>::in_order(role, [dealer_own, first_own, second_own]),
             next: Thirds::<u64>::in_order(role, [dealer_next, first_next, second_next]),
@@ -124,6 +141,21 @@ impl Party {
         kept.subtract_assign(&below);
         Ok(kept)
     }
+}
+
+/// What this party holds between the two steps, of the thirds where it is the dealer, the first helper and the second.
+struct Dealt {
+    narrow: Narrow,
+    /// Components d and d+1 of A'.
+    dealer: [Vec<u64>; 2],
+    /// Component d+1 of A', as the first helper.
+    first_own: Vec<u64>,
+    /// Component d of A', as the second helper.
+    second_next: Vec<u64>,
+    /// As each helper: its parts of A's top bits.
+    tops: [Vec<u64>; 2],
+    /// As each helper: B.
+    b: [Vec<u64>; 2],
 }
 
 /// Numbers of which only the low `bits` count, packed into whole bytes.

@@ -18,16 +18,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use world::{of, succeed};
 
-/// Row numbers and scores of what each query found, largest first, row numbers to break ties.
+/// Scores and row numbers of what each query found.
 fn joined(found: [Vec<Found>; 3]) -> Vec<Vec<(i32, u32)>> {
     let [a, b, c] = found;
-    let join = |((a, b), c): ((Found, Found), Found)| {
-        let rows = reconstruct(&[a.rows, b.rows, c.rows]).unwrap();
-        let scores = reconstruct(&[a.scores, b.scores, c.scores]).unwrap();
-        let mut both: Vec<(i32, u32)> = scores.into_iter().map(u32::cast_signed).zip(rows).collect();
-        both.sort_by_key(|&(score, row)| (std::cmp::Reverse(score), row));
-        both
-    };
+    let join = |((a, b), c)| Found::join([a, b, c]).unwrap().iter().map(|hit| (hit.score, hit.row)).collect();
     a.into_iter().zip(b).zip(c).map(join).collect()
 }
 
@@ -152,6 +146,29 @@ fn the_nearest_rows_are_those_of_the_smallest_distance() {
     let found: Vec<(i32, u32)> =
         joined(found).remove(0).into_iter().map(|(score, row)| (-score, row)).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn nothing_is_found_among_nothing() {
+    let none = deal::<u32>(&mut ChaCha20Rng::seed_from_u64(35), &[]);
+    let some = deal(&mut ChaCha20Rng::seed_from_u64(36), &[1_u32, 2]);
+    for (shares, k, expected) in [(&none, 5, 0), (&some, 0, 0), (&some, 5, 2)] {
+        let found = succeed(37, |party| party.top_k(vec![Unmasked::of_shares(of(party, shares))], k, 8));
+        assert_eq!(joined(found).remove(0).len(), expected);
+    }
+    let found = succeed(38, |party| party.top_k(Vec::new(), 3, 8));
+    assert!(joined(found).is_empty());
+}
+
+#[test]
+fn a_party_that_hands_out_another_share_is_named_with_its_neighbour() {
+    let shares = deal(&mut ChaCha20Rng::seed_from_u64(45), &[4_u32, 9, 2]);
+    let mut found =
+        succeed(46, |party| Ok(party.top_k(vec![Unmasked::of_shares(of(party, &shares))], 2, 8)?.remove(0)));
+    let wrong: Vec<u32> = found[1].scores.own().iter().map(|share| share ^ 1).collect();
+    found[1].scores = Shares::new(wrong, found[1].scores.next().to_vec()).unwrap();
+    let error = Found::join(found).unwrap_err();
+    assert_eq!(error.to_string(), "P0 and P1 opened different values of the same share");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Phase, Stopwatch, Wire, three_parties_over};
 use crate::compare::width_of_differences;
 use crate::error::Error;
 use crate::score::Rows;
-use crate::share::{Shares, deal, reconstruct};
+use crate::share::{Shares, deal};
 use crate::top_k::Found;
 
 /// What is searched.
@@ -144,7 +144,7 @@ impl Table {
         let [x0, x1, _] = &self.0;
         let (mut hits, mut all) = (0, 0);
         for (((a, b), c), query) in a.into_iter().zip(b).zip(c).zip(queries) {
-            let got = reconstruct(&[a.scores, b.scores, c.scores])?;
+            let got = Found::join([a, b, c])?;
             let rows = x0.chunks_exact(size.dim).zip(x1.chunks_exact(size.dim));
             let score = |(a, b): (&[u32], &[u32])| {
                 let terms = a.iter().zip(b).zip(query).map(|((a, b), q)| value(*a, *b).wrapping_mul(*q));
@@ -153,7 +153,7 @@ impl Table {
             let mut scores: Vec<i32> = rows.map(score).collect();
             scores.sort_unstable_by_key(|&score| std::cmp::Reverse(score));
             let least = scores.get(got.len().saturating_sub(1)).copied().unwrap_or(i32::MIN);
-            hits += got.iter().filter(|score| score.cast_signed() >= least).count();
+            hits += got.iter().filter(|hit| hit.score >= least).count();
             all += size.k.min(size.rows);
         }
         Ok(if all == 0 { 1.0 } else { hits as f64 / all as f64 })

@@ -10,8 +10,6 @@ use super::vectorised;
 /// Words of a plane within one chunk.
 pub(crate) const CHUNK: usize = 64;
 
-/// Most bits of a block.
-const MOST: usize = 8;
 /// Blocks at most: three levels of the carry tree.
 const MANY: usize = 8;
 /// Blocks at most where rounds count for more than bytes: two levels.
@@ -104,12 +102,9 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new() -> Self {
-        Self {
-            planes: vec![0; 32 * CHUNK],
-            left: vec![0; (1 << MOST) * CHUNK],
-            right: vec![0; (1 << MOST) * CHUNK],
-        }
+    pub(crate) fn new(blocks: Blocks) -> Self {
+        let entries = (1 << blocks.each) * CHUNK;
+        Self { planes: vec![0; 32 * CHUNK], left: vec![0; entries], right: vec![0; entries] }
     }
 }
 
@@ -272,7 +267,7 @@ mod tests {
             let width = blocks.bits + 1;
             let values: Vec<u32> = (0..64_u32).map(|i| i.wrapping_mul(0x85eb_ca6b) ^ i << 29).collect();
             let others: Vec<u32> = (0..64_u32).map(|i| i.wrapping_mul(0xc2b2_ae35).rotate_left(7)).collect();
-            let mut scratch = Scratch::new();
+            let mut scratch = Scratch::new(blocks);
             let mut dealt = vec![0; blocks.dealt()];
             thresholds(blocks, &values, 1, &mut scratch, &mut dealt);
             let mut out = vec![0; blocks.carries()];

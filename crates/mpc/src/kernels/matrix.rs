@@ -2,9 +2,7 @@
 //!
 //! The part is X_own·(W_own + W_next) + X_next·W_own: two products with the same shape. The weights' sum is made once.
 
-use rayon::prelude::*;
-
-use super::vectorised;
+use super::{each, vectorised};
 use crate::ring::Ring;
 
 /// Multiply-adds that are worth a task of their own.
@@ -25,10 +23,15 @@ pub(crate) fn product<R: Ring>(x: Both<'_, R>, sum: &[R], own: &[R], inner: usiz
     let rows = x.own.len() / inner;
     let mut out = vec![R::default(); rows * columns];
     let rows_of_task = (TASK / (inner * columns)).clamp(1, rows.max(1));
-    out.par_chunks_mut(rows_of_task * columns)
-        .zip(x.own.par_chunks(rows_of_task * inner))
-        .zip(x.next.par_chunks(rows_of_task * inner))
-        .for_each(|((out, x_own), x_next)| {
+    let tasks = out
+        .chunks_mut(rows_of_task * columns)
+        .zip(x.own.chunks(rows_of_task * inner))
+        .zip(x.next.chunks(rows_of_task * inner))
+        .collect();
+    each(
+        tasks,
+        || (),
+        |(), ((out, x_own), x_next): ((&mut [R], &[R]), &[R])| {
             vectorised(
                 #[inline(always)]
                 || {
@@ -38,7 +41,8 @@ pub(crate) fn product<R: Ring>(x: Both<'_, R>, sum: &[R], own: &[R], inner: usiz
                     }
                 },
             );
-        });
+        },
+    );
     out
 }
 
@@ -76,14 +80,19 @@ pub(crate) fn tap<R: Ring>(x: Both<'_, R>, sum: &[R], own: &[R], out: &mut [R]) 
 /// Runs `pixel` for every `channels` wide place of `out`, on all cores.
 pub(crate) fn places<R: Ring>(out: &mut [R], channels: usize, pixel: impl Fn(usize, &mut [R]) + Sync) {
     let places = (TASK / 16 / channels.max(1)).max(1);
-    out.par_chunks_mut(places * channels.max(1)).enumerate().for_each(|(task, out)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (index, out) in out.chunks_exact_mut(channels.max(1)).enumerate() {
-                    pixel(task * places + index, out);
-                }
-            },
-        );
-    });
+    let tasks: Vec<_> = out.chunks_mut(places * channels.max(1)).enumerate().collect();
+    each(
+        tasks,
+        || (),
+        |(), (task, out)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (index, out) in out.chunks_exact_mut(channels.max(1)).enumerate() {
+                        pixel(task * places + index, out);
+                    }
+                },
+            );
+        },
+    );
 }

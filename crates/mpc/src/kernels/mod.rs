@@ -10,6 +10,26 @@ pub(crate) mod matrix;
 pub(crate) mod scan;
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Tasks below which other threads are not worth waking.
+const FEW: usize = 6;
+
+/// Does each task, with room that serves for many: on this thread where they are few, on all cores otherwise.
+pub(crate) fn each<T: Send, S>(
+    tasks: Vec<T>,
+    room: impl Fn() -> S + Sync + Send,
+    work: impl Fn(&mut S, T) + Sync + Send,
+) {
+    if tasks.len() < FEW {
+        let mut room = room();
+        for task in tasks {
+            work(&mut room, task);
+        }
+    } else {
+        tasks.into_par_iter().for_each_init(room, work);
+    }
+}
 
 /// Runs a loop that is compiled for the processor at hand.
 ///
