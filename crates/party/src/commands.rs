@@ -59,8 +59,7 @@ pub(crate) fn found(node: &Node, checked: &Checked) -> Result<Answer, Refusal> {
         return Err(Refusal::bad("statement: it is about another collection than the order"));
     }
     let header = node.header(id, members.dim());
-    let shared =
-        node.insert(id, || Ok(Collection::create(&node.root, header, statement.clone(), members)?))?;
+    let shared = node.insert(id, || Ok(Collection::create(&node.root, &header, statement.clone())?))?;
     tracing::info!(collection = %id, "a collection was made");
     Ok(Answer::State(read(&shared).state()))
 }

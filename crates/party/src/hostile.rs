@@ -85,15 +85,15 @@ fn a_hostile_party_is_named_by_the_others_and_the_next_search_works() {
     user.change(ID, &random_rows(&mut rng, 50, DIM), &[]).unwrap();
     let query = [vector(&mut rng, DIM)];
     let expected: Vec<i32> = scores(&user, &query);
-    for hostile in 0..3 {
+    for (hostile, party) in parties.iter().enumerate() {
         for attack in ATTACKS {
             for number in [0, 3] {
-                set(&parties[hostile], Some(tamper(attack, number)));
+                set(party, Some(tamper(attack, number)));
                 let started = Instant::now();
                 let answers = user.search_raw(ID, &query, 5);
                 let what = format!("P{hostile} {attack:?} frame {number}");
                 assert!(started.elapsed() < ROUND * 7, "{what}: {:?}", started.elapsed());
-                set(&parties[hostile], None);
+                set(party, None);
                 for (place, answer) in answers.into_iter().enumerate() {
                     let refused = answer.expect_err(&what).refused();
                     let problem = &refused.problem.message;

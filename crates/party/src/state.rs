@@ -42,10 +42,10 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens every collection. One that is damaged is left out, and a repair brings it back.
-    pub(crate) fn open(config: &Config, keys: Keys, role: Role) -> Result<Self, Error> {
+    pub(crate) fn open(config: Config, keys: Keys, role: Role) -> Result<Self, Error> {
         let root = config.data.join(COLLECTIONS);
         let trio_digest = parties::digest(&config.trio);
-        let limits = config.limits.clone();
+        let limits = config.limits;
         let mut collections = HashMap::new();
         for id in store::list(&root)? {
             let expected =
@@ -60,14 +60,14 @@ impl Node {
         let window_ms = limits.clock_skew.as_millis() as u64;
         Ok(Self {
             role,
-            trio: config.trio.clone(),
+            trio: config.trio,
             trio_digest,
             keys,
             once: Once::new(limits.remembered_orders, window_ms, clock::now_ms()),
             mesh: Arc::new(mesh),
             sessions: Semaphore::new(limits.sessions),
             limits,
-            founders: config.founders.clone(),
+            founders: config.founders,
             root,
             collections: Mutex::new(collections),
             #[cfg(test)]

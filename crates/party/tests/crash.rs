@@ -12,7 +12,7 @@
     reason = "a test may panic, and reports"
 )]
 
-#[allow(dead_code, missing_docs, reason = "shared with tests that use more of it")]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
 
 use std::collections::BTreeMap;
@@ -90,12 +90,11 @@ fn kill_and_compare() {
             children[place] = Some(start(&paths[place]));
         }
         let user = User::new(1, &trio);
-        match settle(&user, &in_flight, &live) {
-            true => {
-                whole += 1;
-                apply(in_flight, &mut live);
-            }
-            false => absent += 1,
+        if settle(&user, &in_flight, &live) {
+            whole += 1;
+            apply(in_flight, &mut live);
+        } else {
+            absent += 1;
         }
         compare(&user, &live, &mut rng);
     }
@@ -174,7 +173,9 @@ fn draw(rng: &mut ChaCha20Rng, live: &BTreeMap<ItemId, Vec<i8>>) -> Change {
 }
 
 fn apply((add, remove): Change, live: &mut BTreeMap<ItemId, Vec<i8>>) {
-    remove.iter().for_each(|item| drop(live.remove(item)));
+    for item in remove {
+        live.remove(&item);
+    }
     live.extend(add);
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pmirs_mpc::{Link, LinkFault, Side};
+use pmirs_mpc::{Link, LinkFault, Side, Step};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -24,12 +24,20 @@ impl Ends {
     }
 }
 
+/// Where a frame says its step: after version, session and sender.
+const STEP_AT: usize = 1 + 32 + 1;
+
 /// Both connections while a protocol runs over them, which waits at most so long for a frame.
+///
+/// Whoever aborts tells both others by itself, so an abort that was heard is not passed on: an echo would only let the
+/// accused accuse, and the third party could not tell whom to believe.
 pub(crate) struct PeerLink {
     ends: Arc<Mutex<Ends>>,
     runtime: Handle,
     round_time: Duration,
     over: Instant,
+    /// Whether an abort was heard.
+    heard: bool,
     #[cfg(test)]
     tamper: Option<Tamper>,
 }
@@ -55,6 +63,7 @@ impl PeerLink {
             runtime,
             round_time,
             over,
+            heard: false,
             #[cfg(test)]
             tamper: None,
         }
@@ -74,6 +83,9 @@ impl PeerLink {
 
 impl Link for PeerLink {
     fn send(&mut self, to: Side, frame: Vec<u8>) -> Result<(), LinkFault> {
+        if self.heard && is_abort(&frame) {
+            return Ok(());
+        }
         #[cfg(test)]
         if let Some(tamper) = &self.tamper {
             match tamper(to, frame) {
@@ -100,8 +112,15 @@ impl Link for PeerLink {
         match self.runtime.block_on(async { timeout(within, wire.next()).await }) {
             Err(_) => Err(LinkFault::Silent),
             Ok(None) => Err(LinkFault::Closed),
-            Ok(Some(Incoming::Frame(frame))) => Ok(frame),
+            Ok(Some(Incoming::Frame(frame))) => {
+                self.heard |= is_abort(&frame);
+                Ok(frame)
+            }
             Ok(Some(Incoming::Message(_) | Incoming::Malformed)) => Err(LinkFault::Malformed),
         }
     }
+}
+
+fn is_abort(frame: &[u8]) -> bool {
+    frame.get(STEP_AT) == Some(&(Step::Abort as u8))
 }

@@ -237,7 +237,7 @@ impl Met {
         };
         self.send(leader, &ask);
         let PeerMessage::Ahead { entries, statements } = self.receive(node, leader).await? else {
-            return Err(self.unexpected(node, leader));
+            return Err(unexpected(node, leader));
         };
         let mut here = write(shared);
         for signed in statements {
@@ -254,7 +254,7 @@ impl Met {
 
     async fn tell(&mut self, node: &Node, shared: &Shared, asker: Role) -> Result<(), Refusal> {
         let PeerMessage::Behind { version, statement, .. } = self.receive(node, asker).await? else {
-            return Err(self.unexpected(node, asker));
+            return Err(unexpected(node, asker));
         };
         let answer = {
             let here = read(shared);
@@ -282,7 +282,7 @@ impl Met {
             match self.receive(node, peer).await? {
                 PeerMessage::Confirm { session: theirs } if theirs.0 == session => {}
                 PeerMessage::Confirm { .. } => differing.push(peer),
-                _ => return Err(self.unexpected(node, peer)),
+                _ => return Err(unexpected(node, peer)),
             }
         }
         match differing.as_slice() {
@@ -299,11 +299,6 @@ impl Met {
                 Err(Refusal::new(ProblemKind::Conflict, what).blaming(differing))
             }
         }
-    }
-
-    pub(crate) fn unexpected(&self, node: &Node, from: Role) -> Refusal {
-        Refusal::unavailable(format!("{} sent another message than the one that follows", node.name(from)))
-            .blaming(&[from])
     }
 
     /// Runs a protocol of `pmirs-mpc` over the connections, on a thread that may block.
@@ -356,6 +351,12 @@ impl Met {
             tracing::warn!(collection = %self.ours.collection, problem = %refusal.0.problem, "a session failed");
         }
     }
+}
+
+/// A message that no party sends here.
+fn unexpected(node: &Node, from: Role) -> Refusal {
+    Refusal::unavailable(format!("{} sent another message than the one that follows", node.name(from)))
+        .blaming(&[from])
 }
 
 /// Why a computation stopped.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use pmirs_mpc::{Party, Role, Shares};
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
 
-use super::{Met, Stopped};
+use super::{Met, Stopped, unexpected};
 use crate::commands::{check_base, check_entry, decide};
 use crate::orders::Checked;
 use crate::refusal::Refusal;
@@ -47,7 +47,7 @@ pub(super) async fn run(
     for peer in [previous, next] {
         match met.receive_after(node, peer, words).await? {
             PeerMessage::Ready { prepared } if prepared == checked.digest => {}
-            _ => return Err(met.unexpected(node, peer)),
+            _ => return Err(unexpected(node, peer)),
         }
     }
     if node.role == Role::First {
@@ -67,7 +67,7 @@ pub(super) async fn run(
         }
     } else {
         let PeerMessage::Decided(entry) = met.receive_after(node, Role::First, words).await? else {
-            return Err(met.unexpected(node, Role::First));
+            return Err(unexpected(node, Role::First));
         };
         let mut here = write(shared);
         check_entry(node, &here, &entry)?;

@@ -13,7 +13,6 @@ use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, encode};
 use super::Collection;
 use super::journal::JOURNAL;
 use crate::client::rng;
-use crate::members::Members;
 
 const ID: CollectionId = CollectionId([5; 16]);
 const DIM: usize = 3;
@@ -38,8 +37,7 @@ fn create(root: &Path) -> Collection {
     .unwrap();
     let signature = Bytes(anna.sign(Context::Membership, &statement).0.to_vec());
     let signed = SignedStatement { statement: statement.into(), signature };
-    let members = Members::first(&signed, &Digest([2; 32])).unwrap();
-    Collection::create(root, header(), signed, members).unwrap()
+    Collection::create(root, &header(), signed).unwrap()
 }
 
 /// Prepares a batch of `add` rows, the words of which all say its number.

@@ -69,22 +69,17 @@ pub(crate) struct Restored {
 
 impl Collection {
     /// Makes a collection; on the disk when this returns.
-    pub(crate) fn create(
-        root: &Path,
-        header: StoreHeader,
-        first: SignedStatement,
-        members: Members,
-    ) -> Result<Self, Error> {
+    pub(crate) fn create(root: &Path, header: &StoreHeader, first: SignedStatement) -> Result<Self, Error> {
         let (folder, half) = folders(root, &header.collection);
         erase_folder(&half)?;
         private_folder(&half)?;
-        let mut journal = Journal::create(&half, &header)?;
+        let mut journal = Journal::create(&half, header)?;
         journal.append(&Record::Statement(first))?;
         for component in [0, 1] {
-            ShareFile::create(&half, &header, component, 0)?.append(&[])?;
+            ShareFile::create(&half, header, component, 0)?.append(&[])?;
         }
         settle(root, &half, &folder)?;
-        Self::open(root, &header, members.collection())
+        Self::open(root, header, header.collection)
     }
 
     /// Makes a collection out of what the two other parties gave back, in place of what is left of it.
@@ -99,12 +94,8 @@ impl Collection {
         for items in restored.items.chunks(ROWS_PER_LINE) {
             journal.write(&Record::Rows { items: items.to_vec() })?;
         }
-        let mut digests = [Digest([0; 32]); 2];
-        for (component, words) in [(0, &restored.matrix.own), (1, &restored.matrix.next)] {
-            let digest = ShareFile::create(&half, header, component, 0)?.append(words)?;
-            digests[usize::from(component)] = digest;
-        }
-        let [own, next] = digests;
+        let own = ShareFile::create(&half, header, 0, 0)?.append(&restored.matrix.own)?;
+        let next = ShareFile::create(&half, header, 1, 0)?.append(&restored.matrix.next)?;
         let (version, rows) = (restored.version, restored.items.len() as u64);
         journal.append(&Record::Rewritten { entry: None, version, generation: 0, rows, own, next })?;
         erase_folder(&folder)?;

@@ -1,7 +1,6 @@
 //! Three parties in one process, over TCP on loopback.
 
 #![expect(
-    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -23,23 +22,23 @@ const ID: CollectionId = CollectionId([5; 16]);
 const DIM: usize = 24;
 
 /// Three parties in a folder that lives as long as they do.
-pub struct World {
-    pub parties: [Embedded; 3],
-    pub folder: tempfile::TempDir,
+struct World {
+    parties: [Embedded; 3],
+    folder: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { parties: Embedded::trio_with(folder.path(), &limits()).unwrap(), folder }
     }
 
-    pub fn user(&self, seed: u64) -> client::User {
+    fn user(&self, seed: u64) -> client::User {
         client::User::new(seed, self.parties[0].parties())
     }
 
     /// Stops all three and starts them again on the same folders.
-    pub fn restart(self) -> Self {
+    fn restart(self) -> Self {
         let Self { parties, folder } = self;
         for party in parties {
             party.stop().unwrap();

@@ -87,6 +87,6 @@ fn the_nearest_rows_by_euclidean_distance() {
     };
     let mut expected: Vec<i32> = rows.iter().map(|(_, row)| -square(row)).collect();
     expected.sort_by_key(|score| -score);
-    let found = user.search(ID, &[query.clone()], 6).unwrap();
+    let found = user.search(ID, std::slice::from_ref(&query), 6).unwrap();
     assert_eq!(found[0].iter().map(|(_, score)| *score).collect::<Vec<_>>(), expected[..6]);
 }
