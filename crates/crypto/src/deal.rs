@@ -80,6 +80,6 @@ mod tests {
     #[test]
     fn the_stream_of_a_seed_is_pinned() {
         let words = ShareSeed::from_secret(&[1; 32]).expand(2);
-        assert_eq!(words, [0x4aa30e2b, 0x4ef6be8f]);
+        assert_eq!(words, [0x4aa3_0e2b, 0x4ef6_be8f]);
     }
 }

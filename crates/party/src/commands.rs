@@ -17,7 +17,7 @@ use crate::orders::{Checked, check_signature};
 use crate::parties;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
-use crate::store::{Collection, component_words, order_of};
+use crate::store::{Collection, has_words, order_of};
 
 /// What travels beside an order.
 pub(crate) struct Beside {
@@ -59,8 +59,7 @@ pub(crate) fn found(node: &Node, checked: &Checked) -> Result<Answer, Refusal> {
         return Err(Refusal::bad("statement: it is about another collection than the order"));
     }
     let header = node.header(id, members.dim());
-    let shared =
-        node.insert(id, || Ok(Collection::create(&node.root, header, statement.clone(), members)?))?;
+    let shared = node.insert(id, || Ok(Collection::create(&node.root, &header, statement.clone())?))?;
     tracing::info!(collection = %id, "a collection was made");
     Ok(Answer::State(read(&shared).state()))
 }
@@ -150,10 +149,7 @@ fn check_batch(collection: &Collection, batch: &Batch, parts: Option<&Parts>) ->
     }
     let fits = match parts {
         None => words == 0,
-        Some(parts) => {
-            words > 0
-                && [&parts.own, &parts.next].iter().all(|part| component_words(part, words).len() == words)
-        }
+        Some(parts) => words > 0 && has_words(&parts.own, words) && has_words(&parts.next, words),
     };
     if !fits {
         return Err(Refusal::bad(format!("parts: they must have {words} words")));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pmirs_wire::AccountId;
 use pmirs_wire::split::Trio;
 
 /// Where a party keeps its data, where it listens, with whom it works, and what it allows.
@@ -19,6 +20,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The three, this one among them.
     pub trio: Trio,
+    /// Who may make collections here; nothing stands for whoever reaches the server.
+    pub founders: Option<Vec<AccountId>>,
     /// What it allows.
     pub limits: Limits,
 }

@@ -63,6 +63,7 @@ impl Embedded {
                 peer_listen: loopback,
                 tls: None,
                 trio: trio.clone(),
+                founders: None,
                 limits: limits.clone(),
             };
             Self::serve(Server::on(config, clients, peers)?)

@@ -82,7 +82,22 @@ impl Error {
         move |source| Self::File { path: path.clone(), source }
     }
 
-    pub(crate) fn damaged(path: &Path, detail: impl ToString) -> Self {
-        Self::Damaged { path: path.to_owned(), detail: detail.to_string() }
+    pub(crate) fn damaged(path: &Path, detail: impl Into<Detail>) -> Self {
+        Self::Damaged { path: path.to_owned(), detail: detail.into().0 }
     }
 }
+
+/// What is wrong with a file, in words.
+pub(crate) struct Detail(String);
+
+macro_rules! detail {
+    ($($kind:ty),*) => {
+        $(impl From<$kind> for Detail {
+            fn from(what: $kind) -> Self {
+                Self(what.to_string())
+            }
+        })*
+    };
+}
+
+detail!(&str, String, pmirs_wire::DecodeError, pmirs_wire::EncodeError, crate::members::Rejected);

@@ -162,6 +162,11 @@ async fn known(node: &Arc<Node>, shared: Shared, signed: Signed, beside: Beside)
 async fn unknown(node: &Arc<Node>, signed: Signed) -> Result<Answer, Refusal> {
     if let Some(first) = founding(signed.order()) {
         let checked = signed.by_founder(&first)?;
+        if !node.admits(&checked.order.account) {
+            return Err(Refusal::forbidden(
+                "this account may not make collections here: its operator says who may",
+            ));
+        }
         node.once.admit(checked.digest, checked.order.sent_ms, now_ms())?;
         let node = Arc::clone(node);
         return blocking(move || found(&node, &checked)).await;

@@ -20,12 +20,18 @@
 //! An order comes in through the `http` gate as an envelope, is checked by `orders` (signature, time, once only, role)
 //! and then changes a `store`, or becomes a `session` of all three: `search`, `refresh`, `repair`. `peers` are the links.
 
+#[cfg(test)]
+#[path = "../tests/client/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod client;
 mod clock;
 mod commands;
 mod config;
 mod embedded;
 mod error;
 mod folder;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod members;
 mod orders;

@@ -1,6 +1,6 @@
 //! Whether an order counts: its signature, its time, that it comes once, and what its author may do.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use pmirs_crypto::{Context, PublicIdentity, Signature, sha256};
@@ -26,7 +26,7 @@ pub(crate) struct Checked {
 pub(crate) struct Signed {
     order: Order,
     digest: Digest,
-    signed: SignedOrder,
+    bytes: SignedOrder,
 }
 
 impl Signed {
@@ -37,7 +37,7 @@ impl Signed {
             return Err(Refusal::bad("trio: the order is for three other servers"));
         }
         let digest = Digest(sha256(&signed.order.0));
-        Ok(Self { order, digest, signed })
+        Ok(Self { order, digest, bytes: signed })
     }
 
     pub(crate) fn order(&self) -> &Order {
@@ -68,14 +68,14 @@ impl Signed {
         self.by(identity)
     }
 
-    /// A repair, at the party that does not have the collection: by a member of the statement that the two others give.
+    /// SHA-256 of its bytes.
     pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
 
     fn by(self, identity: Bytes) -> Result<Checked, Refusal> {
-        check_signature(&identity, &self.signed)?;
-        Ok(Checked { order: self.order, digest: self.digest, signed: self.signed, identity })
+        check_signature(&identity, &self.bytes)?;
+        Ok(Checked { order: self.order, digest: self.digest, signed: self.bytes, identity })
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Once {
 #[derive(Default)]
 struct Seen {
     digests: HashSet<Digest>,
-    by_expiry: BTreeMap<(u64, Digest), ()>,
+    by_expiry: BTreeSet<(u64, Digest)>,
 }
 
 impl Once {
@@ -142,8 +142,11 @@ impl Once {
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { digests, by_expiry } = &mut *seen;
-        while let Some(oldest) = by_expiry.first_entry().filter(|entry| entry.key().0 < now_ms) {
-            digests.remove(&oldest.remove_entry().0.1);
+        while let Some((_, digest)) =
+            by_expiry.first().copied().filter(|(expires_ms, _)| *expires_ms < now_ms)
+        {
+            by_expiry.pop_first();
+            digests.remove(&digest);
         }
         if digests.contains(&digest) {
             return Err(Refusal::conflict("this order was sent before"));
@@ -152,7 +155,35 @@ impl Once {
             return Err(Refusal::unavailable("the server is busy: try again in a few minutes"));
         }
         digests.insert(digest);
-        by_expiry.insert((sent_ms.saturating_add(self.window_ms), digest), ());
+        by_expiry.insert((sent_ms.saturating_add(self.window_ms), digest));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pmirs_wire::problem::ProblemKind::{BadRequest, Conflict, Unavailable};
+
+    use super::*;
+
+    const START: u64 = 1_000_000;
+    const WINDOW: u64 = 1_000;
+
+    #[test]
+    fn an_order_is_admitted_once_within_its_window_and_never_forgotten_early() {
+        let once = Once::new(2, WINDOW, START);
+        let admit = |byte: u8, sent: u64, now: u64| {
+            once.admit(Digest([byte; 32]), sent, now).map_err(|refusal| refusal.0.problem.kind)
+        };
+        assert_eq!(admit(1, START + 5, START + 9), Ok(()));
+        assert_eq!(admit(1, START + 5, START + 9), Err(Conflict));
+        assert_eq!(admit(1, START + 5, START + 5 + WINDOW), Err(Conflict), "as late as the window allows");
+        assert_eq!(admit(1, START + 5, START + 6 + WINDOW), Err(BadRequest), "too late");
+        assert_eq!(admit(2, START + 2 * WINDOW, START), Err(BadRequest), "from the future");
+        assert_eq!(admit(2, START - 1, START), Err(Unavailable), "from before the start");
+        assert_eq!(admit(2, START + 10, START + 10), Ok(()));
+        assert_eq!(admit(3, START + 20, START + 20), Err(Unavailable), "no room");
+        assert_eq!(admit(2, START + 10, START + 20), Err(Conflict));
+        assert_eq!(admit(3, START + WINDOW + 6, START + WINDOW + 6), Ok(()), "the first one's time is over");
     }
 }

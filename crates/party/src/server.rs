@@ -58,7 +58,7 @@ impl Server {
         if parties::entry(&config.trio, role).seals.0 != keys.sealing.public().fingerprint() {
             return Err(Error::Stranger { path: config.data.clone() });
         }
-        let node = Arc::new(Node::open(&config, keys, role)?);
+        let node = Arc::new(Node::open(config, keys, role)?);
         Ok(Self { node, clients, peers, address, peer_address, tls, _lock: lock })
     }
 

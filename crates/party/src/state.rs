@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use pmirs_mpc::Role;
 use pmirs_wire::split::{StoreHeader, Trio};
-use pmirs_wire::{CollectionId, Digest};
+use pmirs_wire::{AccountId, CollectionId, Digest};
 use tokio::sync::Semaphore;
 
 use crate::clock;
@@ -29,6 +29,7 @@ pub(crate) struct Node {
     pub(crate) trio_digest: Digest,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
+    founders: Option<Vec<AccountId>>,
     pub(crate) once: Once,
     pub(crate) mesh: Arc<Mesh>,
     /// Sessions at a time, at P0, which admits them for all three.
@@ -41,10 +42,10 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens every collection. One that is damaged is left out, and a repair brings it back.
-    pub(crate) fn open(config: &Config, keys: Keys, role: Role) -> Result<Self, Error> {
+    pub(crate) fn open(config: Config, keys: Keys, role: Role) -> Result<Self, Error> {
         let root = config.data.join(COLLECTIONS);
         let trio_digest = parties::digest(&config.trio);
-        let limits = config.limits.clone();
+        let limits = config.limits;
         let mut collections = HashMap::new();
         for id in store::list(&root)? {
             let expected =
@@ -59,18 +60,24 @@ impl Node {
         let window_ms = limits.clock_skew.as_millis() as u64;
         Ok(Self {
             role,
-            trio: config.trio.clone(),
+            trio: config.trio,
             trio_digest,
             keys,
             once: Once::new(limits.remembered_orders, window_ms, clock::now_ms()),
             mesh: Arc::new(mesh),
             sessions: Semaphore::new(limits.sessions),
             limits,
+            founders: config.founders,
             root,
             collections: Mutex::new(collections),
             #[cfg(test)]
             tamper: Mutex::default(),
         })
+    }
+
+    /// Whether this account may make collections here.
+    pub(crate) fn admits(&self, founder: &AccountId) -> bool {
+        self.founders.as_ref().is_none_or(|founders| founders.contains(founder))
     }
 
     pub(crate) fn find(&self, id: &CollectionId) -> Option<Shared> {

@@ -9,7 +9,6 @@
 )]
 
 #[path = "support/check.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod check;
 
 use std::path::PathBuf;

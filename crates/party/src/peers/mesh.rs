@@ -168,7 +168,6 @@ impl Mesh {
             Some(Meeting::Awaited(waiting)) => {
                 let _ = waiting.send((wire, opening));
             }
-            Some(Meeting::Opened(..)) => {}
             None if meetings.len() < EARLY => {
                 meetings.insert(key, Meeting::Opened(wire, opening));
                 drop(meetings);
@@ -181,7 +180,7 @@ impl Mesh {
                     }
                 });
             }
-            None => {}
+            Some(Meeting::Opened(..)) | None => {}
         }
     }
 
@@ -215,9 +214,10 @@ impl Mesh {
             let secret = exported(connection).ok()?;
             Some(Wire::new(peer, secret, stream))
         });
-        match accepted.await {
-            Ok(Some(wire)) => self.serve(wire).await,
-            _ => tracing::warn!("a connection to the peers' address was no party's"),
+        if let Ok(Some(wire)) = accepted.await {
+            self.serve(wire).await;
+        } else {
+            tracing::warn!("a connection to the peers' address was no party's");
         }
     }
 

@@ -9,6 +9,8 @@
 //! before they receive.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pmirs_crypto::PairKey;
@@ -16,13 +18,16 @@ use pmirs_mpc::{Role, frame};
 use pmirs_wire::split::PeerMessage;
 use pmirs_wire::{Message, decode, encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::time::timeout;
 
 const MESSAGE: u8 = 0;
 const FRAME: u8 = 1;
 /// Messages that wait to be read; the sender's side of TCP waits for more room.
-const WAITING: usize = 8;
+const WAITING: usize = 4;
+/// Bytes that may wait to be sent before [`Wire::room`] waits.
+const ROOM: usize = 32 << 20;
 
 /// What came over a connection.
 #[derive(Debug)]
@@ -41,6 +46,7 @@ pub(crate) struct Wire {
     /// The secret that both ends, and nobody else, derive common randomness from.
     secret: PairKey,
     outbox: UnboundedSender<Vec<u8>>,
+    queue: Arc<Queue>,
     inbox: Receiver<Incoming>,
     /// Whether it served a session before: it may have died since.
     pub(crate) used: bool,
@@ -53,10 +59,11 @@ impl Wire {
     {
         let (reader, writer) = tokio::io::split(stream);
         let (outbox, queued) = unbounded_channel();
+        let queue = Arc::new(Queue::default());
         let (arrived, inbox) = channel(WAITING);
-        tokio::spawn(write(writer, queued));
+        tokio::spawn(write(writer, queued, Arc::clone(&queue)));
         tokio::spawn(read(reader, arrived));
-        Self { peer, secret, outbox, inbox, used: false }
+        Self { peer, secret, outbox, queue, inbox, used: false }
     }
 
     pub(crate) fn peer(&self) -> Role {
@@ -75,12 +82,25 @@ impl Wire {
     /// Sends a message; `false` when the connection is gone.
     pub(crate) fn send(&self, message: &PeerMessage) -> bool {
         let Ok(body) = encode(message) else { return false };
-        self.outbox.send(labelled(MESSAGE, &body)).is_ok()
+        self.push(labelled(MESSAGE, &body))
     }
 
     /// Sends a frame; `false` when the connection is gone.
     pub(crate) fn send_frame(&self, frame: &[u8]) -> bool {
-        self.outbox.send(labelled(FRAME, frame)).is_ok()
+        self.push(labelled(FRAME, frame))
+    }
+
+    /// Waits until little is left to send: for whoever sends more than memory should hold.
+    pub(crate) async fn room(&self) {
+        while !self.is_closed() && self.queue.bytes.load(Ordering::Acquire) > ROOM {
+            // Whoever wakes up too late looks again.
+            let _ = timeout(Duration::from_millis(50), self.queue.written.notified()).await;
+        }
+    }
+
+    fn push(&self, bytes: Vec<u8>) -> bool {
+        self.queue.bytes.fetch_add(bytes.len(), Ordering::AcqRel);
+        self.outbox.send(bytes).is_ok()
     }
 
     /// What comes next; nothing when the connection is gone.
@@ -127,7 +147,18 @@ fn labelled(kind: u8, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 1).to_le_bytes(), [kind].as_slice(), body].concat()
 }
 
-async fn write<W: AsyncWrite + Unpin>(mut writer: W, mut queued: UnboundedReceiver<Vec<u8>>) {
+/// How much waits to be sent.
+#[derive(Default)]
+struct Queue {
+    bytes: AtomicUsize,
+    written: Notify,
+}
+
+async fn write<W: AsyncWrite + Unpin>(
+    mut writer: W,
+    mut queued: UnboundedReceiver<Vec<u8>>,
+    queue: Arc<Queue>,
+) {
     while let Some(bytes) = queued.recv().await {
         let sent = async {
             writer.write_all(&bytes).await?;
@@ -136,6 +167,8 @@ async fn write<W: AsyncWrite + Unpin>(mut writer: W, mut queued: UnboundedReceiv
         if sent.await.is_err() {
             return;
         }
+        queue.bytes.fetch_sub(bytes.len(), Ordering::AcqRel);
+        queue.written.notify_waiters();
     }
     let _ = writer.shutdown().await;
 }
@@ -171,4 +204,44 @@ async fn read_one<R: AsyncRead + Unpin>(reader: &mut R) -> io::Result<Incoming> 
         FRAME => Incoming::Frame(body),
         _ => decode(&body).map_or(Incoming::Malformed, |message| Incoming::Message(Box::new(message))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_bytes(bytes: &[u8]) -> io::Result<Incoming> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(read_one(&mut &bytes[..]))
+    }
+
+    #[test]
+    fn what_is_sent_is_read_and_a_length_that_lies_costs_no_memory() {
+        let confirm = PeerMessage::Confirm { session: pmirs_wire::Digest([6; 32]) };
+        let sent = labelled(MESSAGE, &encode(&confirm).unwrap());
+        assert!(matches!(read_bytes(&sent).unwrap(), Incoming::Message(message) if *message == confirm));
+        assert!(
+            matches!(read_bytes(&labelled(FRAME, b"frame")).unwrap(), Incoming::Frame(frame) if frame == b"frame")
+        );
+        // 256 MiB that never come; and more than any frame has.
+        assert!(read_bytes(&[0, 0, 0, 16, FRAME, 1]).is_err());
+        assert!(matches!(read_bytes(&[255, 255, 255, 255, FRAME, 1]).unwrap(), Incoming::Malformed));
+        assert!(matches!(read_bytes(&[0, 0, 0, 0, FRAME]).unwrap(), Incoming::Malformed));
+        assert!(matches!(read_bytes(&[1, 0, 0, 0, 9]).unwrap(), Incoming::Malformed));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn noise_is_no_message(mut bytes in proptest::collection::vec(any::<u8>(), 5..200)) {
+            bytes[1..4].fill(0);
+            bytes[4] %= 3;
+            if let Ok(Incoming::Message(_)) = read_bytes(&bytes) {
+                prop_assert!(bytes[4] == MESSAGE);
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ mod repair;
 pub(crate) mod search;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pmirs_crypto::sha256;
 use pmirs_mpc::{Error, PairKeys, Party, Role};
@@ -29,6 +29,9 @@ use crate::orders::Checked;
 use crate::peers::{Ends, Missing, PeerLink, Wire};
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
+
+/// Words that the slowest of disks writes and reads again in a second.
+const WORDS_PER_SECOND: usize = 4 << 20;
 
 /// Carries out an order that takes all three.
 pub(crate) async fn run(
@@ -164,9 +167,27 @@ impl Met {
         }
     }
 
+    /// Waits until what was sent to a peer is nearly all on its way.
+    pub(crate) async fn room(&mut self, to: Role) {
+        if let Some(wire) = &self.peer(to).wire {
+            wire.room().await;
+        }
+    }
+
     /// The next message of a peer, which must come in time.
     pub(crate) async fn receive(&mut self, node: &Node, from: Role) -> Result<PeerMessage, Refusal> {
-        let time = node.limits.round_time;
+        self.receive_after(node, from, 0).await
+    }
+
+    /// The same for a message that comes after work on so many words.
+    pub(crate) async fn receive_after(
+        &mut self,
+        node: &Node,
+        from: Role,
+        words: usize,
+    ) -> Result<PeerMessage, Refusal> {
+        let work = Duration::from_secs((words / WORDS_PER_SECOND) as u64);
+        let time = (node.limits.round_time + work).min(node.limits.session_time);
         let blame = |why: &dyn std::fmt::Display| {
             Refusal::unavailable(format!("{} {why}", node.name(from))).blaming(&[from])
         };
@@ -216,7 +237,7 @@ impl Met {
         };
         self.send(leader, &ask);
         let PeerMessage::Ahead { entries, statements } = self.receive(node, leader).await? else {
-            return Err(self.unexpected(node, leader));
+            return Err(unexpected(node, leader));
         };
         let mut here = write(shared);
         for signed in statements {
@@ -233,7 +254,7 @@ impl Met {
 
     async fn tell(&mut self, node: &Node, shared: &Shared, asker: Role) -> Result<(), Refusal> {
         let PeerMessage::Behind { version, statement, .. } = self.receive(node, asker).await? else {
-            return Err(self.unexpected(node, asker));
+            return Err(unexpected(node, asker));
         };
         let answer = {
             let here = read(shared);
@@ -261,7 +282,7 @@ impl Met {
             match self.receive(node, peer).await? {
                 PeerMessage::Confirm { session: theirs } if theirs.0 == session => {}
                 PeerMessage::Confirm { .. } => differing.push(peer),
-                _ => return Err(self.unexpected(node, peer)),
+                _ => return Err(unexpected(node, peer)),
             }
         }
         match differing.as_slice() {
@@ -278,11 +299,6 @@ impl Met {
                 Err(Refusal::new(ProblemKind::Conflict, what).blaming(differing))
             }
         }
-    }
-
-    pub(crate) fn unexpected(&self, node: &Node, from: Role) -> Refusal {
-        Refusal::unavailable(format!("{} sent another message than the one that follows", node.name(from)))
-            .blaming(&[from])
     }
 
     /// Runs a protocol of `pmirs-mpc` over the connections, on a thread that may block.
@@ -335,6 +351,12 @@ impl Met {
             tracing::warn!(collection = %self.ours.collection, problem = %refusal.0.problem, "a session failed");
         }
     }
+}
+
+/// A message that no party sends here.
+fn unexpected(node: &Node, from: Role) -> Refusal {
+    Refusal::unavailable(format!("{} sent another message than the one that follows", node.name(from)))
+        .blaming(&[from])
 }
 
 /// Why a computation stopped.

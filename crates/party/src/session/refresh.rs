@@ -1,7 +1,7 @@
 //! Fresh shares of every row, so that an old share is useless with new ones.
 //!
 //! Each pair draws common randomness under the key of a connection made for this session alone. P_i adds to its component
-//! of every word a part of zero that only it and the previous party come to know (see `reshare` of `pmirs-mpc`): four
+//! of every word a part of zero that only it and the previous party come to know (see `refresh` of `pmirs-mpc`): four
 //! bytes a word and party. Whoever holds one party's shares from before and another's from after lacks the parts of
 //! zero between them. Then the old files are erased.
 //!
@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use pmirs_mpc::{Party, Role, Shares, Unmasked};
+use pmirs_mpc::{Party, Role, Shares};
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
 
-use super::{Met, Stopped};
+use super::{Met, Stopped, unexpected};
 use crate::commands::{check_base, check_entry, decide};
 use crate::orders::Checked;
 use crate::refusal::Refusal;
@@ -39,14 +39,15 @@ pub(super) async fn run(
         let (order, identity) = (checked.signed.clone(), checked.identity.clone());
         here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, kind })?;
     }
+    let words = read(shared).matrix().own.len();
     let (previous, next) = (node.role.previous(), node.role.next());
     for peer in [previous, next] {
         met.send(peer, &PeerMessage::Ready { prepared: checked.digest });
     }
     for peer in [previous, next] {
-        match met.receive(node, peer).await? {
+        match met.receive_after(node, peer, words).await? {
             PeerMessage::Ready { prepared } if prepared == checked.digest => {}
-            _ => return Err(met.unexpected(node, peer)),
+            _ => return Err(unexpected(node, peer)),
         }
     }
     if node.role == Role::First {
@@ -65,8 +66,8 @@ pub(super) async fn run(
             met.send(peer, &PeerMessage::Decided(entry.clone()));
         }
     } else {
-        let PeerMessage::Decided(entry) = met.receive(node, Role::First).await? else {
-            return Err(met.unexpected(node, Role::First));
+        let PeerMessage::Decided(entry) = met.receive_after(node, Role::First, words).await? else {
+            return Err(unexpected(node, Role::First));
         };
         let mut here = write(shared);
         check_entry(node, &here, &entry)?;
@@ -94,7 +95,7 @@ fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<Pend
             let next = matrix.next.get(at..end).unwrap_or_default().to_vec();
             Shares::new(own, next)?
         };
-        let new = party.reshare(Unmasked::of_shares(&part))?;
+        let new = party.refresh(&part)?;
         fresh.push(new.own(), new.next());
         at = end;
     }

@@ -10,7 +10,7 @@ use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::split::{Answer, PeerMessage, SignedStatement, Version};
 use pmirs_wire::{Bytes, CollectionId, ItemId, limits};
 
-use super::Met;
+use super::{Met, unexpected};
 use crate::members::{Members, hash};
 use crate::orders::Signed;
 use crate::refusal::Refusal;
@@ -61,10 +61,11 @@ pub(super) async fn give(
             break;
         }
     }
-    send_words(node, shared, met, lost, version)?;
-    match met.receive(node, lost).await? {
+    send_words(node, shared, met, lost, version).await?;
+    let words = read(shared).matrix().own.len();
+    match met.receive_after(node, lost, words).await? {
         PeerMessage::Ready { .. } => Ok(Answer::State(read(shared).state())),
-        _ => Err(met.unexpected(node, lost)),
+        _ => Err(unexpected(node, lost)),
     }
 }
 
@@ -97,7 +98,7 @@ async fn agree_with(node: &Node, shared: &Shared, met: &mut Met, other: Role) ->
     Err(Refusal::new(ProblemKind::Conflict, what).blaming(&[other]))
 }
 
-fn send_words(
+async fn send_words(
     node: &Node,
     shared: &Shared,
     met: &mut Met,
@@ -119,6 +120,7 @@ fn send_words(
         if done {
             return Ok(());
         }
+        met.room(lost).await;
         at += sent;
     }
 }
@@ -191,13 +193,13 @@ async fn receive_all(node: &Node, met: &mut Met, from: Role) -> Result<Received,
         match met.receive(node, from).await? {
             PeerMessage::Ahead { statements: more, .. } if more.is_empty() => break,
             PeerMessage::Ahead { statements: more, .. } => statements.extend(more),
-            _ => return Err(met.unexpected(node, from)),
+            _ => return Err(unexpected(node, from)),
         }
     }
     let mut items = Vec::new();
     let version = loop {
         let PeerMessage::Layout { version, rows } = met.receive(node, from).await? else {
-            return Err(met.unexpected(node, from));
+            return Err(unexpected(node, from));
         };
         if rows.0.is_empty() {
             break version;
@@ -208,13 +210,13 @@ async fn receive_all(node: &Node, met: &mut Met, from: Role) -> Result<Received,
     let mut words = Vec::new();
     loop {
         let PeerMessage::Words { at, words: Bytes(more) } = met.receive(node, from).await? else {
-            return Err(met.unexpected(node, from));
+            return Err(unexpected(node, from));
         };
         if more.is_empty() {
             return Ok(Received { statements, version, items, words });
         }
         if at != words.len() as u64 {
-            return Err(met.unexpected(node, from));
+            return Err(unexpected(node, from));
         }
         words.extend(words_of(&more));
         bounded(node, from, words.len(), items.len() * limits::SPLIT_DIM)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pmirs_mpc::{Party, Rows, Shares, width_of_differences};
+use pmirs_mpc::{Party, Rows, Shares, Unmasked, width_of_differences};
 use pmirs_wire::split::{Answer, Component, Found, List, Metric, Parts, Search, SharePair, Version};
 use pmirs_wire::{Bytes, Digest, limits};
 
@@ -12,8 +12,10 @@ use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read};
 use crate::store::component_words;
 
-/// The largest inner product of two int8 coordinates.
-const LARGEST_TERM: u64 = 128 * 128;
+/// The largest product of two int8 coordinates.
+const LARGEST_PRODUCT: u64 = 128 * 128;
+/// The largest square of the difference of two.
+const LARGEST_SQUARE: u64 = 255 * 255;
 
 /// Checks what can be checked before the others are bothered.
 pub(crate) fn check(
@@ -30,13 +32,12 @@ pub(crate) fn check(
     };
     within("queries", search.queries, limits::SPLIT_QUERIES)?;
     within("k", search.k, limits::SPLIT_CANDIDATES)?;
-    if search.metric == Metric::SquaredDistance {
-        return Err(Refusal::bad(
-            "metric: this version searches by inner product; of unit vectors the order is the same",
-        ));
-    }
     let dim = read(shared).dim();
-    let largest = LARGEST_TERM * dim as u64;
+    let term = match search.metric {
+        Metric::InnerProduct => LARGEST_PRODUCT,
+        Metric::SquaredDistance => LARGEST_SQUARE,
+    };
+    let largest = term * dim as u64;
     if u64::from(search.largest) > largest || search.largest == 0 {
         return Err(Refusal::bad(format!("largest is {}, outside 1 to {largest}", search.largest)));
     }
@@ -91,7 +92,14 @@ fn find(
         }
         let matrix = here.matrix();
         let rows = Rows::new(&matrix.own, &matrix.next, here.dim())?;
-        (rows.inner_products(queries)?, here.items().len())
+        let scores = match search.metric {
+            Metric::InnerProduct => rows.inner_products(queries)?,
+            // The nearest have the largest score.
+            Metric::SquaredDistance => {
+                rows.squared_distances(queries)?.into_iter().map(Unmasked::negated).collect()
+            }
+        };
+        (scores, here.items().len())
     };
     let lists = if rows == 0 {
         queries.iter().map(|_| List { rows: pair(&[], &[]), scores: pair(&[], &[]) }).collect()

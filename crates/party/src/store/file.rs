@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
+const NEW: &str = "new";
+const GONE: &str = "gone";
+
 /// Options for a file that only its owner reads.
 pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -25,7 +28,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), Error> {
 
 /// Writes a file that only its owner reads, whole or not at all; on the disk when this returns.
 pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let (path, half) = (folder.join(name), folder.join(format!("{name}.new")));
+    let (path, half) = (folder.join(name), folder.join(format!("{name}.{NEW}")));
     let write = || -> io::Result<()> {
         let mut file = private().create(true).truncate(true).write(true).open(&half)?;
         file.write_all(bytes)?;
@@ -41,13 +44,16 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Overwrites a file with zeros and removes it; one that is not there is no error.
+/// Overwrites a file with zeros and removes it; one that is not there is no error. It loses its name first, so that a
+/// crash leaves no half of it under that name; [`is_remnant`] tells what a crash may leave.
 ///
 /// What held the old bytes before may still hold them: a solid-state disk writes elsewhere, and so do file systems that
 /// copy on write and backups. Only an operator who encrypts the disk and changes its key ends that.
 pub(crate) fn erase(path: &Path) -> Result<(), Error> {
+    let gone = if is_remnant(path) { path.to_owned() } else { path.with_added_extension(GONE) };
     let overwrite = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).open(path)?;
+        fs::rename(path, &gone)?;
+        let mut file = OpenOptions::new().write(true).open(&gone)?;
         let mut left = file.metadata()?.len();
         file.seek(SeekFrom::Start(0))?;
         let zeros = vec![0; 1 << 20];
@@ -57,12 +63,17 @@ pub(crate) fn erase(path: &Path) -> Result<(), Error> {
             left -= part.len() as u64;
         }
         file.sync_all()?;
-        fs::remove_file(path)
+        fs::remove_file(&gone)
     };
     match overwrite() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Whether a crash left this file: half written, or half erased.
+pub(crate) fn is_remnant(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == GONE || extension == NEW)
 }
 
 /// Erases every file of a folder, then the folder.

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! journal = "pmirsjl" ‖ version(1) ‖ line(StoreHeader) ‖ line(Record) ...
-//! line    = length(4, little endian) ‖ first 8 bytes of SHA-256(message) ‖ message
+//! line    = length(4, little endian) ‖ first 4 bytes of SHA-256(length) ‖ first 8 bytes of SHA-256(message) ‖ message
 //! ```
 //!
-//! A line counts once it is on the disk whole. A crash leaves at most one that is not, at the end; it is cut off.
+//! A line counts once it is on the disk whole. A crash leaves at most one that is not, at the end; it is cut off. The
+//! length has a check of its own, so that a damaged one is not taken for such an end.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -20,6 +21,7 @@ use crate::error::Error;
 
 pub(crate) const JOURNAL: &str = "journal";
 const MAGIC: &[u8; 8] = b"pmirsjl\x01";
+const LENGTH_CHECK: usize = 4;
 const CHECK: usize = 8;
 
 /// The journal, open for more.
@@ -71,9 +73,15 @@ impl Journal {
     /// Appends a record that [`sync`](Self::sync) brings to the disk.
     pub(crate) fn write<M: Message>(&mut self, message: &M) -> Result<(), Error> {
         let bytes = encode(message).map_err(|error| Error::damaged(&self.path, error))?;
-        let check = sha256(&bytes);
-        let line =
-            [&(bytes.len() as u32).to_le_bytes(), check.get(..CHECK).unwrap_or_default(), &bytes].concat();
+        let length = (bytes.len() as u32).to_le_bytes();
+        let (length_check, check) = (sha256(&length), sha256(&bytes));
+        let line = [
+            length.as_slice(),
+            length_check.get(..LENGTH_CHECK).unwrap_or_default(),
+            check.get(..CHECK).unwrap_or_default(),
+            &bytes,
+        ]
+        .concat();
         // What an earlier failure left behind the end is overwritten.
         let write = |file: &mut File, end: u64| {
             file.seek(SeekFrom::Start(end))?;
@@ -104,16 +112,30 @@ impl Lines<'_> {
     /// The next line; nothing at the end, or where the last line is not whole.
     fn next<M: Message>(&mut self) -> Result<Option<M>, Error> {
         let Some((length, rest)) = self.rest.split_first_chunk::<4>() else { return Ok(None) };
+        let Some((length_check, rest)) = rest.split_first_chunk::<LENGTH_CHECK>() else { return Ok(None) };
+        if !sha256(length).starts_with(length_check) {
+            // After a power cut a file may have grown by zeros that were never written.
+            if self.rest.iter().all(|byte| *byte == 0) {
+                return Ok(None);
+            }
+            return Err(self.damaged());
+        }
         let Some((check, rest)) = rest.split_first_chunk::<CHECK>() else { return Ok(None) };
         let Some((message, rest)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else {
             return Ok(None);
         };
         if !sha256(message).starts_with(check) {
             // The last line may be damaged by a crash; one that others follow may not.
-            let what = format!("the line {} bytes before its end is damaged", self.rest.len());
-            return if rest.is_empty() { Ok(None) } else { Err(Error::damaged(self.path, what)) };
+            return if rest.is_empty() { Ok(None) } else { Err(self.damaged()) };
         }
         self.rest = rest;
         decode(message).map(Some).map_err(|error| Error::damaged(self.path, error))
+    }
+
+    fn damaged(&self) -> Error {
+        Error::damaged(
+            self.path,
+            format!("the line {} bytes before its end is not what was written", self.rest.len()),
+        )
     }
 }

@@ -15,7 +15,7 @@ use pmirs_crypto::sha256;
 use pmirs_wire::split::StoreHeader;
 use pmirs_wire::{Digest, encode};
 
-use super::file::{erase, private};
+use super::file::{erase, is_remnant, private};
 use crate::error::Error;
 
 const MAGIC: &[u8; 8] = b"pmirssh\x01";
@@ -115,7 +115,7 @@ impl ShareFile {
     }
 }
 
-/// Removes files of other generations: half a refresh, or what it replaced.
+/// Removes what a crash left, and files of other generations: half a refresh, or what it replaced.
 pub(crate) fn sweep(folder: &Path, generation: u64, pending: Option<u64>) -> Result<(), Error> {
     let keep: Vec<PathBuf> = [Some(generation), pending]
         .into_iter()
@@ -125,7 +125,7 @@ pub(crate) fn sweep(folder: &Path, generation: u64, pending: Option<u64>) -> Res
     for entry in fs::read_dir(folder).map_err(Error::file(folder))? {
         let path = entry.map_err(Error::file(folder))?.path();
         let is_share = path.extension().is_some_and(|extension| extension == "shares");
-        if is_share && !keep.contains(&path) {
+        if is_remnant(&path) || (is_share && !keep.contains(&path)) {
             erase(&path)?;
         }
     }

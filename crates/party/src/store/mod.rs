@@ -3,6 +3,8 @@
 //! The journal's line is the moment of a change. Shares are written and synced before it, so that whatever the journal
 //! counts is there; what it does not count is written over. A change lies ready in a file of its own until P0 decides.
 
+#[cfg(test)]
+mod crashes;
 pub(crate) mod file;
 mod journal;
 mod matrix;
@@ -67,22 +69,17 @@ pub(crate) struct Restored {
 
 impl Collection {
     /// Makes a collection; on the disk when this returns.
-    pub(crate) fn create(
-        root: &Path,
-        header: StoreHeader,
-        first: SignedStatement,
-        members: Members,
-    ) -> Result<Self, Error> {
+    pub(crate) fn create(root: &Path, header: &StoreHeader, first: SignedStatement) -> Result<Self, Error> {
         let (folder, half) = folders(root, &header.collection);
         erase_folder(&half)?;
         private_folder(&half)?;
-        let mut journal = Journal::create(&half, &header)?;
+        let mut journal = Journal::create(&half, header)?;
         journal.append(&Record::Statement(first))?;
         for component in [0, 1] {
-            ShareFile::create(&half, &header, component, 0)?.append(&[])?;
+            ShareFile::create(&half, header, component, 0)?.append(&[])?;
         }
         settle(root, &half, &folder)?;
-        Self::open(root, &header, members.collection())
+        Self::open(root, header, header.collection)
     }
 
     /// Makes a collection out of what the two other parties gave back, in place of what is left of it.
@@ -97,12 +94,8 @@ impl Collection {
         for items in restored.items.chunks(ROWS_PER_LINE) {
             journal.write(&Record::Rows { items: items.to_vec() })?;
         }
-        let mut digests = [Digest([0; 32]); 2];
-        for (component, words) in [(0, &restored.matrix.own), (1, &restored.matrix.next)] {
-            let digest = ShareFile::create(&half, header, component, 0)?.append(words)?;
-            digests[usize::from(component)] = digest;
-        }
-        let [own, next] = digests;
+        let own = ShareFile::create(&half, header, 0, 0)?.append(&restored.matrix.own)?;
+        let next = ShareFile::create(&half, header, 1, 0)?.append(&restored.matrix.next)?;
         let (version, rows) = (restored.version, restored.items.len() as u64);
         journal.append(&Record::Rewritten { entry: None, version, generation: 0, rows, own, next })?;
         erase_folder(&folder)?;
@@ -336,6 +329,14 @@ impl Collection {
         // The journal first: without it nothing else is a collection.
         erase(&self.folder.join(JOURNAL))?;
         erase_folder(&self.folder)
+    }
+}
+
+/// Whether a component has so many words.
+pub(crate) fn has_words(component: &Component, words: usize) -> bool {
+    match component {
+        Component::Seed(seed) => seed.0.len() == 32,
+        Component::Words(bytes) => bytes.0.len() == words * 4,
     }
 }
 

@@ -51,6 +51,9 @@ pub struct User {
     pub identity: Identity,
     pub account: AccountId,
     pub trio: Trio,
+    /// No score of its searches is larger; 0 stands for what int8 allows.
+    pub largest: u32,
+    pub metric: Metric,
     keys: [ServerPublicKey; 3],
     agent: ureq::Agent,
 }
@@ -86,7 +89,7 @@ impl User {
             assert_eq!(key.fingerprint(), trio.parties[place].seals.0, "another server answers");
             key
         });
-        Self { identity, account, trio: trio.clone(), keys, agent }
+        Self { identity, account, trio: trio.clone(), largest: 0, metric: Metric::InnerProduct, keys, agent }
     }
 
     pub fn member(&self, role: Role) -> Member {
@@ -189,7 +192,7 @@ impl User {
     }
 
     /// Deals vectors: what each of the three gets, encoded, and the digests of that.
-    pub fn deal(&self, vectors: &[Vec<i8>]) -> ([Bytes; 3], [Digest; 3]) {
+    pub fn deal(vectors: &[Vec<i8>]) -> ([Bytes; 3], [Digest; 3]) {
         let all: Vec<u32> = vectors.iter().flat_map(|vector| words(vector)).collect();
         if all.is_empty() {
             return (Default::default(), [Digest(sha256(&[])); 3]);
@@ -210,7 +213,7 @@ impl User {
         remove: &[ItemId],
     ) -> Result<(Digest, [Bytes; 3]), No> {
         let vectors: Vec<Vec<i8>> = rows.iter().map(|(_, vector)| vector.clone()).collect();
-        let (parts, digests) = self.deal(&vectors);
+        let (parts, digests) = Self::deal(&vectors);
         let batch =
             Batch { base, add: rows.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
         let order = self.order(id, Action::Prepare { batch, parts: digests });
@@ -262,13 +265,13 @@ impl User {
 
     /// A search at all three, as each answered.
     pub fn search_raw(&self, id: CollectionId, queries: &[Vec<i8>], k: u32) -> [Result<Found, No>; 3] {
-        let (parts, digests) = self.deal(queries);
+        let (parts, digests) = Self::deal(queries);
         let dim = queries[0].len() as u32;
         let search = Search {
             queries: queries.len() as u32,
             k,
-            metric: Metric::InnerProduct,
-            largest: dim * 128 * 128,
+            metric: self.metric,
+            largest: if self.largest == 0 { dim * 16_000 } else { self.largest },
             parts: digests,
         };
         self.ask_all(&self.order(id, Action::Search(search)), &parts).map(|answer| {

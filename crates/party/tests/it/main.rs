@@ -9,7 +9,6 @@
 
 mod batches;
 #[path = "../client/mod.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
 mod orders;
 mod repairs;
@@ -23,23 +22,23 @@ const ID: CollectionId = CollectionId([5; 16]);
 const DIM: usize = 24;
 
 /// Three parties in a folder that lives as long as they do.
-pub struct World {
-    pub parties: [Embedded; 3],
-    pub folder: tempfile::TempDir,
+struct World {
+    parties: [Embedded; 3],
+    folder: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { parties: Embedded::trio_with(folder.path(), &limits()).unwrap(), folder }
     }
 
-    pub fn user(&self, seed: u64) -> client::User {
+    fn user(&self, seed: u64) -> client::User {
         client::User::new(seed, self.parties[0].parties())
     }
 
     /// Stops all three and starts them again on the same folders.
-    pub fn restart(self) -> Self {
+    fn restart(self) -> Self {
         let Self { parties, folder } = self;
         for party in parties {
             party.stop().unwrap();
@@ -50,5 +49,9 @@ impl World {
 
 fn limits() -> Limits {
     use std::time::Duration;
-    Limits { prepared_time: Duration::from_millis(300), ..Limits::default() }
+    Limits {
+        prepared_time: Duration::from_millis(300),
+        meeting_time: Duration::from_secs(2),
+        ..Limits::default()
+    }
 }

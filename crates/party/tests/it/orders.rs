@@ -1,5 +1,7 @@
 //! Orders that must not count: replayed, old, altered, for others, by others.
 
+use std::io::Write as _;
+
 use crate::client::{No, User, random_rows, rng};
 use crate::{DIM, ID, World};
 use pmirs_wire::collection::Role;
@@ -90,7 +92,7 @@ fn parts_are_what_the_order_pins() {
     anna.create(ID, DIM as u32);
     let base = anna.state(0, ID).unwrap().version;
     let rows = random_rows(&mut rng(32), 1, DIM);
-    let (parts, digests) = anna.deal(&[rows[0].1.clone()]);
+    let (parts, digests) = User::deal(&[rows[0].1.clone()]);
     let batch = pmirs_wire::split::Batch { base, add: vec![rows[0].0], remove: Vec::new() };
     let order = anna.order(ID, Action::Prepare { batch, parts: digests });
     // The parts of another party.
@@ -114,7 +116,6 @@ fn noise_is_answered_and_does_no_harm() {
         assert_eq!(agent.post(&url).send(&noise[..]).unwrap().status().as_u16(), 400);
     }
     // Strangers at the peers' address.
-    use std::io::Write;
     let mut stranger = std::net::TcpStream::connect(&anna.trio.parties[2].peer).unwrap();
     stranger.write_all(&[0x16; 4000]).unwrap();
     drop(stranger);

@@ -9,7 +9,7 @@ const NAMES: [&str; 3] = ["north", "east", "south"];
 
 #[test]
 fn a_party_that_lost_its_store_gets_it_back_from_the_two_others() {
-    for lost in 0..3 {
+    for (lost, name) in NAMES.into_iter().enumerate() {
         let world = World::new();
         let (anna, mut rng) = (world.user(1), rng(51));
         anna.create(ID, DIM as u32);
@@ -26,8 +26,8 @@ fn a_party_that_lost_its_store_gets_it_back_from_the_two_others() {
         assert!(repair(&anna).into_iter().all(|answer| answer.is_err()));
 
         let World { parties, folder } = world;
-        parties.into_iter().for_each(|party| party.stop().unwrap());
-        let store = folder.path().join(NAMES[lost]).join("collections").join(ID.to_string());
+        stop(parties);
+        let store = folder.path().join(name).join("collections").join(ID.to_string());
         if lost == 1 {
             // Damaged is as good as lost, and is noticed at the start.
             let path = store.join("own-0.shares");
@@ -73,7 +73,7 @@ fn a_party_that_was_set_back_is_named() {
         anna.change(ID, &random_rows(&mut rng, 5, DIM), &[]).unwrap();
     }
     let World { parties, folder } = world;
-    parties.into_iter().for_each(|party| party.stop().unwrap());
+    stop(parties);
     std::fs::remove_dir_all(&store).unwrap();
     std::fs::rename(&copy, &store).unwrap();
     let parties = pmirs_party::Embedded::trio_with(folder.path(), &crate::limits()).unwrap();
@@ -88,4 +88,10 @@ fn a_party_that_was_set_back_is_named() {
         answer.unwrap();
     }
     assert_eq!(anna.search(ID, &[vector(&mut rng, DIM)], 20).unwrap()[0].len(), 15);
+}
+
+fn stop(parties: [pmirs_party::Embedded; 3]) {
+    for party in parties {
+        party.stop().unwrap();
+    }
 }

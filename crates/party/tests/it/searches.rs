@@ -71,3 +71,22 @@ fn many_searches_at_once_do_not_wait_for_each_other_in_a_ring() {
         }
     });
 }
+
+#[test]
+fn the_nearest_rows_by_euclidean_distance() {
+    let world = World::new();
+    let mut user = world.user(1);
+    user.metric = pmirs_wire::split::Metric::SquaredDistance;
+    let mut rng = rng(13);
+    user.create(ID, DIM as u32);
+    let rows = random_rows(&mut rng, 50, DIM);
+    user.change(ID, &rows, &[]).unwrap();
+    let query = vector(&mut rng, DIM);
+    let square = |row: &[i8]| -> i32 {
+        row.iter().zip(&query).map(|(x, y)| (i32::from(*x) - i32::from(*y)).pow(2)).sum()
+    };
+    let mut expected: Vec<i32> = rows.iter().map(|(_, row)| -square(row)).collect();
+    expected.sort_by_key(|score| -score);
+    let found = user.search(ID, std::slice::from_ref(&query), 6).unwrap();
+    assert_eq!(found[0].iter().map(|(_, score)| *score).collect::<Vec<_>>(), expected[..6]);
+}

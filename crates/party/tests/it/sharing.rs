@@ -24,7 +24,9 @@ fn statements_follow_their_rules() {
     let [a, w, r] = [&anna, &wendy, &rob].map(|user| Digest(user.account.0));
     let promoted = {
         let mut members = next.members.clone();
-        members.iter_mut().for_each(|member| member.role = Role::Owner);
+        for member in &mut members {
+            member.role = Role::Owner;
+        }
         members
     };
     let table = [

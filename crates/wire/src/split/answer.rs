@@ -120,7 +120,7 @@ pub struct Found {
 pub struct List {
     /// Row numbers of the version that was searched; [`Rows`](super::Action::Rows) tells whose they are.
     pub rows: SharePair,
-    /// Each one's score.
+    /// Each one's score: the inner product, or the squared distance with a minus before it.
     pub scores: SharePair,
 }
 
