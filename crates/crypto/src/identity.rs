@@ -159,6 +159,8 @@ pub enum Context {
     Device,
     /// A request to a server, so that others can see who made it.
     Request,
+    /// A message of a round of federated learning.
+    Federated,
 }
 
 impl Context {
@@ -173,6 +175,7 @@ impl Context {
             Self::Certificate => "certificate",
             Self::Device => "device",
             Self::Request => "request",
+            Self::Federated => "federated",
         }
     }
 

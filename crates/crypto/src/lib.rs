@@ -19,6 +19,8 @@
 //!
 //! merkle: one digest for all items of a collection, which the log of changes signs
 //!
+//! exchange: keys of one round of a protocol, pairwise masks that either end's root gives back, and shamir shares of it
+//!
 //! ServerKey: every request and answer travels in an `envelope`
 //! ```
 //!
@@ -53,11 +55,13 @@ mod content;
 mod device;
 pub mod envelope;
 mod error;
+mod exchange;
 pub mod grant;
 mod hash;
 mod history;
 mod identity;
 mod locked;
+mod mask;
 pub mod merkle;
 pub mod pairing;
 mod place;
@@ -65,6 +69,7 @@ mod prg;
 mod record;
 mod secret;
 mod seed;
+pub mod shamir;
 mod suite;
 mod token;
 #[cfg(test)]
@@ -75,11 +80,15 @@ pub use content::{CHUNK, ContentKey, MAX_CONTENT, plain_len, sealed_len};
 pub use device::{DeviceCertificate, DeviceKey, DevicePublicKey};
 pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
 pub use error::{Error, StreamError};
+pub use exchange::{
+    ENCAPSULATION, EXCHANGE_OVERHEAD, ExchangeKey, ExchangePublicKey, ExchangeSeed, MAX_EXCHANGE, MaskRoot,
+};
 pub use grant::GrantContext;
 pub use hash::{constant_time_eq, sha256};
 pub use history::{are_head_words, entry_hash, head_words, leaf_digest};
 pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
+pub use mask::MaskSeed;
 pub use place::{CollectionId, ItemId, Kind, Place};
 pub use prg::Prg;
 pub use record::{LocalKey, MAX_LOCAL, MAX_RECORD, RECORD_OVERHEAD, RecordKey};
