@@ -1,0 +1,22 @@
+//! Federated learning.
+
+pub mod client;
+pub mod clip;
+pub mod compress;
+mod draw;
+mod error;
+pub mod fixed;
+pub mod graph;
+mod group;
+pub mod message;
+pub mod model;
+pub mod optimiser;
+mod pair;
+pub mod plan;
+mod round;
+pub mod server;
+pub mod trainer;
+
+pub use error::Error;
+pub use group::{Group, MAX_MEMBERS};
+pub use round::Round;
