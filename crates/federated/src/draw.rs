@@ -12,11 +12,6 @@ pub(crate) fn below(rng: &mut impl Rng, below: u64) -> u64 {
     }
 }
 
-/// A number in [0, 1) with 53 bits.
-pub(crate) fn unit(rng: &mut impl Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// So many of these, each set as likely as any other, in ascending order of place.
 pub(crate) fn sample<T: Copy>(rng: &mut impl Rng, from: &[T], count: usize) -> Vec<T> {
     let mut left = count.min(from.len());

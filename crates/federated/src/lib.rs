@@ -1,5 +1,6 @@
 //! Federated learning.
 
+pub mod bench;
 pub mod client;
 pub mod clip;
 pub mod compress;
@@ -12,9 +13,11 @@ pub mod message;
 pub mod model;
 pub mod optimiser;
 mod pair;
+pub mod partition;
 pub mod plan;
 mod round;
 pub mod server;
+pub mod simulate;
 pub mod trainer;
 
 pub use error::Error;

@@ -23,7 +23,12 @@ pub(crate) fn info(round: &Round, roster: &Digest, from: u32, to: u32) -> [u8; 3
     digest("pair", &[&round.id().0, &roster.0, &from.to_be_bytes(), &to.to_be_bytes()]).0
 }
 
-/// What the sender of a piece signs.
+/// What the sender of pieces signs: the digests of all of them.
+pub(crate) fn pieces_statement(round: &Round, roster: &Digest, from: u32, digests: &[u8]) -> Digest {
+    digest("pieces", &[&round.id().0, &roster.0, &from.to_be_bytes(), digests])
+}
+
+/// A digest of a piece and of those it is for.
 pub(crate) fn piece_digest(round: &Round, roster: &Digest, from: u32, piece: &Piece) -> Digest {
     let pair = info(round, roster, from, piece.to);
     digest("piece", &[&pair, piece.encapsulation.as_ref(), piece.sealed.as_ref()])

@@ -11,7 +11,7 @@ use super::share::{Shared, exposed};
 use super::{Member, Outcome, Table, advance};
 use crate::Error;
 use crate::message::{Inbox, Received, Step, frame, write_upload};
-use crate::pair::{adds, info, is_ascending, list_digest, piece_digest, upload_statement};
+use crate::pair::{adds, info, is_ascending, list_digest, piece_digest, pieces_statement, upload_statement};
 
 /// Words masked at a time, so that they stay in a core's cache while all masks pass over them.
 const BLOCK: usize = 32 << 10;
@@ -102,15 +102,15 @@ impl Shared {
         }
         let (exchange, mask) = (self.secrets.exchange().key(), self.secrets.root().key());
         let mut both = (Vec::new(), Vec::new());
-        for Received { from, piece } in &inbox.pieces {
+        for received in &inbox.pieces {
+            let Received { from, piece, .. } = received;
             if piece.to != member.number || *from == member.number {
                 return Err(lie("a piece for somebody else"));
             }
             if inbox.sharers.binary_search(from).is_err() {
                 return Err(lie("a piece of a member who has not shared"));
             }
-            let signed = piece_digest(member.round, &self.table.digest, *from, piece);
-            member.round.group().verify(*from, STEP, "a piece", &signed, piece.signature.as_ref())?;
+            self.check_piece(member, received)?;
             let info = info(member.round, &self.table.digest, *from, member.number);
             let crypto = |source| Error::Crypto { step: STEP, source };
             let opened = exchange.open(&info, piece.sealed.as_ref()).map_err(crypto)?;
@@ -121,6 +121,17 @@ impl Shared {
             both.1.push((*from, mask.decapsulate(&info, encapsulation).map_err(crypto)?));
         }
         Ok(both)
+    }
+
+    /// Whether the sender signed this piece among its others.
+    fn check_piece(&self, member: &Member<'_>, received: &Received) -> Result<(), Error> {
+        let Received { from, piece, digests, signature } = received;
+        let digest = piece_digest(member.round, &self.table.digest, *from, piece).0;
+        let signed = pieces_statement(member.round, &self.table.digest, *from, digests.as_ref());
+        if !digests.as_ref().as_chunks::<32>().0.contains(&digest) {
+            return Err(Error::Forged { member: *from, what: "a piece" });
+        }
+        member.round.group().verify(*from, STEP, "a piece", &signed, signature.as_ref())
     }
 
     /// Seeds of the masks with all neighbours who shared, and whether to add them. Where two chose each other, the

@@ -11,7 +11,7 @@ use super::choose::Chosen;
 use super::{Member, Outcome, Table, advance};
 use crate::Error;
 use crate::message::{Advert, Adverts, Piece, Shares, Step, frame};
-use crate::pair::{info, piece_digest};
+use crate::pair::{info, piece_digest, pieces_statement};
 
 /// Waits for what others shared.
 #[derive(Serialize, Deserialize)]
@@ -49,18 +49,15 @@ impl Chosen {
                 let info = info(member.round, &state.table.digest, member.number, *to);
                 let (encapsulation, mask) = state.secrets.root().encapsulate(&keys.mask, &info);
                 let both = Zeroizing::new([own.expose().as_slice(), root.expose().as_slice()].concat());
-                let mut piece = Piece {
-                    to: *to,
-                    encapsulation: Bytes(encapsulation.to_vec()),
-                    sealed: Bytes(keys.exchange.seal(rng, &info, &both)),
-                    signature: Bytes::default(),
-                };
-                let signed = piece_digest(member.round, &state.table.digest, member.number, &piece);
-                piece.signature = Bytes(member.sign(&signed).to_vec());
-                pieces.push(piece);
+                let sealed = Bytes(keys.exchange.seal(rng, &info, &both));
+                pieces.push(Piece { to: *to, encapsulation: Bytes(encapsulation.to_vec()), sealed });
                 outgoing.push((*to, exposed(&mask)));
             }
-            let shares = Shares { roster: state.table.digest, pieces };
+            let roster = state.table.digest;
+            let digest = |piece| piece_digest(member.round, &roster, member.number, piece).0;
+            let digests: Vec<u8> = pieces.iter().flat_map(digest).collect();
+            let signed = pieces_statement(member.round, &roster, member.number, &digests);
+            let shares = Shares { roster, pieces, signature: Bytes(member.sign(&signed).to_vec()) };
             let bytes = frame::seal(member.round, member.identity, member.number, Step::Shares, &shares)?;
             Ok((Shared { secrets: state.secrets.again(), table: state.table.clone(), outgoing }, bytes))
         })

@@ -91,8 +91,6 @@ pub struct Piece {
     pub encapsulation: Bytes,
     /// A share of the seed of the sender's own mask and one of its root, sealed.
     pub sealed: Bytes,
-    /// The sender's signature on this piece, for the neighbour.
-    pub signature: Bytes,
 }
 
 /// Shares for all chosen neighbours.
@@ -102,6 +100,8 @@ pub struct Shares {
     pub roster: Digest,
     /// One for each neighbour, in ascending order.
     pub pieces: Vec<Piece>,
+    /// The sender's signature on the digests of all pieces.
+    pub signature: Bytes,
 }
 
 impl Message for Shares {
@@ -114,8 +114,12 @@ impl Message for Shares {
 pub struct Received {
     /// The sender.
     pub from: u32,
-    /// What it sent.
+    /// What it sent to this member.
     pub piece: Piece,
+    /// The digests of all pieces that it sent, one behind the other.
+    pub digests: Bytes,
+    /// Its signature on them: one for all pieces, so that the coordinator has one to check.
+    pub signature: Bytes,
 }
 
 /// What others gave one member, and who of the roster has shared.
@@ -129,7 +133,7 @@ pub struct Inbox {
 
 impl Message for Inbox {
     const NAME: &'static str = "inbox";
-    const MAX_BYTES: usize = ROOM + MAX_MEMBERS * (PIECE + 16);
+    const MAX_BYTES: usize = ROOM + MAX_MEMBERS * (PIECE + 32 * MAX_NEIGHBOURS);
 }
 
 /// Whose vectors arrived.

@@ -7,8 +7,8 @@ use pmirs_wire::{Bytes, Message};
 use super::gather::Table;
 use super::{Heard, Mail, Register, Summing};
 use crate::Error;
-use crate::message::{Adverts, Inbox, Piece, Received, Shares, Step, Wanted, frame};
-use crate::pair::{Edges, is_ascending, list_digest, piece_digest};
+use crate::message::{Adverts, Inbox, Received, Shares, Step, Wanted, frame};
+use crate::pair::{Edges, is_ascending, list_digest, piece_digest, pieces_statement};
 
 const STEP: Step = Step::Shares;
 
@@ -17,12 +17,13 @@ const STEP: Step = Step::Shares;
 pub struct Sharing<'a> {
     table: Table<'a>,
     heard: Register,
-    pieces: BTreeMap<u32, Vec<Piece>>,
+    /// What each member sent, and the digests of its pieces.
+    shared: BTreeMap<u32, (Shares, Vec<u8>)>,
 }
 
 impl<'a> Sharing<'a> {
     pub(super) fn new(table: Table<'a>) -> Self {
-        Self { table, heard: Register::default(), pieces: BTreeMap::new() }
+        Self { table, heard: Register::default(), shared: BTreeMap::new() }
     }
 
     /// Answers a member who asks for its neighbours' adverts. This changes nothing, and may be asked again.
@@ -78,13 +79,13 @@ impl<'a> Sharing<'a> {
         {
             return wrong("a neighbour who is not here");
         }
-        for piece in &shares.pieces {
-            // Checked here as well as by the neighbour, so that one bad piece costs its sender and not the neighbour.
-            let signed = piece_digest(round, &self.table.roster, member, piece);
-            round.group().verify(member, STEP, "a piece", &signed, piece.signature.as_ref())?;
-        }
+        // Checked here as well as by the neighbours, so that a bad signature costs its sender its place, and not theirs.
+        let digest = |piece| piece_digest(round, &self.table.roster, member, piece).0;
+        let digests: Vec<u8> = shares.pieces.iter().flat_map(digest).collect();
+        let signed = pieces_statement(round, &self.table.roster, member, &digests);
+        round.group().verify(member, STEP, "a piece", &signed, shares.signature.as_ref())?;
         self.heard.insert(member, opened.digest);
-        self.pieces.insert(member, shares.pieces);
+        self.shared.insert(member, (shares, digests));
         Ok(Heard::New)
     }
 
@@ -103,12 +104,13 @@ impl<'a> Sharing<'a> {
         let mut inboxes: BTreeMap<u32, Vec<Received>> =
             sharers.iter().map(|member| (*member, Vec::new())).collect();
         let (mut edges, mut encapsulations) = (Edges::default(), BTreeMap::new());
-        for (from, pieces) in self.pieces {
-            for piece in pieces {
+        for (from, (shares, digests)) in self.shared {
+            for piece in shares.pieces {
                 edges.insert(from, piece.to);
                 encapsulations.insert((from, piece.to), piece.encapsulation.0.clone());
                 if let Some(inbox) = inboxes.get_mut(&piece.to) {
-                    inbox.push(Received { from, piece });
+                    let (digests, signature) = (Bytes(digests.clone()), shares.signature.clone());
+                    inbox.push(Received { from, piece, digests, signature });
                 }
             }
         }

@@ -1,0 +1,139 @@
+//! How long a round of secure aggregation takes: `pmirs bench aggregate`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pmirs_crypto::{Identity, IdentitySeed, Prg};
+use pmirs_wire::Digest;
+use rand_core::Rng;
+use serde::Serialize;
+
+use crate::compress::Compression;
+use crate::graph::{Parameters, Rates};
+use crate::group::Group;
+use crate::message::Step;
+use crate::plan::{Noise, RoundPlan, Schedule, Training, Weighting};
+use crate::simulate::{Script, Watch, World};
+use crate::{Error, Round};
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Members that take part.
+    pub clients: u32,
+    /// Weights of the vector.
+    pub weights: u32,
+    /// The share of members that vanish after they shared, before their upload: the dearest moment for the server.
+    pub dropouts: f64,
+    /// The share of members that may work for the coordinator, which the graph is made for.
+    pub corrupt: f64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// The coordinator's work for the whole round, in seconds.
+    pub server_s: f64,
+    /// The same by step, the last message's step naming it.
+    pub server_steps_s: BTreeMap<String, f64>,
+    /// One member's work, on average over those who stayed, in seconds.
+    pub client_s: f64,
+    /// Bytes that a member who stayed sent.
+    pub bytes_per_client: usize,
+    /// Neighbours that each member chose.
+    pub neighbours: usize,
+    /// Shares that give a secret back.
+    pub threshold: usize,
+}
+
+/// Runs a round on random vectors, checks the sum, and tells the times by `now`, in seconds.
+///
+/// # Errors
+/// For settings that no round can have.
+pub fn aggregate(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result<Measured, Error> {
+    let (round, identities) = round(settings, &seed)?;
+    let Parameters { neighbours, threshold, .. } = round.parameters(settings.clients as usize)?;
+    let (gone, _) = round.plan().rates.of(settings.clients as usize);
+    let present: Vec<u32> = (0..settings.clients).collect();
+    let mut script = Script((0..gone as u32).map(|member| (member, Step::Upload)).collect());
+    let mut watch = Stopwatch { now, member: 0.0, coordinator: BTreeMap::new() };
+    let world = World { round: &round, identities: &identities, present: &present, seed, at_once: 1 };
+    // Vectors that cost nothing to make: the measured time of a member is all masking.
+    let template = template(&round, &seed);
+    let report = world.run(&mut script, &mut watch, |member| shifted(&template, member))?;
+    if report.revealed.sum != expected(&template, &report.revealed.survivors) {
+        return Err(Error::Length { what: "the true sum", expected: template.len(), got: 0 });
+    }
+    let stayed = f64::from(settings.clients) - gone as f64;
+    let bytes = report.revealed.survivors.iter().filter_map(|member| report.sent.get(member));
+    Ok(Measured {
+        server_s: watch.coordinator.values().sum(),
+        server_steps_s: watch.coordinator,
+        client_s: watch.member / stayed,
+        bytes_per_client: bytes.copied().max().unwrap_or_default(),
+        neighbours,
+        threshold,
+    })
+}
+
+fn round(settings: &Settings, seed: &[u8; 32]) -> Result<(Round, Vec<Identity>), Error> {
+    let mut rng = Prg::new(seed, b"identities");
+    let fresh = |_| Identity::from_seed(&IdentitySeed::generate(&mut rng));
+    let identities: Vec<Identity> = (0..settings.clients).map(fresh).collect();
+    let group = Arc::new(Group::new(identities.iter().map(Identity::public).collect())?);
+    let schedule = Schedule::Constant { rate: 0.0 };
+    let plan = RoundPlan {
+        federation: Digest([0; 32]),
+        number: 0,
+        attempt: 0,
+        model: Digest([0; 32]),
+        weights: settings.weights,
+        training: Training { local_steps: 1, batch: 1, schedule, proximal: 0.0 },
+        clip: 1.0,
+        noise: Noise::None,
+        weighting: Weighting::Uniform,
+        compression: Compression::None,
+        rates: Rates { dropout: settings.dropouts, corrupt: settings.corrupt },
+        quorum: settings.clients / 2,
+        cohort: settings.clients,
+        deadline_ms: 0,
+    };
+    Ok((Round::new(plan, group)?, identities))
+}
+
+fn template(round: &Round, seed: &[u8; 32]) -> Vec<u32> {
+    let mut rng = Prg::new(seed, b"vector");
+    (0..round.layout().words()).map(|_| rng.next_u32()).collect()
+}
+
+/// A member's vector: the template with its number added everywhere.
+fn shifted(template: &[u32], member: u32) -> Vec<u32> {
+    template.iter().map(|word| word.wrapping_add(member)).collect()
+}
+
+fn expected(template: &[u32], survivors: &[u32]) -> Vec<u32> {
+    let (count, sum) = (survivors.len() as u32, survivors.iter().sum::<u32>());
+    template.iter().map(|word| word.wrapping_mul(count).wrapping_add(sum)).collect()
+}
+
+struct Stopwatch<N> {
+    now: N,
+    member: f64,
+    coordinator: BTreeMap<String, f64>,
+}
+
+impl<N: Fn() -> f64> Watch for Stopwatch<N> {
+    fn member<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = (self.now)();
+        let done = work();
+        self.member += (self.now)() - start;
+        done
+    }
+
+    fn coordinator<T>(&mut self, step: Step, work: impl FnOnce() -> T) -> T {
+        let start = (self.now)();
+        let done = work();
+        *self.coordinator.entry(step.to_string()).or_default() += (self.now)() - start;
+        done
+    }
+}
