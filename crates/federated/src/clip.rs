@@ -13,7 +13,8 @@
 
 use rand_core::Rng;
 
-use crate::fixed::{TALLIES, TALLY_ONE};
+use crate::fixed::TALLY_ONE;
+use crate::plan::Weighting;
 use crate::trainer::Trained;
 use crate::{Error, Round};
 
@@ -37,7 +38,8 @@ impl std::fmt::Debug for Encoded {
     }
 }
 
-/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing.
+/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing: for coordinates in units of 1 / scale,
+/// for the tallies behind them in units of 1 / [`TALLY_ONE`].
 ///
 /// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy asks
 /// (conditional rounding, Kairouz, Liu, Steinke 2021, definition 1 with β = e^(−1/2)).
@@ -57,12 +59,15 @@ pub fn encode(
     let within = norm <= plan.clip;
     let weight = plan.weighting.weight(trained.examples);
     let factor = if within { weight } else { weight * plan.clip / norm };
-    coordinates.iter_mut().for_each(|value| *value *= factor);
+    for value in &mut coordinates {
+        *value *= factor;
+    }
 
     let integers = round_within(round, rng, &coordinates);
     let mut words = pack(&integers, layout.coordinate_words());
     let loss = (trained.loss / LARGEST_LOSS).clamp(0.0, 1.0);
-    let tallies = [f64::from(u8::from(within)), weight, if loss.is_nan() { 1.0 } else { loss }];
+    let told = if plan.weighting == Weighting::Uniform { 0.0 } else { weight };
+    let tallies = [f64::from(u8::from(within)), told, if loss.is_nan() { 1.0 } else { loss }];
     words.extend(tallies.map(|tally| (tally * TALLY_ONE).round() as u32));
     if let Some(noise) = noise {
         if noise.len() != words.len() {
@@ -110,7 +115,9 @@ impl Aggregate {
         }
         let (words, tallies) = sum.split_at(layout.coordinate_words());
         let tally = |at: usize| tallies.get(at).map_or(0.0, |word| f64::from(*word as i32) / TALLY_ONE);
-        let weight = tally(1);
+        // Equal weights are known, and need no tally that noise could spoil.
+        let uniform = round.plan().weighting == Weighting::Uniform;
+        let weight = if uniform { members as f64 } else { tally(1) };
         let lanes = round.plan().compression.lanes();
         let each = 1.0 / (round.fixed().scale() * weight.max(1.0 / TALLY_ONE));
         let mut mean = unpack(words, lanes, members);
@@ -126,8 +133,8 @@ impl Aggregate {
         })
     }
 
-    /// Whether honest members can have given this: a mean of updates within the clip is within the clip. Noise adds to the
-    /// norm, and is allowed twelve of its standard deviations in the norm's own square root.
+    /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding adds at most 1 / scale to a
+    /// coordinate, and noise to the norm what its deviation says, half as much again allowed for chance.
     pub fn is_plausible(&self, round: &Round) -> bool {
         let plan = round.plan();
         let total =
@@ -200,6 +207,3 @@ fn unpack(words: &[u32], lanes: usize, members: usize) -> Vec<i64> {
     let lane = move |word: u32, at: usize| i64::from((word >> (at * LANE_BITS)) & 0xffff) - zero;
     words.iter().flat_map(|word| (0..lanes).map(move |at| lane(*word, at))).collect()
 }
-
-/// Every word of a layout has a tally or coordinates.
-const _: () = assert!(TALLIES == 3);

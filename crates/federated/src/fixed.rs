@@ -28,8 +28,8 @@ use crate::compress::Compression;
 pub const WRAP_BITS: f64 = 40.0;
 /// Words behind the coordinates of an update: members within the clip, weight, loss.
 pub const TALLIES: usize = 3;
-/// What 1 is in a tally.
-pub(crate) const TALLY_ONE: f64 = 65536.0;
+/// What 1 is in a tally: at most that of one member, and of all members less than 2²⁸.
+pub const TALLY_ONE: f64 = 65536.0;
 
 /// How an update lies in the vector that is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,13 @@ pub(super) struct Held {
     pub(super) root: Zeroizing<Vec<u8>>,
 }
 
+/// What others sent.
+struct Opened {
+    held: Vec<Held>,
+    /// Seeds of the masks with those who chose this member.
+    incoming: Vec<(u32, MaskSeed)>,
+}
+
 impl Held {
     pub(super) fn again(&self) -> Self {
         Self { of: self.of, own: self.own.clone(), root: self.root.clone() }
@@ -59,7 +66,7 @@ impl Shared {
             }
             let inbox: Inbox = frame::hear(member.round, STEP, inbox)?;
             state.check_sharers(member, &inbox)?;
-            let (held, incoming) = state.receive(member, &inbox)?;
+            let Opened { held, incoming } = state.receive(member, &inbox)?;
             let masks = state.masks(member, &inbox.sharers, incoming);
             let mut words = vector.to_vec();
             apply(&masks, &mut words);
@@ -91,17 +98,13 @@ impl Shared {
     }
 
     /// The shares of others, and the mask seeds that they encapsulated.
-    fn receive(
-        &self,
-        member: &Member<'_>,
-        inbox: &Inbox,
-    ) -> Result<(Vec<Held>, Vec<(u32, MaskSeed)>), Error> {
+    fn receive(&self, member: &Member<'_>, inbox: &Inbox) -> Result<Opened, Error> {
         let lie = |what| Error::Coordinator { step: STEP, what };
         if !is_ascending(inbox.pieces.iter().map(|received| received.from)) {
             return Err(lie("pieces that are out of order or repeated"));
         }
         let (exchange, mask) = (self.secrets.exchange().key(), self.secrets.root().key());
-        let mut both = (Vec::new(), Vec::new());
+        let mut opened = Opened { held: Vec::new(), incoming: Vec::new() };
         for received in &inbox.pieces {
             let Received { from, piece, .. } = received;
             if piece.to != member.number || *from == member.number {
@@ -113,14 +116,14 @@ impl Shared {
             self.check_piece(member, received)?;
             let info = info(member.round, &self.table.digest, *from, member.number);
             let crypto = |source| Error::Crypto { step: STEP, source };
-            let opened = exchange.open(&info, piece.sealed.as_ref()).map_err(crypto)?;
-            both.0.push(held(*from, &opened)?);
+            let shares = exchange.open(&info, piece.sealed.as_ref()).map_err(crypto)?;
+            opened.held.push(held(*from, &shares)?);
             let wrong =
                 Error::Member { member: *from, step: STEP, what: "an encapsulation of the wrong length" };
             let encapsulation = piece.encapsulation.as_ref().try_into().map_err(|_| wrong)?;
-            both.1.push((*from, mask.decapsulate(&info, encapsulation).map_err(crypto)?));
+            opened.incoming.push((*from, mask.decapsulate(&info, encapsulation).map_err(crypto)?));
         }
-        Ok(both)
+        Ok(opened)
     }
 
     /// Whether the sender signed this piece among its others.

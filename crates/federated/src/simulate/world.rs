@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pmirs_crypto::{Identity, Prg};
 use rayon::prelude::*;
 
-use crate::client::{self, Member, Outcome};
+use crate::client::{self, Member};
 use crate::message::Step;
 use crate::server::{Gathering, Heard, Mail, Revealed};
 use crate::{Error, Round};
@@ -13,10 +13,10 @@ use crate::{Error, Round};
 /// What lies between members and coordinator.
 pub trait Wire {
     /// Carries a member's message, perhaps altered; nothing, if it is lost and the member with it.
-    fn to_coordinator(&mut self, member: u32, step: Step, bytes: Vec<u8>) -> Option<Vec<u8>>;
+    fn carry_up(&mut self, member: u32, step: Step, bytes: Vec<u8>) -> Option<Vec<u8>>;
 
     /// Carries a message to a member, perhaps altered.
-    fn to_member(&mut self, _member: u32, _step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    fn carry_down(&mut self, _member: u32, _step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
         Some(bytes)
     }
 }
@@ -26,7 +26,7 @@ pub trait Wire {
 pub struct Direct;
 
 impl Wire for Direct {
-    fn to_coordinator(&mut self, _member: u32, _step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    fn carry_up(&mut self, _member: u32, _step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
         Some(bytes)
     }
 }
@@ -36,7 +36,7 @@ impl Wire for Direct {
 pub struct Script(pub BTreeMap<u32, Step>);
 
 impl Wire for Script {
-    fn to_coordinator(&mut self, member: u32, step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    fn carry_up(&mut self, member: u32, step: Step, bytes: Vec<u8>) -> Option<Vec<u8>> {
         self.0.get(&member).is_none_or(|last| step < *last).then_some(bytes)
     }
 }
@@ -124,19 +124,17 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
     fn round(&mut self, vector: &(impl Fn(u32) -> Vec<u32> + Sync)) -> Result<Revealed, Error> {
         let mut gathering = Gathering::new(self.world.round);
         let states = self.world.present.iter().map(|number| (*number, ())).collect();
-        let begin = |member: &Member<'_>, mut rng: Prg, ()| {
-            client::advertise(&mut rng, member).map_err(|error| refusal((), error))
-        };
+        let begin = |member: &Member<'_>, mut rng: Prg, ()| client::advertise(&mut rng, member);
         let states = self.step(Step::Advert, states, begin, |bytes| gathering.accept(bytes));
         let (mut sharing, roster) = self.watch.coordinator(Step::Advert, || gathering.close())?;
 
-        let mail = self.to_all(Step::Roster, &states, &roster);
+        let mail = self.announce(Step::Roster, &states, &roster);
         let wanted = std::cell::RefCell::new(Vec::new());
         let states = self.step(
             Step::Wanted,
             together(states, mail),
             |member, mut rng, (state, roster): (client::Advertised, Vec<u8>)| {
-                state.choose(&mut rng, member, &roster).map_err(|refused| refusal((), refused.error))
+                state.choose(&mut rng, member, &roster).map_err(|refused| refused.error)
             },
             |bytes| {
                 wanted.borrow_mut().push(sharing.adverts(bytes)?);
@@ -146,7 +144,7 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
         let adverts = states.iter().map(|(member, _)| *member).zip(wanted.into_inner()).collect();
         let mail = self.carry(Step::Adverts, adverts);
         let share = |member: &Member<'_>, mut rng: Prg, (state, adverts): (client::Chosen, Vec<u8>)| {
-            state.share(&mut rng, member, &adverts).map_err(|refused| refusal((), refused.error))
+            state.share(&mut rng, member, &adverts).map_err(|refused| refused.error)
         };
         let states = self.step(Step::Shares, together(states, mail), share, |bytes| sharing.accept(bytes));
         let (mut summing, inboxes) = self.watch.coordinator(Step::Shares, || sharing.close())?;
@@ -154,14 +152,14 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
         let mail = self.carry(Step::Inbox, inboxes);
         let mask = |member: &Member<'_>, _: Prg, (state, inbox): (client::Shared, Vec<u8>)| {
             let vector = vector(member.number());
-            state.mask(member, &inbox, &vector).map_err(|refused| refusal((), refused.error))
+            state.mask(member, &inbox, &vector).map_err(|refused| refused.error)
         };
         let states = self.step(Step::Upload, together(states, mail), mask, |bytes| summing.accept(bytes));
         let (mut confirming, survivors) = self.watch.coordinator(Step::Upload, || summing.close())?;
 
-        let mail = self.to_all(Step::Survivors, &states, &survivors);
+        let mail = self.announce(Step::Survivors, &states, &survivors);
         let confirm = |member: &Member<'_>, _: Prg, (state, survivors): (client::Masked, Vec<u8>)| {
-            state.confirm(member, &survivors).map_err(|refused| refusal((), refused.error))
+            state.confirm(member, &survivors).map_err(|refused| refused.error)
         };
         let states =
             self.step(Step::Confirm, together(states, mail), confirm, |bytes| confirming.accept(bytes));
@@ -169,7 +167,7 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
 
         let mail = self.carry(Step::Proof, proofs);
         let reveal = |member: &Member<'_>, _: Prg, (state, proof): (client::Confirmed, Vec<u8>)| {
-            state.reveal(member, &proof).map_err(|refused| refusal((), refused.error))
+            state.reveal(member, &proof).map_err(|refused| refused.error)
         };
         self.step(Step::Reveal, together(states, mail), reveal, |bytes| unmasking.accept(bytes));
         self.watch.coordinator(Step::Reveal, || unmasking.finish())
@@ -180,13 +178,13 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
         &mut self,
         step: Step,
         states: Vec<(u32, S)>,
-        act: impl Fn(&Member<'_>, Prg, S) -> Outcome<N, ()> + Sync,
+        act: impl Fn(&Member<'_>, Prg, S) -> Result<(N, Vec<u8>), Error> + Sync,
         mut deliver: impl FnMut(&[u8]) -> Result<Heard, Error>,
     ) -> Vec<(u32, N)> {
         let world = self.world;
         let one = |(number, state)| {
-            let member = world.member(number).map_err(|error| refusal((), error));
-            (number, member.and_then(|member| act(&member, world.rng(number, step), state)))
+            let acted = world.member(number).and_then(|member| act(&member, world.rng(number, step), state));
+            (number, acted)
         };
         let mut next = Vec::new();
         let mut states = states.into_iter();
@@ -199,12 +197,12 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
             for (number, outcome) in acted {
                 let (state, bytes) = match outcome {
                     Ok(acted) => acted,
-                    Err(refused) => {
-                        self.refused.push((number, refused.error));
+                    Err(error) => {
+                        self.refused.push((number, error));
                         continue;
                     }
                 };
-                let Some(bytes) = self.wire.to_coordinator(number, step, bytes) else { continue };
+                let Some(bytes) = self.wire.carry_up(number, step, bytes) else { continue };
                 *self.sent.entry(number).or_default() += bytes.len();
                 match self.watch.coordinator(step, || deliver(&bytes)) {
                     Ok(_) => next.push((number, state)),
@@ -214,13 +212,13 @@ impl<C: Wire, V: Watch> Running<'_, '_, C, V> {
         }
     }
 
-    fn to_all<S>(&mut self, step: Step, states: &[(u32, S)], bytes: &[u8]) -> Mail {
+    fn announce<S>(&mut self, step: Step, states: &[(u32, S)], bytes: &[u8]) -> Mail {
         self.carry(step, states.iter().map(|(member, _)| (*member, bytes.to_vec())).collect())
     }
 
     fn carry(&mut self, step: Step, mail: Mail) -> Mail {
         mail.into_iter()
-            .filter_map(|(member, bytes)| Some((member, self.wire.to_member(member, step, bytes)?)))
+            .filter_map(|(member, bytes)| Some((member, self.wire.carry_down(member, step, bytes)?)))
             .collect()
     }
 }
@@ -231,8 +229,4 @@ fn together<S>(states: Vec<(u32, S)>, mail: Mail) -> Vec<(u32, (S, Vec<u8>))> {
     let both =
         states.into_iter().filter_map(|(member, state)| Some((member, (state, mail.remove(&member)?))));
     both.collect()
-}
-
-fn refusal<S>(state: S, error: Error) -> Box<client::Refusal<S>> {
-    Box::new(client::Refusal { state, error })
 }
