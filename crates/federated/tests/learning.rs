@@ -222,7 +222,11 @@ fn quantisation_is_finer_than_a_thousandth() {
     let pairs = || aggregate.mean.iter().zip(&true_mean);
     let off = norm(&mut pairs().map(|(a, b)| f64::from(*a) - b)) / norm(&mut true_mean.iter().copied());
     assert!(off < 1e-4, "{off} relative");
-    assert!((aggregate.loss - 1.0).abs() < 1e-3 && aggregate.within == 1.0 && aggregate.weight == 8.0);
+    assert!(
+        (aggregate.loss - 1.0).abs() < 1e-3
+            && aggregate.within > 0.999
+            && (aggregate.weight - 8.0).abs() < 1e-9
+    );
     assert!(aggregate.is_plausible(&fixture.round));
 }
 
@@ -310,7 +314,7 @@ fn the_adaptive_clip_finds_the_quantile() {
     let (_, reports) =
         Setting { plan, adaptive, rounds: 40, ..Setting::default() }.run(&mut trainers(MEMBERS, None));
     let within: f64 = reports[20..].iter().map(|report| report.within).sum::<f64>() / 20.0;
-    assert!(reports[0].within == 1.0 && (0.35..0.85).contains(&within), "{within} of the members within");
+    assert!(reports[0].within > 0.999 && (0.35..0.85).contains(&within), "{within} of the members within");
     assert!(reports[39].clip < 10.0, "clip {} after 40 rounds", reports[39].clip);
 }
 

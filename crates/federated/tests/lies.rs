@@ -214,7 +214,7 @@ fn the_coordinator_may_choose_one_set_and_no_small_one() {
                 assert_eq!(report.revealed.sum, fixture.sum(&survivors));
             }
             Err(Error::TooFew { .. } | Error::Unrecoverable { .. }) => {
-                assert!(survivors.len() < 5, "{survivors:?}")
+                assert!(survivors.len() < 5, "{survivors:?}");
             }
             Err(other) => panic!("{survivors:?}: {other}"),
         }

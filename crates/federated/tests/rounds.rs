@@ -10,17 +10,18 @@
 
 mod world;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use pmirs_crypto::Prg;
 use pmirs_federated::client::{self, Member, Progress};
 use pmirs_federated::graph::Rates;
-use pmirs_federated::message::Step;
+use pmirs_federated::message::{Reveal, Step};
 use pmirs_federated::plan::RoundPlan;
 use pmirs_federated::server::{Gathering, Heard};
 use pmirs_federated::simulate::{Direct, Script};
 use pmirs_federated::{Error, Round};
-use world::{Fixture, MEMBER_STEPS, group, plan};
+use world::{Fixture, MEMBER_STEPS, Tap, group, plan, resign, rewrite_signed};
 
 #[test]
 fn the_sum_is_that_of_everyone_who_stayed() {
@@ -79,6 +80,82 @@ fn too_many_who_vanish_end_the_round_and_reveal_nothing() {
             (step, other) => panic!("{step}: {other:?}"),
         }
     }
+}
+
+/// A coordinator that was restarted in the middle of every step: new states, fed with the messages that were kept, in another order than
+/// the members', say the same to everyone and reveal the same.
+#[test]
+fn a_restarted_coordinator_stands_where_it_stood() {
+    let fixture = Fixture::new(8, 20);
+    let kept = RefCell::new(BTreeMap::new());
+    let down = |member: u32, step: Step, bytes: Vec<u8>| {
+        kept.borrow_mut().insert((step, member), bytes.clone());
+        Some(bytes)
+    };
+    let up = |member: u32, step: Step, bytes: Vec<u8>| {
+        if member == 4 && step == Step::Upload { None } else { down(member, step, bytes) }
+    };
+    let report = fixture.run(7, &mut Tap { up, down }).unwrap();
+    let kept = kept.into_inner();
+    let of = |step: Step| kept.range((step, 0)..=(step, u32::MAX)).rev().map(|(_, bytes)| bytes);
+
+    let mut gathering = Gathering::new(&fixture.round);
+    of(Step::Advert).for_each(|bytes| assert_eq!(gathering.accept(bytes), Ok(Heard::New)));
+    let (mut sharing, roster) = gathering.close().unwrap();
+    assert!(of(Step::Roster).all(|bytes| *bytes == roster));
+    of(Step::Shares).for_each(|bytes| assert_eq!(sharing.accept(bytes), Ok(Heard::New)));
+    let (mut summing, inboxes) = sharing.close().unwrap();
+    assert!(inboxes.iter().rev().map(|(_, bytes)| bytes).eq(of(Step::Inbox)));
+    of(Step::Upload).for_each(|bytes| assert_eq!(summing.accept(bytes), Ok(Heard::New)));
+    let (mut confirming, survivors) = summing.close().unwrap();
+    assert!(of(Step::Survivors).all(|bytes| *bytes == survivors));
+    of(Step::Confirm).for_each(|bytes| assert_eq!(confirming.accept(bytes), Ok(Heard::New)));
+    let (mut unmasking, _) = confirming.close().unwrap();
+    of(Step::Reveal).for_each(|bytes| assert_eq!(unmasking.accept(bytes), Ok(Heard::New)));
+    assert_eq!(unmasking.finish().unwrap(), report.revealed);
+    assert_eq!(report.revealed.sum, fixture.sum(&[0, 1, 2, 3, 5, 6, 7]));
+}
+
+/// One member reveals false shares: the others' suffice, or the secret's owner is named.
+#[test]
+fn false_shares_are_noticed() {
+    let fixture = Fixture::new(8, 20);
+    let kept = RefCell::new(BTreeMap::new());
+    let keep = |member: u32, step: Step, bytes: Vec<u8>| {
+        kept.borrow_mut().insert((step, member), bytes.clone());
+        Some(bytes)
+    };
+    fixture.run(8, &mut Tap { up: keep, down: keep }).unwrap();
+    let kept = kept.into_inner();
+    let of = |step: Step| kept.range((step, 0)..=(step, u32::MAX)).map(|(_, bytes)| bytes);
+    let reveal = |liars: &[u32]| {
+        let mut gathering = Gathering::new(&fixture.round);
+        of(Step::Advert).for_each(|bytes| assert_eq!(gathering.accept(bytes), Ok(Heard::New)));
+        let (mut sharing, _) = gathering.close().unwrap();
+        of(Step::Shares).for_each(|bytes| assert_eq!(sharing.accept(bytes), Ok(Heard::New)));
+        let (mut summing, _) = sharing.close().unwrap();
+        of(Step::Upload).for_each(|bytes| assert_eq!(summing.accept(bytes), Ok(Heard::New)));
+        let (mut confirming, _) = summing.close().unwrap();
+        of(Step::Confirm).for_each(|bytes| assert_eq!(confirming.accept(bytes), Ok(Heard::New)));
+        let (mut unmasking, _) = confirming.close().unwrap();
+        for ((_, member), bytes) in kept.range((Step::Reveal, 0)..) {
+            let mut bytes = bytes.clone();
+            if liars.contains(member) {
+                // Every share wrong in its last byte, and signed by the liar.
+                let lie =
+                    |reveal: &mut Reveal| reveal.shares.iter_mut().for_each(|(_, share)| share.0[32] ^= 1);
+                bytes = resign(&rewrite_signed(&bytes, lie), &fixture.identities[*member as usize]);
+            }
+            unmasking.accept(&bytes).unwrap();
+        }
+        unmasking.finish()
+    };
+    assert_eq!(
+        reveal(&[7]).unwrap().sum,
+        fixture.sum(&fixture.present),
+        "one liar, and its like is left out"
+    );
+    assert!(matches!(reveal(&[1, 3, 5, 7]), Err(Error::FalseShares { .. })));
 }
 
 #[test]

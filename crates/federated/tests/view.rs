@@ -106,7 +106,9 @@ fn statistics(view: &[Vec<u32>]) -> BTreeMap<String, f64> {
         let words: Vec<u32> = words.collect();
         for byte in 0..4 {
             let mut counts = [0_f64; 256];
-            words.iter().for_each(|word| counts[(word >> (8 * byte) & 255) as usize] += 1.0);
+            for word in &words {
+                counts[(word >> (8 * byte) & 255) as usize] += 1.0;
+            }
             let expected = words.len() as f64 / 256.0;
             let chi: f64 = counts.iter().map(|count| (count - expected).powi(2) / expected).sum();
             // Chi-squared with 255 degrees of freedom.

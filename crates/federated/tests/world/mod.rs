@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use pmirs_crypto::{Identity, IdentitySeed, Prg};
+use pmirs_crypto::{Context, Identity, IdentitySeed, Prg, sha256};
 use pmirs_federated::compress::Compression;
 use pmirs_federated::graph::Rates;
 use pmirs_federated::message::Step;
@@ -106,6 +106,25 @@ pub fn rewrite<M: Message>(bytes: &[u8], change: impl FnOnce(&mut M)) -> Vec<u8>
     let mut message: M = pmirs_wire::decode(body).unwrap();
     change(&mut message);
     [head, &pmirs_wire::encode(&message).unwrap()].concat()
+}
+
+/// Changes the body of a member's message, whose signature then does not fit.
+pub fn rewrite_signed<M: Message>(bytes: &[u8], change: impl FnOnce(&mut M)) -> Vec<u8> {
+    let (frame, signature) = bytes.split_at(bytes.len() - 64);
+    [rewrite(frame, change), signature.to_vec()].concat()
+}
+
+/// Signs a member's message anew, as that member could: the digest of a frame written out.
+pub fn resign(bytes: &[u8], identity: &Identity) -> Vec<u8> {
+    let frame = &bytes[..bytes.len() - 64];
+    let (head, body) = frame.split_at(HEAD);
+    let leaves: Vec<u8> = body.chunks(256 << 10).flat_map(sha256).collect();
+    let mut signed = b"pmirs/federated/frame/v1\0".to_vec();
+    for part in [head, &(body.len() as u64).to_be_bytes(), &leaves] {
+        signed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        signed.extend_from_slice(part);
+    }
+    [frame, &identity.sign(Context::Federated, &sha256(&signed)).0].concat()
 }
 
 /// A wire that hands every message of one direction to a closure.
