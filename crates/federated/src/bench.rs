@@ -14,7 +14,8 @@ use crate::group::Group;
 use crate::message::Step;
 use crate::plan::{Noise, RoundPlan, Schedule, Training, Weighting};
 use crate::simulate::{Script, Watch, World};
-use crate::{Error, Round};
+use crate::trainer::Trained;
+use crate::{Error, Round, clip};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +47,7 @@ pub struct Measured {
     pub threshold: usize,
 }
 
-/// Runs a round on random vectors, checks the sum, and tells the times by `now`, in seconds.
+/// Runs a round on random updates, from clipping and rounding to the unmasked sum, checks that sum, and tells the times by `now`, in seconds.
 ///
 /// # Errors
 /// For settings that no round can have.
@@ -58,11 +59,15 @@ pub fn aggregate(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> 
     let mut script = Script((0..gone as u32).map(|member| (member, Step::Upload)).collect());
     let mut watch = Stopwatch { now, member: 0.0, coordinator: BTreeMap::new() };
     let world = World { round: &round, identities: &identities, present: &present, seed, at_once: 1 };
-    // Vectors that cost nothing to make: the measured time of a member is all masking.
-    let template = template(&round, &seed);
-    let report = world.run(&mut script, &mut watch, |member| shifted(&template, member))?;
-    if report.revealed.sum != expected(&template, &report.revealed.survivors) {
-        return Err(Error::Length { what: "the true sum", expected: template.len(), got: 0 });
+    let update = update(settings, &seed);
+    let words = |member: u32| {
+        let rng = &mut Prg::new(&seed, &member.to_be_bytes());
+        let trained = Trained { update: update.clone(), examples: 1, loss: 1.0 };
+        clip::encode(&round, rng, &trained, None).map(|encoded| encoded.words).unwrap_or_default()
+    };
+    let report = world.run(&mut script, &mut watch, words)?;
+    if report.revealed.sum != plain_sum(&report.revealed.survivors, words) {
+        return Err(Error::Plan { field: "bench", got: "another sum".into(), expected: "the sum".into() });
     }
     let stayed = f64::from(settings.clients) - gone as f64;
     let bytes = report.revealed.survivors.iter().filter_map(|member| report.sent.get(member));
@@ -101,19 +106,19 @@ fn round(settings: &Settings, seed: &[u8; 32]) -> Result<(Round, Vec<Identity>),
     Ok((Round::new(plan, group)?, identities))
 }
 
-fn template(round: &Round, seed: &[u8; 32]) -> Vec<u32> {
-    let mut rng = Prg::new(seed, b"vector");
-    (0..round.layout().words()).map(|_| rng.next_u32()).collect()
+/// An update with small numbers of either sign.
+fn update(settings: &Settings, seed: &[u8; 32]) -> Vec<f32> {
+    let mut rng = Prg::new(seed, b"update");
+    (0..settings.weights).map(|_| (rng.next_u32() as i32) as f32 * 1e-12).collect()
 }
 
-/// A member's vector: the template with its number added everywhere.
-fn shifted(template: &[u32], member: u32) -> Vec<u32> {
-    template.iter().map(|word| word.wrapping_add(member)).collect()
-}
-
-fn expected(template: &[u32], survivors: &[u32]) -> Vec<u32> {
-    let (count, sum) = (survivors.len() as u32, survivors.iter().sum::<u32>());
-    template.iter().map(|word| word.wrapping_mul(count).wrapping_add(sum)).collect()
+fn plain_sum(members: &[u32], words: impl Fn(u32) -> Vec<u32>) -> Vec<u32> {
+    let mut vectors = members.iter().map(|member| words(*member));
+    let mut sum = vectors.next().unwrap_or_default();
+    for vector in vectors {
+        sum.iter_mut().zip(vector).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+    }
+    sum
 }
 
 struct Stopwatch<N> {
