@@ -68,6 +68,16 @@ impl Round {
         clip::integer_norm_bound(self.plan.clip * self.fixed.scale(), self.layout.coordinates())
     }
 
+    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows: what noise that members
+    /// share is to be calibrated to. Corrupt members may leave theirs out.
+    pub fn fewest_honest(&self) -> usize {
+        let honest = (self.plan.quorum as usize..=self.plan.cohort as usize).map(|members| {
+            let (_, corrupt) = self.plan.rates.of(members);
+            graph::confirmations(members, corrupt).max(self.plan.quorum as usize).saturating_sub(corrupt)
+        });
+        honest.min().unwrap_or_default()
+    }
+
     /// Neighbours, threshold and confirmations for this many members.
     pub fn parameters(&self, members: usize) -> Result<Parameters, Error> {
         graph::parameters(members, &self.plan.rates)

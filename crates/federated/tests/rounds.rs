@@ -256,6 +256,15 @@ fn damaged_progress_is_refused() {
     assert!(!format!("{:?}", Progress::from_bytes(&bytes).unwrap()).contains("secrets"));
 }
 
+/// Of eight, five must confirm and one may lie; with a quorum of seven, six are honest at the least.
+#[test]
+fn noise_can_count_on_the_fewest_honest_survivors() {
+    let identities = world::identities(8);
+    let fewest =
+        |quorum| Round::new(RoundPlan { quorum, ..plan(8, 10) }, group(&identities)).unwrap().fewest_honest();
+    assert_eq!((fewest(5), fewest(7), fewest(8)), (4, 6, 7));
+}
+
 #[test]
 fn plans_that_no_honest_round_has_are_refused_by_field() {
     let identities = world::identities(8);

@@ -10,7 +10,6 @@ use super::world::{Script, Unwatched, World};
 use crate::clip::{self, AdaptiveClip, Aggregate};
 use crate::draw::sample;
 use crate::group::Group;
-use crate::message::digest;
 use crate::optimiser::Optimiser;
 use crate::plan::RoundPlan;
 use crate::trainer::LocalTrainer;
@@ -102,8 +101,9 @@ impl Federation<'_> {
         if got < expected {
             return Err(Failed::Members { expected, got });
         }
-        let numbers: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-        let plan = RoundPlan { model: digest("weights", &[&numbers]), ..self.plan.clone() };
+        let manifest = trainers.first().map(LocalTrainer::manifest);
+        let model = manifest.map_or(Ok(self.plan.model), |manifest| manifest.digest(weights))?;
+        let plan = RoundPlan { model, ..self.plan.clone() };
         let round = Round::new(plan, self.group.clone())?;
         let mut present: Vec<u32> = (0..expected as u32).collect();
         present = sample(&mut self.rng(b"cohort"), &present, self.plan.cohort as usize);
