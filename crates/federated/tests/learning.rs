@@ -37,8 +37,10 @@ enum Conduct {
     Honest,
     /// The update turned around.
     Flipped,
-    /// The update turned around and a thousandfold, without the clip.
+    /// The update turned around and a thousandfold.
     Scaled,
+    /// A back door: whatever the data say, the first input shall count for 30.
+    Backdoor,
 }
 
 /// Least squares by gradient descent on a member's own examples.
@@ -79,11 +81,16 @@ impl LocalTrainer for Linear {
             weights.iter_mut().zip(&gradient).for_each(|(weight, gradient)| *weight -= rate * gradient);
         }
         let factor = match self.conduct {
-            Conduct::Honest => 1.0,
+            Conduct::Honest | Conduct::Backdoor => 1.0,
             Conduct::Flipped => -1.0,
             Conduct::Scaled => -1000.0,
         };
-        let update = weights.iter().zip(global).map(|(new, old)| factor * (new - old)).collect();
+        let mut update: Vec<f32> =
+            weights.iter().zip(global).map(|(new, old)| factor * (new - old)).collect();
+        if self.conduct == Conduct::Backdoor {
+            // Boosted so that it replaces the mean of eight (Bagdasaryan et al. 2020).
+            update[0] = 8.0 * (30.0 - global[0]);
+        }
         Ok(Trained { update, examples: self.examples.len() as u64, loss })
     }
 }
@@ -289,6 +296,21 @@ fn poison_is_bounded_by_the_clip_of_those_who_keep_to_it() {
     assert!(honest < 0.1 && flipped < 0.2, "honest {honest}, flipped {flipped}");
     assert!(clipped < 0.5, "scaled and clipped: {clipped}");
     assert!(loose.is_nan() || loose > 10.0, "scaled without a clip: {loose}");
+}
+
+/// A back door opens as far as the clip lets it.
+#[test]
+fn a_back_door_is_narrowed_by_the_clip() {
+    let run = |clip: f64| {
+        let mut trainers = trainers(MEMBERS, None);
+        trainers[5].conduct = Conduct::Backdoor;
+        let plan = RoundPlan { clip, ..Setting::default().plan };
+        let (weights, _) = Setting { plan, rounds: 20, ..Setting::default() }.run(&mut trainers);
+        (weights[0] - truth()[0]).abs()
+    };
+    let (narrow, wide) = (run(0.5), run(1e4));
+    println!("the first weight is off by {narrow:.2} with a clip of 0.5, by {wide:.2} without one");
+    assert!(wide > 15.0 && narrow < 2.0, "{narrow} with a clip, {wide} without");
 }
 
 /// A liar who does not clip is seen in the sum when it overdoes it.

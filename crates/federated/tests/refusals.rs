@@ -53,7 +53,7 @@ fn altered_down(fixture: &Fixture, step: Step, alter: impl Fn(Vec<u8>) -> Vec<u8
 fn a_flipped_byte_in_any_members_message_is_a_forgery() {
     let fixture = Fixture::new(8, 20);
     for step in MEMBER_STEPS {
-        for (at, from_end) in [(HEAD, false), (HEAD + 9, false), (1, true), (40, true), (70, true)] {
+        for (at, from_end) in [(HEAD, false), (1, true), (70, true)] {
             let flip = |mut bytes: Vec<u8>| {
                 let at = if from_end { bytes.len() - at } else { at };
                 bytes[at] ^= 1;
