@@ -1,5 +1,5 @@
-//! Keys that live for one round of a protocol: members of a group seal to each other through a server, and agree on
-//! masks, with X-Wing (see `suite`).
+//! Keys that live for one round of a protocol: members of a group seal to each other through a server, and
+//! agree on masks, with X-Wing (see `suite`).
 //!
 //! ```text
 //! sealed = version(1) ‖ encapsulated key(1120) ‖ AES-256-GCM(plaintext) ‖ tag(16)      HPKE, base mode, info bound
@@ -9,9 +9,9 @@
 //! mask seed of a pair = HPKE context of the encapsulation . Export("pmirs/mask/v1", 32)
 //! ```
 //!
-//! A pair's seed thus follows from either end's [`MaskRoot`] and the public keys and encapsulations that a server
-//! relays: whoever learns the root of someone who vanished can take all of that one's masks away again. Diffie-Hellman
-//! gives this by itself; a KEM needs its randomness to be derived.
+//! A pair's seed thus follows from either end's [`MaskRoot`] and the public keys and encapsulations that a
+//! server relays: whoever learns the root of someone who vanished can take all of that one's masks away
+//! again. Diffie-Hellman gives this by itself; a KEM needs its randomness to be derived.
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -59,8 +59,8 @@ impl MaskRoot {
         ExchangeKey(suite::private_key(&self.derive().key("x-wing", &[])))
     }
 
-    /// Encapsulates to one other member: what that one needs, and the seed of the mask of the two. `info` names round
-    /// and pair; the same root, recipient and info give the same again.
+    /// Encapsulates to one other member: what that one needs, and the seed of the mask of the two. `info`
+    /// names round and pair; the same root, recipient and info give the same again.
     pub fn encapsulate(&self, to: &ExchangePublicKey, info: &[u8]) -> (Box<[u8; ENCAPSULATION]>, MaskSeed) {
         let seed = self.derive().key("encapsulate", &[info]);
         let (encapsulated, sender) = suite::sender(&mut Prg::new(&seed, b"encapsulate"), &to.0, info);
@@ -92,8 +92,8 @@ impl ExchangeKey {
         receiver.open(reader.rest(), &[]).map(Zeroizing::new).map_err(unauthentic)
     }
 
-    /// The seed of the mask with the member who made this encapsulation. A false encapsulation gives a seed that
-    /// nobody else has.
+    /// The seed of the mask with the member who made this encapsulation. A false encapsulation gives a seed
+    /// that nobody else has.
     pub fn decapsulate(&self, info: &[u8], encapsulation: &[u8; ENCAPSULATION]) -> Result<MaskSeed, Error> {
         let unauthentic = |_| Error::Unauthentic { what: "encapsulation" };
         let receiver = suite::receiver(&self.0, encapsulation, info).map_err(unauthentic)?;

@@ -1,11 +1,13 @@
-//! One-time masks for long vectors of integers modulo 2³²: AES-256 in counter mode (SP 800-38A), added or subtracted.
+//! One-time masks for long vectors of integers modulo 2³²: AES-256 in counter mode (SP 800-38A), added or
+//! subtracted.
 //!
 //! ```text
 //! mask(seed)ᵢ = little-endian u32 of bytes 4i .. 4i + 4 of AES-256-CTR(seed, counter from 0, big-endian)
 //! ```
 //!
-//! AES-CTR and not ChaCha20, because masks are gigabytes: with this machine's AES instructions it is more than twice as
-//! fast. A seed masks one vector once; `pmirs-federated` derives a fresh one for every pair and round.
+//! AES-CTR and not ChaCha20, because masks are gigabytes: with this machine's AES instructions it is more
+//! than twice as fast. A seed masks one vector once; `pmirs-federated` derives a fresh one for every pair and
+//! round.
 
 use aes::Aes256;
 use ctr::Ctr128BE;

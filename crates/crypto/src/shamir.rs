@@ -4,10 +4,10 @@
 //! f(x) = secret + a₁x + … + aₜ₋₁xᵗ⁻¹      share i = f(i), i = 1 .. n, n ≤ 255      secret = Σᵢ f(i) · Πⱼ j / (j - i)
 //! ```
 //!
-//! The field is that of AES (FIPS 197 section 4): bytes modulo x⁸ + x⁴ + x³ + x + 1. It is mathematics rather than a
-//! cipher, and written here because the crates at hand look products up in tables by secret bytes; this code takes
-//! neither branch nor address from a secret. Fewer than t shares say nothing at all about the secret. A wrong share
-//! gives a wrong secret: what is shared must be checkable by other means.
+//! The field is that of AES (FIPS 197 section 4): bytes modulo x⁸ + x⁴ + x³ + x + 1. It is mathematics rather
+//! than a cipher, and written here because the crates at hand look products up in tables by secret bytes;
+//! this code takes neither branch nor address from a secret. Fewer than t shares say nothing at all about the
+//! secret. A wrong share gives a wrong secret: what is shared must be checkable by other means.
 
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -155,8 +155,8 @@ mod tests {
         }
     }
 
-    /// Every value of the secret's byte is as likely behind one share of two: over all coefficients, a share takes
-    /// each value once.
+    /// Every value of the secret's byte is as likely behind one share of two: over all coefficients, a share
+    /// takes each value once.
     #[test]
     fn one_share_of_two_says_nothing() {
         for secret in [0, 1, 0xff] {

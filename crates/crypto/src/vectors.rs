@@ -208,9 +208,9 @@ fn recovery_words_bip_39() {
     assert_eq!(words_of(&[0; 16]), twelve, "safety words");
 }
 
-/// SP 800-38A appendix F.5.5, through the mask: its key, and its keystream from the block that its counter names. The
-/// vector's counter does not begin at 0, so the keystream of block 0 is checked against AES itself (FIPS 197 appendix C.3
-/// has the cipher's own vector).
+/// SP 800-38A appendix F.5.5, through the mask: its key, and its keystream from the block that its counter
+/// names. The vector's counter does not begin at 0, so the keystream of block 0 is checked against AES itself
+/// (FIPS 197 appendix C.3 has the cipher's own vector).
 #[test]
 fn masks_are_aes_256_ctr() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};

@@ -24,7 +24,8 @@ pub struct Settings {
     pub clients: u32,
     /// Weights of the vector.
     pub weights: u32,
-    /// The share of members that vanish after they shared, before their upload: the dearest moment for the server.
+    /// The share of members that vanish after they shared, before their upload: the dearest moment for the
+    /// server.
     pub dropouts: f64,
     /// The share of members that may work for the coordinator, which the graph is made for.
     pub corrupt: f64,
@@ -47,7 +48,8 @@ pub struct Measured {
     pub threshold: usize,
 }
 
-/// Runs a round on random updates, from clipping and rounding to the unmasked sum, checks that sum, and tells the times by `now`, in seconds.
+/// Runs a round on random updates, from clipping and rounding to the unmasked sum, checks that sum, and tells
+/// the times by `now`, in seconds.
 ///
 /// # Errors
 /// For settings that no round can have.

@@ -4,12 +4,13 @@
 //! update ─shorten─▶ coordinates ─clip to C─▶ × weight ─round by chance─▶ integers ─pack─▶ words ‖ tallies  (+ noise)
 //! ```
 //!
-//! The clip bounds what is sent, so it comes after compression. **Robustness:** a masked word may hold anything, so a clip is only what an
-//! honest member does to itself. What the protocol enforces against a lying one is that it is a pinned member,
-//! that it speaks once a round, that its words are counted once; not their norm, which would take zero-knowledge
-//! proofs over a million coordinates. What the clip does enforce is that bad *data* of an honest member, and noise
-//! calibrated to C, stay within C; and a coordinator can bound the *mean* by discarding a round whose sum is longer than
-//! survivors × C ([`Aggregate::is_plausible`]).
+//! The clip bounds what is sent, so it comes after compression. **Robustness:** a masked word may hold
+//! anything, so a clip is only what an honest member does to itself. What the protocol enforces against a
+//! lying one is that it is a pinned member, that it speaks once a round, that its words are counted once; not
+//! their norm, which would take zero-knowledge proofs over a million coordinates. What the clip does enforce
+//! is that bad *data* of an honest member, and noise calibrated to C, stay within C; and a coordinator can
+//! bound the *mean* by discarding a round whose sum is longer than survivors × C
+//! ([`Aggregate::is_plausible`]).
 
 use rand_core::Rng;
 
@@ -38,11 +39,11 @@ impl std::fmt::Debug for Encoded {
     }
 }
 
-/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing: for coordinates in units of 1 / scale,
-/// for the tallies behind them in units of 1 / [`TALLY_ONE`].
+/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing: for
+/// coordinates in units of 1 / scale, for the tallies behind them in units of 1 / [`TALLY_ONE`].
 ///
-/// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy asks
-/// (conditional rounding, Kairouz, Liu, Steinke 2021, definition 1 with β = e^(−1/2)).
+/// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy
+/// asks (conditional rounding, Kairouz, Liu, Steinke 2021, definition 1 with β = e^(−1/2)).
 ///
 /// # Errors
 /// For lengths that are not the round's, and numbers that are not finite.
@@ -78,8 +79,8 @@ pub fn encode(
     Ok(Encoded { words, norm })
 }
 
-/// The most that the integers of an update within `clip_scaled` = C·S measure in L2 norm, after conditional rounding of
-/// so many coordinates with β = e^(−1/2) (Kairouz, Liu, Steinke 2021, equation 5).
+/// The most that the integers of an update within `clip_scaled` = C·S measure in L2 norm, after conditional
+/// rounding of so many coordinates with β = e^(−1/2) (Kairouz, Liu, Steinke 2021, equation 5).
 pub fn integer_norm_bound(clip_scaled: f64, coordinates: usize) -> f64 {
     let root = (coordinates as f64).sqrt();
     let likely = clip_scaled.powi(2) + root * root / 4.0 + clip_scaled + root / 2.0;
@@ -133,8 +134,9 @@ impl Aggregate {
         })
     }
 
-    /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding adds at most 1 / scale to a
-    /// coordinate, and noise to the norm what its deviation says, half as much again allowed for chance.
+    /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding
+    /// adds at most 1 / scale to a coordinate, and noise to the norm what its deviation says, half as much
+    /// again allowed for chance.
     pub fn is_plausible(&self, round: &Round) -> bool {
         let plan = round.plan();
         let total =
@@ -147,8 +149,8 @@ impl Aggregate {
     }
 }
 
-/// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan, Ramaswamy 2021): the
-/// members that needed none are counted inside the masked sum.
+/// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan,
+/// Ramaswamy 2021): the members that needed none are counted inside the masked sum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdaptiveClip {
     /// The share aimed at.
@@ -175,7 +177,8 @@ fn check(expected: usize, update: &[f32]) -> Result<(), Error> {
     }
 }
 
-/// Rounds until the integers' norm is within the bound, which each try is with probability above 1 − e^(−1/2).
+/// Rounds until the integers' norm is within the bound, which each try is with probability above 1 −
+/// e^(−1/2).
 fn round_within(round: &Round, rng: &mut impl Rng, coordinates: &[f64]) -> Vec<i32> {
     let bound = integer_norm_bound(round.plan().clip * round.fixed().scale(), coordinates.len()).powi(2);
     let mut integers = Vec::new();

@@ -1,7 +1,8 @@
-//! Updates made shorter in a way that a masked sum allows: every member drops and mixes the same coordinates, which all
-//! derive from the round's name. Off by default.
+//! Updates made shorter in a way that a masked sum allows: every member drops and mixes the same coordinates,
+//! which all derive from the round's name. Off by default.
 //!
-//! Top-k does not fit: which coordinates are a member's largest would have to be told, and sums need common places.
+//! Top-k does not fit: which coordinates are a member's largest would have to be told, and sums need common
+//! places.
 
 use pmirs_crypto::Prg;
 use pmirs_wire::Digest;
@@ -16,18 +17,20 @@ use crate::draw::sample;
 pub enum Compression {
     /// Not at all.
     None,
-    /// A random share of the coordinates, another in each round; the mean is scaled up, so that it is right on average.
+    /// A random share of the coordinates, another in each round; the mean is scaled up, so that it is right
+    /// on average.
     Subset {
         /// The share that is kept, above 0 and at most 1.
         keep: f64,
     },
-    /// Eight bits a coordinate and two coordinates a word: each sits in 16 bits, of which sums of at most 257 members need all.
+    /// Eight bits a coordinate and two coordinates a word: each sits in 16 bits, of which sums of at most 257
+    /// members need all.
     EightBit {
         /// The largest coordinate; beyond it, coordinates are cut.
         largest: f64,
     },
-    /// Every `columns` weights in a row become `rank` numbers, by a random matrix of signs (a shared random subspace, the
-    /// structured updates of Konečný et al. 2016); right on average.
+    /// Every `columns` weights in a row become `rank` numbers, by a random matrix of signs (a shared random
+    /// subspace, the structured updates of Konečný et al. 2016); right on average.
     LowRank {
         /// Weights of one row.
         columns: u32,
@@ -152,8 +155,8 @@ impl Signs {
 mod tests {
     use super::*;
 
-    /// The mean over many rounds of what comes back, and the mean squared error of one round as a multiple of the update's
-    /// squared norm.
+    /// The mean over many rounds of what comes back, and the mean squared error of one round as a multiple of
+    /// the update's squared norm.
     fn over_rounds(compression: Compression, update: &[f32]) -> (Vec<f64>, f64) {
         let rounds = 400;
         let (mut mean, mut error) = (vec![0.0; update.len()], 0.0);

@@ -2,8 +2,8 @@
 //!
 //! # The scale
 //!
-//! A coordinate x becomes ⌊xS + u⌋ with u uniform in [0, 1), which is xS in expectation. With |x| ≤ B, n members and noise of
-//! standard deviation σ per member, a coordinate of the sum is at most
+//! A coordinate x becomes ⌊xS + u⌋ with u uniform in [0, 1), which is xS in expectation. With |x| ≤ B, n
+//! members and noise of standard deviation σ per member, a coordinate of the sum is at most
 //!
 //! ```text
 //! n (B S + 1)  +  |Z|        Z: the sum of n members' noise, with variance v = n σ² S²
@@ -16,8 +16,9 @@
 //! P[|Z| ≥ m] ≤ 2 exp(−m² / (2 (v + m/3)))  ≤  2⁻⁴⁰ / words      for  m = L/3 + √(L²/9 + 2Lv),  L = ln(2 · words · 2⁴⁰)
 //! ```
 //!
-//! so that, over all words of the vector, the sum leaves [−2³¹, 2³¹) with probability at most 2⁻⁴⁰ if n (BS + 1) + m < 2³¹. S is
-//! the largest power of two for which it is: multiplying by it is exact, and every machine computes the same.
+//! so that, over all words of the vector, the sum leaves [−2³¹, 2³¹) with probability at most 2⁻⁴⁰ if
+//! n (B S + 1) + m < 2³¹. S is the largest power of two for which it is: multiplying by it is exact, and every
+//! machine computes the same.
 
 use rand_core::Rng;
 
@@ -73,8 +74,9 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// The finest scale for so many members, coordinates of at most `largest`, and noise of this standard deviation per
-    /// member, in a vector of `words`. Two lanes to a word leave 8 bits to a coordinate, and no noise.
+    /// The finest scale for so many members, coordinates of at most `largest`, and noise of this standard
+    /// deviation per member, in a vector of `words`. Two lanes to a word leave 8 bits to a coordinate, and no
+    /// noise.
     ///
     /// # Errors
     /// [`Error::Plan`] where not even 1 bit of `largest` is left.
@@ -110,7 +112,8 @@ impl Fixed {
         self.largest
     }
 
-    /// Rounds coordinates up or down by chance, so that each is right on average; those beyond the largest are cut to it.
+    /// Rounds coordinates up or down by chance, so that each is right on average; those beyond the largest
+    /// are cut to it.
     pub(crate) fn round(&self, rng: &mut impl Rng, coordinates: &[f64], integers: &mut Vec<i32>) {
         integers.clear();
         integers.reserve_exact(coordinates.len());
@@ -158,7 +161,8 @@ mod tests {
         let quiet = Fixed::new(100, 1.0, 0.0, 1_000_000, 1).unwrap();
         let loud = Fixed::new(100, 1.0, 5.0, 1_000_000, 1).unwrap();
         assert!(loud.scale() < quiet.scale());
-        // Twelve standard deviations, where the normal tail is below 2^-107: the bound pays for Skellam's heavier one.
+        // Twelve standard deviations, where the normal tail is below 2^-107: the bound pays for Skellam's
+        // heavier one.
         let total = 10.0 * 5.0 * loud.scale();
         assert!(100.0 * loud.scale() + 8.0 * total < 2_f64.powi(31));
         assert!(Fixed::new(100, 1.0, 1e9, 1_000_000, 1).is_err());

@@ -2,44 +2,51 @@
 //!
 //! # The graph
 //!
-//! After the roster is fixed, every member draws k others, its neighbours, by its own coins; the graph is the union of
-//! these choices (the malicious-server protocol of Bell, Bonawitz, Gascón, Lepoint, Raykova, *Secure single-server
-//! aggregation with (poly)logarithmic overhead*, CCS 2020, section 5). It shares its two secrets among its k neighbours,
-//! t of which give one back, and masks along every edge. Because the coordinator sees a choice only after the roster
-//! is signed and cannot make a member choose again in the same round, it cannot grind the graph.
+//! After the roster is fixed, every member draws k others, its neighbours, by its own coins; the graph is the
+//! union of these choices (the malicious-server protocol of Bell, Bonawitz, Gascón, Lepoint, Raykova, *Secure
+//! single-server aggregation with (poly)logarithmic overhead*, CCS 2020, section 5). It shares its two
+//! secrets among its k neighbours, t of which give one back, and masks along every edge. Because the
+//! coordinator sees a choice only after the roster is signed and cannot make a member choose again in the
+//! same round, it cannot grind the graph.
 //!
 //! # What could go wrong, and how likely it may be
 //!
-//! Let n members take part, c of them corrupt (fixed beforehand) and d drop out. Write H(N, K, m) for a hypergeometric
-//! variable: of m draws from N without replacement, how many are among K marked.
+//! Let n members take part, c of them corrupt (fixed beforehand) and d drop out. Write H(N, K, m) for a
+//! hypergeometric variable: of m draws from N without replacement, how many are among K marked.
 //!
-//! **Correctness.** A member's secret cannot be put together if more than k − t of its neighbours dropped out:
+//! **Correctness.** A member's secret cannot be put together if more than k − t of its neighbours dropped
+//! out:
 //!
 //! ```text
 //! P[fail] ≤ n · P[H(n − 1, d, k) > k − t] ≤ 2⁻³⁰
 //! ```
 //!
-//! **Privacy.** Say that the coordinator, who chooses the survivors as it likes after it has seen the graph, learns the sum of some
-//! set A of honest survivors (more generally, two sums whose difference is that of A). Every member i of A has an own mask, whose
-//! seed takes t shares, so at least t of i's neighbours are corrupt or revealed shares as survivors. And i added a mask for
-//! each of its honest surviving neighbours j that cancels against j's vector alone: so j lies in A too, or
-//! the sum of A is uniform to the coordinator. So every member of A has at least t of its k neighbours in A ∪ corrupt. For a
-//! fixed A with s members, their choices being independent, this has probability at most P[H(n − 1, s − 1 + c, k) ≥ t]ˢ.
-//! Over all sets that are at most half of the honest members:
+//! **Privacy.** Say that the coordinator, who chooses the survivors as it likes after it has seen the graph,
+//! learns the sum of some set A of honest survivors (more generally, two sums whose difference is that of A).
+//! Every member i of A has an own mask, whose seed takes t shares, so at least t of i's neighbours are
+//! corrupt or revealed shares as survivors. And i added a mask for each of its honest surviving neighbours j
+//! that cancels against j's vector alone: so j lies in A too, or the sum of A is uniform to the coordinator.
+//! So every member of A has at least t of its k neighbours in A ∪ corrupt. For a fixed A with s members,
+//! their choices being independent, this has probability at most P[H(n − 1, s − 1 + c, k) ≥ t]ˢ. Over all
+//! sets that are at most half of the honest members:
 //!
 //! ```text
 //! P[leak] ≤ Σ_{s = 1}^{⌊(n − c)/2⌋}  C(n − c, s) · P[H(n − 1, s − 1 + c, k) ≥ t]ˢ  ≤ 2⁻⁴⁰
 //! ```
 //!
-//! Otherwise whatever is learned is the sum of more than half of all honest members, and of one set only, since two such sets, or their
-//! difference, would leave a closed set of at most half. The term s = 1 is the familiar one: a member
-//! with t corrupt neighbours, whose both secrets fall.
+//! Otherwise whatever is learned is the sum of more than half of all honest members, and of one set only,
+//! since two such sets, or their difference, would leave a closed set of at most half. The term s = 1 is the
+//! familiar one: a member with t corrupt neighbours, whose both secrets fall.
 //!
-//! In a **complete** graph (k = n − 1, small groups) all honest survivors are neighbours, so A can only be all of them; privacy
-//! asks t > c, and correctness t ≤ n − 1 − d for certain.
+//! The bounds are those of one try of a round; a coordinator that lets rounds fail until it likes their graph
+//! gains as many tries, which members can count.
 //!
-//! **One list of survivors.** A member reveals shares only after q members confirmed the same survivors; an honest one confirms one list
-//! per round. Two lists would need 2(q − c) ≤ n − c, so q = ⌊(n + c)/2⌋ + 1 rules them out.
+//! In a **complete** graph (k = n − 1, small groups) all honest survivors are neighbours, so A can only be
+//! all of them; privacy asks t > c, and correctness t ≤ n − 1 − d for certain.
+//!
+//! **One list of survivors.** A member reveals shares only after q members confirmed the same survivors; an
+//! honest one confirms one list per round. Two lists would need 2(q − c) ≤ n − c, so q = ⌊(n + c)/2⌋ + 1
+//! rules them out.
 
 use serde::{Deserialize, Serialize};
 
@@ -119,8 +126,8 @@ pub(crate) fn confirmations(members: usize, corrupt: usize) -> usize {
     usize::midpoint(members, corrupt) + 1
 }
 
-/// Whether neighbours and threshold that a coordinator announces keep a round private: a member believes its own
-/// arithmetic. (That a round can complete is the coordinator's worry.)
+/// Whether neighbours and threshold that a coordinator announces keep a round private: a member believes its
+/// own arithmetic. (That a round can complete is the coordinator's worry.)
 pub(crate) fn is_private(members: usize, neighbours: usize, threshold: usize, rates: &Rates) -> bool {
     let (dropout, corrupt) = rates.of(members);
     if threshold < 2 || threshold > neighbours || neighbours > (members - 1).min(MAX_NEIGHBOURS) {

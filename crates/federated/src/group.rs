@@ -11,8 +11,8 @@ pub const MAX_MEMBERS: usize = 4096;
 
 /// Public identities in an order that all members agree on; a member's number is its place in it.
 ///
-/// Whoever makes a group has verified its identities (in PMIRS: pinned contacts, members of a collection). The order is
-/// part of the group's digest, and that of every round's name.
+/// Whoever makes a group has verified its identities (in PMIRS: pinned contacts, members of a collection).
+/// The order is part of the group's digest, and that of every round's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     members: Vec<PublicIdentity>,

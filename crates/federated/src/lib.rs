@@ -1,8 +1,9 @@
 //! Federated learning over flat vectors: rounds, secure aggregation, server optimisers.
 //!
-//! Members of a group train a model on their own data; a coordinator learns the sum of their updates and nothing of any
-//! single one. To this crate a model is named tensors of numbers ([`model`]), and training a [`trainer::LocalTrainer`] that it
-//! is handed: it links no encoder, so no coordinator that links it can look at a picture.
+//! Members of a group train a model on their own data; a coordinator learns the sum of their updates and
+//! nothing of any single one. To this crate a model is named tensors of numbers ([`model`]), and training a
+//! [`trainer::LocalTrainer`] that it is handed: it links no encoder, so no coordinator that links it can look
+//! at a picture.
 //!
 //! # Who learns what
 //!
@@ -12,8 +13,8 @@
 //! | of updates | the sum over one set of survivors, at least the plan's quorum and more than half of the honest members | the new model |
 //! | a coordinator that lies | no more (see [`graph`] for the bound), or nothing, because the round fails | that it lied, by name of the step |
 //!
-//! A member can spoil a round's sum, by false shares, false masks or an update of any size; it cannot learn another's update by it. What
-//! clipping does and does not hold is said in [`clip`].
+//! A member can spoil a round's sum, by false shares, false masks or an update of any size; it cannot learn
+//! another's update by it. What clipping does and does not hold is said in [`clip`].
 //!
 //! # A round
 //!
@@ -32,13 +33,14 @@
 //! shares for just that list           ── reveal ──▶  takes masks off the sum
 //! ```
 //!
-//! After Bonawitz et al. 2017 with the sparse graph of Bell et al. 2020. Two things are different. Pairs agree on masks by
-//! X-Wing (X25519 with ML-KEM-768): a member's root gives both its key and the randomness of its encapsulations, so that one
-//! shared secret undoes all masks of a member who vanished. And survivors are confirmed by a majority of the roster, which
-//! a group of pinned identities affords, instead of neighbourhood by neighbourhood.
+//! After Bonawitz et al. 2017 with the sparse graph of Bell et al. 2020. Two things are different. Pairs
+//! agree on masks by X-Wing (X25519 with ML-KEM-768): a member's root gives both its key and the randomness
+//! of its encapsulations, so that one shared secret undoes all masks of a member who vanished. And survivors
+//! are confirmed by a majority of the roster, which a group of pinned identities affords, instead of
+//! neighbourhood by neighbourhood.
 //!
-//! Everything is sans-IO: [`client`] and [`server`] eat and give bytes, draw randomness from an argument and read no clock. [`simulate`]
-//! runs hundreds of members through the same states.
+//! Everything is sans-IO: [`client`] and [`server`] eat and give bytes, draw randomness from an argument and
+//! read no clock. [`simulate`] runs hundreds of members through the same states.
 //!
 //! # Example
 //!

@@ -14,7 +14,8 @@ pub enum Rule {
         /// η.
         rate: f64,
     },
-    /// Adam on the mean update as a pseudo-gradient (Reddi et al. 2021, algorithm 2, without bias correction).
+    /// Adam on the mean update as a pseudo-gradient (Reddi et al. 2021, algorithm 2, without bias
+    /// correction).
     FedAdam {
         /// η.
         rate: f64,

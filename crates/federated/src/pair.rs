@@ -1,4 +1,5 @@
-//! What two neighbours have in common: the text that binds a piece to them, and who adds and who subtracts their mask.
+//! What two neighbours have in common: the text that binds a piece to them, and who adds and who subtracts
+//! their mask.
 //!
 //! ```text
 //! i chose j:   i ── encapsulation to j's mask key, HPKE(j's exchange key, shares of i's secrets) ──▶ j
@@ -7,9 +8,9 @@
 //! Σ over survivors U = Σ x_i + Σ_{i ∈ U} mask(b_i) ± Σ_{i ∈ U, j ∉ U} mask(s_ij)
 //! ```
 //!
-//! b_i comes back from the shares of a survivor, s_ij from the root of a member who shared and then vanished. Nobody
-//! reveals both kinds of share of one member. Where two members chose each other, the encapsulation of the lower number
-//! counts.
+//! b_i comes back from the shares of a survivor, s_ij from the root of a member who shared and then vanished.
+//! Nobody reveals both kinds of share of one member. Where two members chose each other, the encapsulation of
+//! the lower number counts.
 
 use std::collections::BTreeSet;
 

@@ -14,10 +14,12 @@ pub fn iid(rng: &mut impl Rng, examples: usize, members: usize) -> Vec<Vec<usize
     (0..parts).map(|part| all.iter().skip(part).step_by(parts).copied().collect()).collect()
 }
 
-/// For every cluster, shares among the members are drawn from a symmetric Dirichlet distribution (Hsu, Qi, Brown 2019; drawn by cluster as
-/// Yurochkin et al. 2019 do, so that every example goes to someone): at 0.3, a member sees few clusters; at 100, all alike.
+/// For every cluster, shares among the members are drawn from a symmetric Dirichlet distribution (Hsu, Qi,
+/// Brown 2019; drawn by cluster as Yurochkin et al. 2019 do, so that every example goes to someone): at 0.3,
+/// a member sees few clusters; at 100, all alike.
 ///
-/// `clusters` has the cluster of each example. A member that came away empty-handed gets one example of the richest.
+/// `clusters` has the cluster of each example. A member that came away empty-handed gets one example of the
+/// richest.
 ///
 /// # Errors
 /// [`Error::Plan`] for an α that is not positive.

@@ -1,4 +1,5 @@
-//! What a round asks of its members, as data: announced by the coordinator, shown to a member before it consents.
+//! What a round asks of its members, as data: announced by the coordinator, shown to a member before it
+//! consents.
 
 use pmirs_wire::{Digest, Message};
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,8 @@ pub struct RoundPlan {
     pub quorum: u32,
     /// Most members that may take part.
     pub cohort: u32,
-    /// When the coordinator stops waiting, in milliseconds since 1970. This crate reads no clock; its callers do.
+    /// When the coordinator stops waiting, in milliseconds since 1970. This crate reads no clock; its callers
+    /// do.
     pub deadline_ms: u64,
 }
 
@@ -116,8 +118,8 @@ impl Schedule {
     }
 }
 
-/// Noise of one member. Who draws it, by which mechanism and with what guarantee, is `pmirs-privacy`'s to say; this
-/// crate adds the integers that it is handed and leaves room for them.
+/// Noise of one member. Who draws it, by which mechanism and with what guarantee, is `pmirs-privacy`'s to
+/// say; this crate adds the integers that it is handed and leaves room for them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Noise {
     /// None.

@@ -25,7 +25,8 @@ impl Round {
     /// Checks a plan for a group.
     ///
     /// # Errors
-    /// [`Error::Plan`] for a field that no honest round has, or when clip, noise and cohort leave no room in 32 bits.
+    /// [`Error::Plan`] for a field that no honest round has, or when clip, noise and cohort leave no room in
+    /// 32 bits.
     pub fn new(plan: RoundPlan, group: Arc<Group>) -> Result<Self, Error> {
         plan.check(group.len())?;
         let layout = Layout::of(plan.weights as usize, &plan.compression);
@@ -46,8 +47,8 @@ impl Round {
         &self.group
     }
 
-    /// The round's name, which every message carries: a digest of plan and group, so that members who were shown
-    /// different plans cannot take part in one round.
+    /// The round's name, which every message carries: a digest of plan and group, so that members who were
+    /// shown different plans cannot take part in one round.
     pub fn id(&self) -> Digest {
         self.id
     }
@@ -62,14 +63,14 @@ impl Round {
         &self.fixed
     }
 
-    /// The L2 sensitivity of one member's integers before noise, for the calibration of that noise: the most that
-    /// [`clip::encode`] lets through, in units of 1/scale.
+    /// The L2 sensitivity of one member's integers before noise, for the calibration of that noise: the most
+    /// that [`clip::encode`] lets through, in units of 1/scale.
     pub fn sensitivity(&self) -> f64 {
         clip::integer_norm_bound(self.plan.clip * self.fixed.scale(), self.layout.coordinates())
     }
 
-    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows: what noise that members
-    /// share is to be calibrated to. Corrupt members may leave theirs out.
+    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows: what noise
+    /// that members share is to be calibrated to. Corrupt members may leave theirs out.
     pub fn fewest_honest(&self) -> usize {
         let honest = (self.plan.quorum as usize..=self.plan.cohort as usize).map(|members| {
             let (_, corrupt) = self.plan.rates.of(members);

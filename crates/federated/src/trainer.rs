@@ -27,8 +27,8 @@ pub trait LocalTrainer {
     /// The tensors that train, in the order in which they lie in the vector.
     fn manifest(&self) -> &Manifest;
 
-    /// Trains from the global weights with the round's settings and its learning rate. The same seed gives the same
-    /// update, so that a round that was interrupted can be taken up again.
+    /// Trains from the global weights with the round's settings and its learning rate. The same seed gives
+    /// the same update, so that a round that was interrupted can be taken up again.
     ///
     /// # Errors
     /// Whatever keeps the trainer from training.

@@ -1,5 +1,5 @@
-//! The bytes of every message of a small round, pinned; and every decoder against bytes that nobody meant. `PMIRS_BLESS=1` rewrites
-//! the files after a deliberate change, which must also raise a version.
+//! The bytes of every message of a small round, pinned; and every decoder against bytes that nobody meant.
+//! `PMIRS_BLESS=1` rewrites the files after a deliberate change, which must also raise a version.
 
 #![allow(
     clippy::unwrap_used,
@@ -50,7 +50,8 @@ fn golden(name: &str, bytes: &[u8]) {
     assert_eq!(HEXLOWER.encode(bytes), kept.trim(), "{name}: the bytes changed");
 }
 
-/// One member's messages, byte for byte, and a digest over those of all: a change anywhere in keys, graph, shares, masks or encodings shows.
+/// One member's messages, byte for byte, and a digest over those of all: a change anywhere in keys, graph,
+/// shares, masks or encodings shows.
 #[test]
 fn every_message_of_a_round() {
     for ((step, member), bytes) in ROUND.iter() {

@@ -1,4 +1,5 @@
-//! Members who learn together: a linear model that each sees a part of. Optimisers, clips, noise, compression, liars.
+//! Members who learn together: a linear model that each sees a part of. Optimisers, clips, noise,
+//! compression, liars.
 
 #![allow(
     clippy::unwrap_used,
@@ -193,8 +194,8 @@ impl Setting {
     }
 }
 
-/// The protocol changes nothing: the same members, the same integers, the same weights to the last bit; and the quantised weights
-/// differ from those of plain floating-point averaging by less than a thousandth.
+/// The protocol changes nothing: the same members, the same integers, the same weights to the last bit; and
+/// the quantised weights differ from those of plain floating-point averaging by less than a thousandth.
 #[test]
 fn secure_aggregation_gives_what_plain_sums_give() {
     let rounds = 3;
@@ -278,8 +279,9 @@ fn the_proximal_term_holds_back() {
     assert!(norm(5.0) < 0.9 * norm(0.0));
 }
 
-/// One of eight turns its update around, as it is or a thousandfold. Without a clip to speak of, the second ruins the model; with one, it
-/// costs no more than the first. (A liar who skips the clip altogether is not held by it: no norm is proven under the mask.)
+/// One of eight turns its update around, as it is or a thousandfold. Without a clip to speak of, the second
+/// ruins the model; with one, it costs no more than the first. (A liar who skips the clip altogether is not
+/// held by it: no norm is proven under the mask.)
 #[test]
 fn poison_is_bounded_by_the_clip_of_those_who_keep_to_it() {
     let run = |conduct: Conduct, clip: f64| {

@@ -1,5 +1,5 @@
-//! A coordinator that lies: about who is there, who shared, who survived, what others sent. Honest members notice and
-//! say nothing more, or what it learns is one sum of many.
+//! A coordinator that lies: about who is there, who shared, who survived, what others sent. Honest members
+//! notice and say nothing more, or what it learns is one sum of many.
 
 #![allow(
     clippy::unwrap_used,
@@ -113,8 +113,8 @@ fn pieces_that_are_forged_moved_or_invented_are_refused() {
     assert!(matches!(alone, Error::TooFew { step: Step::Inbox, got: 2, needed: 5 }), "{alone}");
 }
 
-/// Told of fewer sharers, but enough, the victim masks with those alone, and says so: the coordinator's own state refuses
-/// it, and a coordinator that does not cannot show its neighbours a statement that fits.
+/// Told of fewer sharers, but enough, the victim masks with those alone, and says so: the coordinator's own
+/// state refuses it, and a coordinator that does not cannot show its neighbours a statement that fits.
 #[test]
 fn a_victim_that_masked_for_other_sharers_is_found_out() {
     let fixture = Fixture::new(8, 20);
@@ -165,9 +165,9 @@ fn proofs_that_do_not_prove_are_refused() {
     }
 }
 
-/// The attack that signed lists are there against: half of the members are told that one member survived, so that they
-/// give shares of its own mask, and the other half that it vanished, so that they give shares of its root. Together that is its update.
-/// Neither list finds enough confirmations, and no share is revealed.
+/// The attack that signed lists are there against: half of the members are told that one member survived, so
+/// that they give shares of its own mask, and the other half that it vanished, so that they give shares of
+/// its root. Together that is its update. Neither list finds enough confirmations, and no share is revealed.
 #[test]
 fn two_lists_of_survivors_reveal_nothing() {
     for told in 1..8_u32 {
@@ -185,7 +185,8 @@ fn two_lists_of_survivors_reveal_nothing() {
         match fixture.run(2, &mut Tap { up, down }) {
             // Fewer than five confirmed the true list.
             Err(Error::TooFew { step: Step::Confirm, .. }) => assert!(told < 4 && *reveals.borrow() == 0),
-            // Those who confirmed it revealed shares for it; those of the other list were shown proof of the first, and refused.
+            // Those who confirmed it revealed shares for it; those of the other list were shown proof of the
+            // first, and refused.
             Ok(report) => {
                 assert!(told >= 4);
                 assert_eq!(report.revealed.sum, fixture.sum(&fixture.present));
@@ -196,8 +197,8 @@ fn two_lists_of_survivors_reveal_nothing() {
     }
 }
 
-/// A member that drops out of the coordinator's favour at random, by every subset: whatever is revealed is the sum of one list that a
-/// majority confirmed, and never of fewer than the quorum.
+/// A member that drops out of the coordinator's favour at random, by every subset: whatever is revealed is
+/// the sum of one list that a majority confirmed, and never of fewer than the quorum.
 #[test]
 fn the_coordinator_may_choose_one_set_and_no_small_one() {
     let rates = Rates { dropout: 0.28, corrupt: 0.1 };

@@ -1,5 +1,5 @@
-//! Messages that are replayed, reordered, forged, truncated or said twice are refused by name, and the one who refuses waits
-//! for the right one.
+//! Messages that are replayed, reordered, forged, truncated or said twice are refused by name, and the one
+//! who refuses waits for the right one.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,8 @@ use world::{COORDINATOR_STEPS, Fixture, HEAD, MEMBER_STEPS, Tap, pass};
 
 const VICTIM: u32 = 3;
 
-/// Runs a round in which one member's message of one step is altered on its way up; returns what the coordinator said of it.
+/// Runs a round in which one member's message of one step is altered on its way up; returns what the
+/// coordinator said of it.
 fn altered_up(fixture: &Fixture, step: Step, alter: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
     let up = |member: u32, at: Step, bytes: Vec<u8>| {
         Some(if member == VICTIM && at == step { alter(bytes) } else { bytes })

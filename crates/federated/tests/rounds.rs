@@ -32,7 +32,8 @@ fn the_sum_is_that_of_everyone_who_stayed() {
     assert!(report.revealed.vanished.is_empty() && report.refused.is_empty(), "{:?}", report.refused);
 }
 
-/// Forty members choose fewer neighbours than there are, so masks pair by either's choice, by both's, or by none's.
+/// Forty members choose fewer neighbours than there are, so masks pair by either's choice, by both's, or by
+/// none's.
 #[test]
 fn a_sparse_graph_gives_the_same_sum_with_members_vanishing_at_every_step() {
     let rates = Rates { dropout: 0.15, corrupt: 0.05 };
@@ -82,8 +83,8 @@ fn too_many_who_vanish_end_the_round_and_reveal_nothing() {
     }
 }
 
-/// A coordinator that was restarted in the middle of every step: new states, fed with the messages that were kept, in another order than
-/// the members', say the same to everyone and reveal the same.
+/// A coordinator that was restarted in the middle of every step: new states, fed with the messages that were
+/// kept, in another order than the members', say the same to everyone and reveal the same.
 #[test]
 fn a_restarted_coordinator_stands_where_it_stood() {
     let fixture = Fixture::new(8, 20);

@@ -1,16 +1,16 @@
 //! What the coordinator sees, against what can be made up from the sum alone.
 //!
-//! After a round in which everyone stays, the coordinator holds every upload and the seeds of all own masks. It can take those
-//! off; what is left, the *residuals*, is its view of the vectors:
+//! After a round in which everyone stays, the coordinator holds every upload and the seeds of all own masks.
+//! It can take those off; what is left, the *residuals*, is its view of the vectors:
 //!
 //! ```text
 //! residual_i = x_i + Σ_j ± mask(s_ij)     over neighbours j        Σ_i residual_i = Σ_i x_i
 //! ```
 //!
-//! The protocol is private if residuals are uniform but for their sum. So a simulator that knows the sum alone draws uniform vectors with
-//! that sum, and a battery of statistics must not tell the two views apart. That the battery has teeth is shown by planted faults.
-//! (Sealed shares are HPKE ciphertexts, and the shares below the threshold are uniform by Shamir's argument; neither depends
-//! on the vectors.)
+//! The protocol is private if residuals are uniform but for their sum. So a simulator that knows the sum
+//! alone draws uniform vectors with that sum, and a battery of statistics must not tell the two views apart.
+//! That the battery has teeth is shown by planted faults. (Sealed shares are HPKE ciphertexts, and the shares
+//! below the threshold are uniform by Shamir's argument; neither depends on the vectors.)
 
 #![allow(
     clippy::unwrap_used,
@@ -157,8 +157,9 @@ fn the_real_view_looks_like_one_made_up_from_the_sum() {
     assert!((real / made).ln().abs() < 0.3, "{real} against {made}");
 }
 
-/// A member whose secrets are those of an earlier round, as one that was set back and began again would run them: the difference of
-/// its two residuals is the difference of its two updates. Fresh secrets look independent.
+/// A member whose secrets are those of an earlier round, as one that was set back and began again would run
+/// them: the difference of its two residuals is the difference of its two updates. Fresh secrets look
+/// independent.
 #[test]
 fn masks_that_are_used_twice_are_caught() {
     let other = |fixture: &Fixture, member: u32| {

@@ -31,8 +31,8 @@ impl Advertised {
     /// Checks the roster and chooses neighbours.
     ///
     /// # Errors
-    /// For a roster with strangers, forged or repeated members, without this member or with another advert of it, smaller than the
-    /// plan's quorum, or with too few neighbours or shares to be private.
+    /// For a roster with strangers, forged or repeated members, without this member or with another advert of
+    /// it, smaller than the plan's quorum, or with too few neighbours or shares to be private.
     pub fn choose(
         self,
         rng: &mut impl CryptoRng,

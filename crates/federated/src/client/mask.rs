@@ -56,8 +56,8 @@ impl Shared {
     /// Opens the pieces of others and masks the vector with everyone among its neighbours who shared.
     ///
     /// # Errors
-    /// For pieces that are forged, of strangers, or do not open; and where fewer members shared than the round needs, or fewer
-    /// of this member's neighbours than give a secret back.
+    /// For pieces that are forged, of strangers, or do not open; and where fewer members shared than the
+    /// round needs, or fewer of this member's neighbours than give a secret back.
     pub fn mask(self, member: &Member<'_>, inbox: &[u8], vector: &[u32]) -> Outcome<Masked, Self> {
         advance(self, |state| {
             let expected = member.round.layout().words();
@@ -137,8 +137,8 @@ impl Shared {
         member.round.group().verify(*from, STEP, "a piece", &signed, signature.as_ref())
     }
 
-    /// Seeds of the masks with all neighbours who shared, and whether to add them. Where two chose each other, the
-    /// lower number's counts.
+    /// Seeds of the masks with all neighbours who shared, and whether to add them. Where two chose each
+    /// other, the lower number's counts.
     fn masks(
         &self,
         member: &Member<'_>,

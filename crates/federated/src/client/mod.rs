@@ -7,10 +7,18 @@
 //!
 //! # Stop and resume
 //!
-//! Every step gives a message and the next state. A caller keeps both ([`Progress`]) *before* it sends the message, and after a
-//! restart sends that same message again; the coordinator takes a repetition for what it is. A caller that sent first and forgot
-//! could be made to answer twice, and two answers can give an update away: two uploads under one mask differ by what their updates differ
-//! by, and two confirmations are two lists of survivors. What is kept is secret, and goes to disk under a `LocalKey`.
+//! Every step gives a message and the next state. A caller keeps both ([`Progress`]) *before* it sends the
+//! message, and after a restart sends that same message again; the coordinator takes a repetition for what it
+//! is. A caller that sent first and forgot could be made to answer twice, and two answers can give an update
+//! away: two uploads under one mask differ by what their updates differ by, and two confirmations are two
+//! lists of survivors. What is kept is secret, and goes to disk under a `LocalKey`.
+//!
+//! # Once
+//!
+//! A caller takes part in one try of a round at a time, and counts every reveal as a release of its update,
+//! also when the coordinator says that the round came to nothing and asks again: two sums over sets that
+//! differ in one member give that member's update away. So a second reveal for one round number is for fresh
+//! noise and fresh budget, or it is refused.
 //!
 //! A message that is refused leaves the state as it was: it comes back in the [`Refusal`].
 

@@ -11,12 +11,13 @@ use crate::pair::{is_ascending, upload_statement};
 const STEP: Step = Step::Proof;
 
 impl Confirmed {
-    /// Reveals one share of every member that gave this one a piece: of its own mask's seed if it survived, of its root if it
-    /// did not. The state is gone then: the round is over for this member, who keeps the message until it has arrived.
+    /// Reveals one share of every member that gave this one a piece: of its own mask's seed if it survived,
+    /// of its root if it did not. The state is gone then: the round is over for this member, who keeps the
+    /// message until it has arrived.
     ///
     /// # Errors
-    /// For a proof with too few or forged confirmations, and where a survivor whose share this member holds did not state that it
-    /// masked for the same sharers.
+    /// For a proof with too few or forged confirmations, and where a survivor whose share this member holds
+    /// did not state that it masked for the same sharers.
     pub fn reveal(self, member: &Member<'_>, proof: &[u8]) -> Outcome<(), Self> {
         advance(self, |state| {
             let proof: Proof = frame::hear(member.round, STEP, proof)?;

@@ -1,4 +1,5 @@
-//! Step 3: a share of each secret for every neighbour, sealed to it, and an encapsulation to agree on a mask by.
+//! Step 3: a share of each secret for every neighbour, sealed to it, and an encapsulation to agree on a mask
+//! by.
 
 use pmirs_crypto::{ExchangePublicKey, MaskSeed, shamir};
 use pmirs_wire::{Bytes, Message};

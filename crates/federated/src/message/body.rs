@@ -169,7 +169,8 @@ pub struct Signed {
     pub signature: Bytes,
 }
 
-/// That enough members confirmed one list of survivors, and that a member's neighbours masked for the same sharers.
+/// That enough members confirmed one list of survivors, and that a member's neighbours masked for the same
+/// sharers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
     /// Confirmations, by member in ascending order.

@@ -6,9 +6,9 @@
 //! head                = version(1) ‖ step(1) ‖ round(32) ‖ sender(4), big-endian; 2³² - 1 is the coordinator
 //! ```
 //!
-//! A member signs the digest of head and body, a hash over the hashes of the body's parts of 256 KiB. The coordinator signs nothing, because nothing that it
-//! says is believed: its messages only carry what members signed, or what members will compare. Transport is
-//! authenticated apart from this.
+//! A member signs the digest of head and body, a hash over the hashes of the body's parts of 256 KiB. The
+//! coordinator signs nothing, because nothing that it says is believed: its messages only carry what members
+//! signed, or what members will compare. Transport is authenticated apart from this.
 
 mod body;
 pub(crate) mod frame;

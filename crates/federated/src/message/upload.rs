@@ -4,7 +4,8 @@
 //! body = version(1) ‖ roster(32) ‖ sharers(32) ‖ statement(64) ‖ count(4, big-endian) ‖ count × little-endian u32
 //! ```
 //!
-//! The statement is a signature of its own, over round, roster and sharers: neighbours check it without the vector.
+//! The statement is a signature of its own, over round, roster and sharers: neighbours check it without the
+//! vector.
 
 use pmirs_wire::{DecodeError, Digest};
 

@@ -5,11 +5,12 @@
 //!   adverts │roster    shares │inboxes   uploads │survivors  confirms │proofs      reveals
 //! ```
 //!
-//! A step is closed when its caller says so: when all have spoken, or the deadline has passed. Closing with too few members
-//! ends the round with [`Error::TooFew`], and what was received is of no use to anyone.
+//! A step is closed when its caller says so: when all have spoken, or the deadline has passed. Closing with
+//! too few members ends the round with [`Error::TooFew`], and what was received is of no use to anyone.
 //!
-//! No state draws randomness or reads a clock. A coordinator that was restarted feeds the messages that it kept into the
-//! same states again and stands where it stood; a member's message that comes twice is taken once ([`Heard::Again`]).
+//! No state draws randomness or reads a clock. A coordinator that was restarted feeds the messages that it
+//! kept into the same states again and stands where it stood; a member's message that comes twice is taken
+//! once ([`Heard::Again`]).
 
 mod confirm;
 mod gather;

@@ -53,8 +53,9 @@ impl<'a> Sharing<'a> {
     /// Takes a member's sealed shares.
     ///
     /// # Errors
-    /// For a message that is not one, of someone who is not on the roster, the second of a member, or with shares that are not
-    /// signed, not for as many neighbours as there are to be, or not for members of the roster.
+    /// For a message that is not one, of someone who is not on the roster, the second of a member, or with
+    /// shares that are not signed, not for as many neighbours as there are to be, or not for members of the
+    /// roster.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
         let round = self.table.round;
         let opened = frame::open(round, STEP, Shares::MAX_BYTES, bytes)?;
@@ -79,7 +80,8 @@ impl<'a> Sharing<'a> {
         {
             return wrong("a neighbour who is not here");
         }
-        // Checked here as well as by the neighbours, so that a bad signature costs its sender its place, and not theirs.
+        // Checked here as well as by the neighbours, so that a bad signature costs its sender its place, and
+        // not theirs.
         let digest = |piece| piece_digest(round, &self.table.roster, member, piece).0;
         let digests: Vec<u8> = shares.pieces.iter().flat_map(digest).collect();
         let signed = pieces_statement(round, &self.table.roster, member, &digests);

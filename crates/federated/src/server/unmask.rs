@@ -47,7 +47,8 @@ impl<'a> Unmasking<'a> {
     /// Takes a member's shares.
     ///
     /// # Errors
-    /// For a message that is not one, of someone who has not confirmed, or without one share for each member that gave one.
+    /// For a message that is not one, of someone who has not confirmed, or without one share for each member
+    /// that gave one.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
         let opened = frame::open(self.summed.table.round, STEP, Reveal::MAX_BYTES, bytes)?;
         let member = opened.member;
@@ -90,7 +91,8 @@ impl<'a> Unmasking<'a> {
     /// Ends the round: takes all masks off the sum.
     ///
     /// # Errors
-    /// [`Error::Unrecoverable`] where shares are missing, [`Error::FalseShares`] where they are false; the sum stays masked.
+    /// [`Error::Unrecoverable`] where shares are missing, [`Error::FalseShares`] where they are false; the
+    /// sum stays masked.
     pub fn finish(mut self) -> Result<Revealed, Error> {
         let mut masks = self.own_masks()?;
         masks.extend(self.masks_of_the_vanished()?);
@@ -116,8 +118,8 @@ impl<'a> Unmasking<'a> {
         self.summed.survivors.par_iter().map(mask).collect()
     }
 
-    /// What the vanished would have added, and the survivors subtracted or the other way round: the survivors' side of it is
-    /// taken off.
+    /// What the vanished would have added, and the survivors subtracted or the other way round: the
+    /// survivors' side of it is taken off.
     fn masks_of_the_vanished(&self) -> Result<Vec<(MaskSeed, bool)>, Error> {
         let of_one = |member: &u32| {
             let advertised = self.summed.table.present.get(member).map(|present| &present.mask);
@@ -143,7 +145,8 @@ impl<'a> Unmasking<'a> {
             let seed = if from == member {
                 let to = table.present.get(survivor).ok_or(wrong.clone())?;
                 let (made, seed) = root.encapsulate(&to.mask, &info);
-                // A member who encapsulated something else, and then vanished, leaves masks that nobody can take off.
+                // A member who encapsulated something else, and then vanished, leaves masks that nobody can
+                // take off.
                 if Some(&*made) == relayed { seed } else { return Err(wrong) }
             } else {
                 let relayed = relayed.ok_or(wrong)?;
@@ -154,7 +157,8 @@ impl<'a> Unmasking<'a> {
         Ok(masks)
     }
 
-    /// The secret of a member that fits what it published. A false share among the first few is got around by starting further on.
+    /// The secret of a member that fits what it published. A false share among the first few is got around by
+    /// starting further on.
     fn secret(&self, member: u32, fits: impl Fn(&[u8; 32]) -> bool) -> Result<Zeroizing<[u8; 32]>, Error> {
         let needed = self.summed.table.parameters.threshold;
         let shares = self.shares.get(&member).map_or(&[][..], Vec::as_slice);

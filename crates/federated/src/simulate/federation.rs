@@ -83,8 +83,8 @@ pub enum Failed {
 }
 
 impl Federation<'_> {
-    /// Runs one round and moves the weights. `noise` gives a member's integers, one for each word, or nothing; `script` says who
-    /// vanishes when.
+    /// Runs one round and moves the weights. `noise` gives a member's integers, one for each word, or
+    /// nothing; `script` says who vanishes when.
     ///
     /// # Errors
     /// Why the round failed; weights and optimiser are then as before.

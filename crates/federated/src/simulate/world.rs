@@ -99,7 +99,8 @@ impl<'a> World<'a> {
     /// Runs the round on each member's vector.
     ///
     /// # Errors
-    /// Why the round could not be completed. Refused messages cost their member its place, and are in the report.
+    /// Why the round could not be completed. Refused messages cost their member its place, and are in the
+    /// report.
     pub fn run<C: Wire, V: Watch>(
         &self,
         wire: &mut C,
