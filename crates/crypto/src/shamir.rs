@@ -81,11 +81,15 @@ pub fn split(rng: &mut impl CryptoRng, secret: &[u8; 32], threshold: u8, count: 
 }
 
 /// The secret behind at least `threshold` shares with different places; of more, the first ones count.
-pub fn combine(threshold: u8, shares: &[Share]) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let expected = usize::from(threshold);
-    let Some(shares) = shares.get(..expected).filter(|shares| !shares.is_empty()) else {
-        return Err(Error::TooFewShares { expected: expected.max(1), got: shares.len() });
-    };
+pub fn combine<'a>(
+    threshold: u8,
+    shares: impl IntoIterator<Item = &'a Share>,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let expected = usize::from(threshold).max(1);
+    let shares: Vec<&Share> = shares.into_iter().take(expected).collect();
+    if threshold == 0 || shares.len() < expected {
+        return Err(Error::TooFewShares { expected, got: shares.len() });
+    }
     let mut secret = Zeroizing::new([0; 32]);
     for (at, share) in shares.iter().enumerate() {
         let (mut above, mut below) = (1, 1);

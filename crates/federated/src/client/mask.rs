@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::share::{Shared, exposed};
+use super::share::Shared;
 use super::{Member, Outcome, Table, advance};
 use crate::Error;
 use crate::message::{Inbox, Received, Step, frame, write_upload};
@@ -70,7 +70,6 @@ impl Shared {
             let masks = state.masks(member, &inbox.sharers, incoming);
             let mut words = vector.to_vec();
             apply(&masks, &mut words);
-            state.secrets_off(&mut words);
             let sharers = list_digest("sharers", &inbox.sharers);
             let bytes = state.upload(member, &sharers, &words);
             Ok((Masked { table: state.table.clone(), sharers: inbox.sharers, held }, bytes))
@@ -137,8 +136,8 @@ impl Shared {
         member.round.group().verify(*from, STEP, "a piece", &signed, signature.as_ref())
     }
 
-    /// Seeds of the masks with all neighbours who shared, and whether to add them. Where two chose each
-    /// other, the lower number's counts.
+    /// The seeds of all masks, and whether to add them: the member's own, which comes off only if it survives, and
+    /// one with each neighbour who shared. Where two chose each other, the lower number's counts.
     fn masks(
         &self,
         member: &Member<'_>,
@@ -153,12 +152,8 @@ impl Shared {
         });
         let mine = mine.map(|(to, seed)| (MaskSeed::from_secret(seed), adds(own, *to)));
         let theirs = incoming.into_iter().filter(|(from, _)| *from < own || !chose(*from));
-        mine.chain(theirs.map(|(from, seed)| (seed, adds(own, from)))).collect()
-    }
-
-    /// The member's own mask, which comes off only if it survives.
-    fn secrets_off(&self, words: &mut [u32]) {
-        apply(&[(MaskSeed::from_secret(&exposed(&self.secrets.own())), true)], words);
+        let pairwise = mine.chain(theirs.map(|(from, seed)| (seed, adds(own, from))));
+        std::iter::once((self.secrets.own(), true)).chain(pairwise).collect()
     }
 
     fn upload(&self, member: &Member<'_>, sharers: &Digest, words: &[u32]) -> Vec<u8> {

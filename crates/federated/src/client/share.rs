@@ -100,6 +100,6 @@ impl Keys {
     }
 }
 
-pub(super) fn exposed(mask: &MaskSeed) -> Zeroizing<[u8; 32]> {
+fn exposed(mask: &MaskSeed) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(*mask.expose_secret())
 }

@@ -157,18 +157,23 @@ impl<'a> Unmasking<'a> {
         Ok(masks)
     }
 
-    /// The secret of a member that fits what it published. A false share among the first few is got around by
-    /// starting further on.
+    /// The secret of a member that fits what it published. A false share among the first ones is got around: each
+    /// share is left out in turn, and the ones behind it are tried.
     fn secret(&self, member: u32, fits: impl Fn(&[u8; 32]) -> bool) -> Result<Zeroizing<[u8; 32]>, Error> {
         let needed = self.summed.table.parameters.threshold;
         let shares = self.shares.get(&member).map_or(&[][..], Vec::as_slice);
         if shares.len() < needed {
             return Err(Error::Unrecoverable { member, got: shares.len(), needed });
         }
-        for tried in shares.windows(needed) {
-            if let Ok(secret) = shamir::combine(needed as u8, tried)
-                && fits(&secret)
-            {
+        let all_but = |left_out: Option<usize>| {
+            let kept = shares.iter().enumerate().filter(move |(at, _)| Some(*at) != left_out);
+            kept.map(|(_, share)| share).collect::<Vec<&Share>>()
+        };
+        let kept = std::iter::once(None).chain((0..shares.len()).map(Some)).map(all_but);
+        for kept in kept {
+            let tries =
+                kept.windows(needed).map(|tried| shamir::combine(needed as u8, tried.iter().copied()));
+            if let Some(secret) = tries.flatten().find(|secret| fits(secret)) {
                 return Ok(secret);
             }
         }
