@@ -43,7 +43,7 @@ impl std::fmt::Debug for Encoded {
 /// coordinates in units of 1 / scale, for the tallies behind them in units of 1 / [`TALLY_ONE`].
 ///
 /// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy
-/// asks (conditional rounding, Kairouz, Liu, Steinke 2021, definition 1 with β = e^(−1/2)).
+/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)).
 ///
 /// # Errors
 /// For lengths that are not the round's, and numbers that are not finite.
@@ -80,7 +80,9 @@ pub fn encode(
 }
 
 /// The most that the integers of an update within `clip_scaled` = C·S measure in L2 norm, after conditional
-/// rounding of so many coordinates with β = e^(−1/2) (Kairouz, Liu, Steinke 2021, equation 5).
+/// rounding of so many coordinates with β = e^(−1/2): the lesser of √(c² + d/4 + c + √d/2) and c + √d
+/// (Kairouz, Liu, Steinke, *The distributed discrete Gaussian mechanism for federated learning with secure
+/// aggregation*, 2021).
 pub fn integer_norm_bound(clip_scaled: f64, coordinates: usize) -> f64 {
     let root = (coordinates as f64).sqrt();
     let likely = clip_scaled.powi(2) + root * root / 4.0 + clip_scaled + root / 2.0;
