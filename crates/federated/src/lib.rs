@@ -13,6 +13,9 @@
 //! | of updates | the sum over one set of survivors, at least the plan's quorum and more than half of the honest members | the new model |
 //! | a coordinator that lies | no more (see [`graph`] for the bound), or nothing, because the round fails | that it lied, by name of the step |
 //!
+//! A coordinator that shows two rosters to two parts of the group runs two rounds, and each member is in one sum; a
+//! quorum above half of group and corrupt members together leaves no room for a second.
+//!
 //! A member can spoil a round's sum, by false shares, false masks or an update of any size; it cannot learn
 //! another's update by it. What clipping does and does not hold is said in [`clip`].
 //!

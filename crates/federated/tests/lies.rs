@@ -197,6 +197,18 @@ fn two_lists_of_survivors_reveal_nothing() {
     }
 }
 
+/// Two rosters for two halves: with a quorum of six of eight, neither half is enough for its members.
+#[test]
+fn two_rosters_find_no_quorum() {
+    let fixture = Fixture::with(RoundPlan { quorum: 6, ..world::plan(8, 20) });
+    let down = |member: u32, step: Step, bytes: Vec<u8>| {
+        let half = |roster: &mut Roster| roster.seats.retain(|seat| (seat.member < 4) == (member < 4));
+        Some(if step == Step::Roster { rewrite(&bytes, half) } else { bytes })
+    };
+    let result = fixture.run(4, &mut Tap { up: pass, down });
+    assert!(matches!(result, Err(Error::TooFew { step: Step::Shares, got: 0, .. })), "{result:?}");
+}
+
 /// A member that drops out of the coordinator's favour at random, by every subset: whatever is revealed is
 /// the sum of one list that a majority confirmed, and never of fewer than the quorum.
 #[test]
