@@ -28,7 +28,7 @@ use pmirs_federated::plan::RoundPlan;
 use pmirs_federated::server::Gathering;
 use pmirs_wire::{Message, decode, encode};
 use proptest::prelude::*;
-use world::{Fixture, HEAD, Tap};
+use world::{Fixture, HEAD, MEMBER_STEPS, Tap, resign};
 
 /// All messages of a round of four members, by step and member.
 static ROUND: LazyLock<BTreeMap<(Step, u32), Vec<u8>>> = LazyLock::new(|| {
@@ -103,20 +103,28 @@ fn decode_all(bytes: &[u8]) {
     let _ = Progress::from_bytes(bytes);
 }
 
-/// Hands bytes to every state that could be waiting for some.
+/// Hands bytes to every state that could be waiting for some; each goes on with the right ones if it refuses.
 fn feed_all(bytes: &[u8]) {
     let fixture = &*FIXTURE;
+    let good = |step: Step| (0..4).map(move |member| &ROUND[&(step, member)]);
     let mut gathering = Gathering::new(&fixture.round);
     let _ = gathering.accept(bytes);
-    for member in 0..4 {
-        gathering.accept(&ROUND[&(Step::Advert, member)]).unwrap();
-    }
+    good(Step::Advert).for_each(|advert| drop(gathering.accept(advert)));
     let (mut sharing, _) = gathering.close().unwrap();
     let _ = sharing.adverts(bytes);
     let _ = sharing.accept(bytes);
-    for member in 0..4 {
-        let _ = sharing.accept(&ROUND[&(Step::Shares, member)]);
-    }
+    good(Step::Shares).for_each(|shares| drop(sharing.accept(shares)));
+    let Ok((mut summing, _)) = sharing.close() else { return };
+    let _ = summing.accept(bytes);
+    good(Step::Upload).for_each(|upload| drop(summing.accept(upload)));
+    let Ok((mut confirming, _)) = summing.close() else { return };
+    let _ = confirming.accept(bytes);
+    good(Step::Confirm).for_each(|confirm| drop(confirming.accept(confirm)));
+    let Ok((mut unmasking, _)) = confirming.close() else { return };
+    let _ = unmasking.accept(bytes);
+    good(Step::Reveal).for_each(|reveal| drop(unmasking.accept(reveal)));
+    let _ = unmasking.finish();
+
     let seat = Member::new(&fixture.round, &fixture.identities[3]).unwrap();
     let (state, _) = client::advertise(&mut Prg::new(&[1; 32], b"fuzz"), &seat).unwrap();
     assert!(state.choose(&mut Prg::new(&[2; 32], b"fuzz"), &seat, bytes).is_err());
@@ -155,15 +163,24 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
+    /// Damage that a member signs itself gets past the signature, to the decoders and the checks behind them.
     #[test]
-    fn damaged_frames(which: prop::sample::Index, edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
-        let all: Vec<&Vec<u8>> = ROUND.values().collect();
-        let mut bytes = all[which.index(all.len())].clone();
+    fn damaged_frames(
+        which: prop::sample::Index,
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        signed: bool,
+    ) {
+        let all: Vec<_> = ROUND.iter().filter(|((step, _), _)| MEMBER_STEPS.contains(step)).collect();
+        let ((_, member), good) = all[which.index(all.len())];
+        let mut bytes = good.clone();
         for (at, value) in edits {
-            let at = at.index(bytes.len());
+            let at = HEAD + at.index(bytes.len() - HEAD);
             bytes[at] = value;
+        }
+        if signed {
+            bytes = resign(&bytes, &FIXTURE.identities[*member as usize]);
         }
         feed_all(&bytes);
     }
