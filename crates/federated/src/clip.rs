@@ -65,7 +65,7 @@ pub fn encode(
     }
 
     let integers = round_within(round, rng, &coordinates);
-    let mut words = pack(&integers, layout.coordinate_words());
+    let mut words = pack(integers, layout.coordinate_words());
     let loss = (trained.loss / LARGEST_LOSS).clamp(0.0, 1.0);
     let told = if plan.weighting == Weighting::Uniform { 0.0 } else { weight };
     let tallies = [f64::from(u8::from(within)), told, if loss.is_nan() { 1.0 } else { loss }];
@@ -194,10 +194,10 @@ fn round_within(round: &Round, rng: &mut impl Rng, coordinates: &[f64]) -> Vec<i
 }
 
 /// Integers into words, as many to a word as it takes.
-fn pack(integers: &[i32], words: usize) -> Vec<u32> {
+fn pack(integers: Vec<i32>, words: usize) -> Vec<u32> {
     let lanes = integers.len().div_ceil(words.max(1));
     if lanes <= 1 {
-        return integers.iter().map(|integer| *integer as u32).collect();
+        return integers.into_iter().map(|integer| integer as u32).collect();
     }
     let lane = |integer: &i32| (i64::from(*integer).clamp(-127, 127) + LANE_ZERO) as u32;
     let word = |pair: &[i32]| pair.iter().rev().fold(0, |word, integer| (word << LANE_BITS) | lane(integer));

@@ -116,18 +116,24 @@ impl Fixed {
     /// are cut to it.
     pub(crate) fn round(&self, rng: &mut impl Rng, coordinates: &[f64], integers: &mut Vec<i32>) {
         integers.clear();
-        integers.reserve_exact(coordinates.len());
+        integers.reserve_exact(coordinates.len() + TALLIES);
         let mut draws = [0; 4 * 256];
         for block in coordinates.chunks(256) {
             rng.fill_bytes(&mut draws);
             let rounded = block.iter().zip(draws.as_chunks::<4>().0).map(|(coordinate, draw)| {
                 let chance = f64::from(u32::from_le_bytes(*draw)) / 2_f64.powi(32);
                 let cut = coordinate.clamp(-self.largest, self.largest);
-                (cut * self.scale + chance).floor() as i32
+                floor(cut * self.scale + chance)
             });
             integers.extend(rounded);
         }
     }
+}
+
+/// The whole number below: without a call into the library, which processors of the oldest kind would need.
+fn floor(value: f64) -> i32 {
+    let cut = value as i32;
+    cut - i32::from(f64::from(cut) > value)
 }
 
 /// What a coordinate of the sum stays below, all but with probability 2⁻⁴⁰ / words.
@@ -186,6 +192,13 @@ mod tests {
             let tail: f64 =
                 (0..400 - margin).map(|low| poisson[low] * poisson[low + margin..].iter().sum::<f64>()).sum();
             assert!(2.0 * tail <= 2_f64.powf(-WRAP_BITS), "variance {variance}: {tail:e} beyond {margin}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_below() {
+        for value in [0.0, 0.5, 1.0, -0.0, -0.25, -1.0, -1.5, 2e9, -2e9 - 0.5] {
+            assert_eq!(floor(value), value.floor() as i32, "{value}");
         }
     }
 

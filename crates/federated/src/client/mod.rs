@@ -118,9 +118,3 @@ impl Table {
         self.members.binary_search(&member).is_ok()
     }
 }
-
-impl std::fmt::Display for Member<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "member {}", self.number)
-    }
-}
