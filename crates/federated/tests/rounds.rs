@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use pmirs_crypto::Prg;
 use pmirs_federated::client::{self, Member, Progress};
 use pmirs_federated::graph::Rates;
-use pmirs_federated::message::{Reveal, Step};
+use pmirs_federated::message::{Reveal, Shares, Step};
 use pmirs_federated::plan::RoundPlan;
 use pmirs_federated::server::{Gathering, Heard};
 use pmirs_federated::simulate::{Direct, Script};
 use pmirs_federated::{Error, Round};
-use world::{Fixture, MEMBER_STEPS, Tap, group, plan, resign, rewrite_signed};
+use world::{Fixture, MEMBER_STEPS, Tap, group, plan, resign, resign_pieces, rewrite_signed};
 
 #[test]
 fn the_sum_is_that_of_everyone_who_stayed() {
@@ -155,6 +155,34 @@ fn false_shares_are_noticed() {
         assert_eq!(reveal(&[liar]).unwrap().sum, fixture.sum(&fixture.present), "member {liar} lies");
     }
     assert!(matches!(reveal(&[1, 3, 5, 7]), Err(Error::FalseShares { .. })));
+}
+
+/// A member seals nonsense to some neighbours, which only they can see: they go on, and say at the end that they have no
+/// share. While enough others have one, nothing is lost; otherwise the round fails and the member is named.
+#[test]
+fn nonsense_under_a_seal_harms_its_sender_alone() {
+    let fixture = Fixture::new(8, 20);
+    let run = |spoiled: usize, vanishes: bool| {
+        let up = |member: u32, step: Step, bytes: Vec<u8>| {
+            if member != 2 || step != Step::Shares {
+                return (member != 2 || step != Step::Upload || !vanishes).then_some(bytes);
+            }
+            let spoil = |shares: &mut Shares| {
+                shares.pieces.iter_mut().take(spoiled).for_each(|piece| piece.sealed.0[1150] ^= 1);
+                resign_pieces(shares, &fixture.round, 2, &fixture.identities[2]);
+            };
+            Some(resign(&rewrite_signed(&bytes, spoil), &fixture.identities[2]))
+        };
+        fixture.run(9, &mut Tap { up, down: world::pass })
+    };
+    for vanishes in [false, true] {
+        let report = run(2, vanishes).unwrap();
+        assert!(report.refused.is_empty(), "{:?}", report.refused);
+        assert_eq!(report.revealed.survivors.contains(&2), !vanishes);
+        assert_eq!(report.revealed.sum, fixture.sum(&report.revealed.survivors));
+        let failed = run(3, vanishes).unwrap_err();
+        assert_eq!(failed, Error::Unrecoverable { member: 2, got: 3, needed: 4 });
+    }
 }
 
 #[test]

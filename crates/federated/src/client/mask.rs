@@ -1,7 +1,8 @@
 //! Step 4: shares for others are put aside, and the vector goes out under its masks.
 
-use pmirs_crypto::MaskSeed;
+use pmirs_crypto::Error::Malformed;
 use pmirs_crypto::shamir::Share;
+use pmirs_crypto::{ExchangeKey, MaskSeed};
 use pmirs_wire::Digest;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ impl std::fmt::Debug for Masked {
     }
 }
 
-/// What a member keeps for another: at most one of the two is ever revealed.
+/// What a member keeps for another: at most one of the two is ever revealed. Both are empty if the other sealed
+/// something that is no pair of shares, which nobody else can see: a member that does so harms itself alone.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) of: u32,
@@ -47,6 +49,20 @@ struct Opened {
 }
 
 impl Held {
+    fn open(of: u32, key: &ExchangeKey, info: &[u8], sealed: &[u8]) -> Self {
+        let opened = key.open(info, sealed).unwrap_or_default();
+        let (pair, rest) = opened.as_chunks::<{ Share::LEN }>();
+        let (own, root) = match pair {
+            [own, root]
+                if rest.is_empty() && [own, root].iter().all(|share| Share::from_bytes(share).is_ok()) =>
+            {
+                (own.to_vec(), root.to_vec())
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        Self { of, own: Zeroizing::new(own), root: Zeroizing::new(root) }
+    }
+
     pub(super) fn again(&self) -> Self {
         Self { of: self.of, own: self.own.clone(), root: self.root.clone() }
     }
@@ -56,7 +72,7 @@ impl Shared {
     /// Opens the pieces of others and masks the vector with everyone among its neighbours who shared.
     ///
     /// # Errors
-    /// For pieces that are forged, of strangers, or do not open; and where fewer members shared than the
+    /// For pieces that are forged, of strangers or for others; and where fewer members shared than the
     /// round needs, or fewer of this member's neighbours than give a secret back.
     pub fn mask(self, member: &Member<'_>, inbox: &[u8], vector: &[u32]) -> Outcome<Masked, Self> {
         advance(self, |state| {
@@ -115,10 +131,8 @@ impl Shared {
             self.check_piece(member, received)?;
             let info = info(member.round, &self.table.digest, *from, member.number);
             let crypto = |source| Error::Crypto { step: STEP, source };
-            let shares = exchange.open(&info, piece.sealed.as_ref()).map_err(crypto)?;
-            opened.held.push(held(*from, &shares)?);
-            let wrong =
-                Error::Member { member: *from, step: STEP, what: "an encapsulation of the wrong length" };
+            opened.held.push(Held::open(*from, &exchange, &info, piece.sealed.as_ref()));
+            let wrong = Error::Crypto { step: STEP, source: Malformed { what: "encapsulation" } };
             let encapsulation = piece.encapsulation.as_ref().try_into().map_err(|_| wrong)?;
             opened.incoming.push((*from, mask.decapsulate(&info, encapsulation).map_err(crypto)?));
         }
@@ -176,15 +190,4 @@ pub(crate) fn apply(masks: &[(MaskSeed, bool)], words: &mut [u32]) {
             }
         }
     });
-}
-
-/// Two shares, each what it says it is.
-fn held(of: u32, opened: &[u8]) -> Result<Held, Error> {
-    let wrong = Error::Member { member: of, step: STEP, what: "shares that are none" };
-    let (pair, rest) = opened.as_chunks::<{ Share::LEN }>();
-    let [own, root] = pair else { return Err(wrong) };
-    if !rest.is_empty() || Share::from_bytes(own).is_err() || Share::from_bytes(root).is_err() {
-        return Err(wrong);
-    }
-    Ok(Held { of, own: Zeroizing::new(own.to_vec()), root: Zeroizing::new(root.to_vec()) })
 }

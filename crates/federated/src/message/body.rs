@@ -184,7 +184,8 @@ impl Message for Proof {
     const MAX_BYTES: usize = ROOM + 2 * MAX_MEMBERS * 110;
 }
 
-/// One share for each member that gave one: of its own mask's seed if it survived, of its root otherwise.
+/// One share for each member that gave one: of its own mask's seed if it survived, of its root otherwise. It is empty
+/// where what the member gave was none.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reveal {
     /// Whose secret, and the share, in ascending order.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use pmirs_crypto::shamir::Share;
+use pmirs_crypto::{ENCAPSULATION, EXCHANGE_OVERHEAD};
 use pmirs_wire::{Bytes, Message};
 
 use super::gather::Table;
 use super::{Heard, Mail, Register, Summing};
 use crate::Error;
-use crate::message::{Adverts, Inbox, Received, Shares, Step, Wanted, frame};
+use crate::message::{Adverts, Inbox, Piece, Received, Shares, Step, Wanted, frame};
 use crate::pair::{Edges, is_ascending, list_digest, piece_digest, pieces_statement};
 
 const STEP: Step = Step::Shares;
@@ -79,6 +81,13 @@ impl<'a> Sharing<'a> {
         if shares.pieces.iter().any(|piece| piece.to == member || !self.table.present.contains_key(&piece.to))
         {
             return wrong("a neighbour who is not here");
+        }
+        let is_whole = |piece: &Piece| {
+            piece.encapsulation.as_ref().len() == ENCAPSULATION
+                && piece.sealed.as_ref().len() == EXCHANGE_OVERHEAD + 2 * Share::LEN
+        };
+        if !shares.pieces.iter().all(is_whole) {
+            return wrong("a piece of the wrong length");
         }
         // Checked here as well as by the neighbours, so that a bad signature costs its sender its place, and
         // not theirs.

@@ -64,12 +64,13 @@ impl<'a> Unmasking<'a> {
             let what = "not one share for each member who gave one";
             return Err(Error::Member { member, step: STEP, what });
         }
-        let read = |(of, bytes): &(u32, pmirs_wire::Bytes)| {
-            let wrong = Error::Member { member, step: STEP, what: "a share that is none" };
-            let bytes = bytes.as_ref().try_into().map_err(|_| wrong.clone())?;
-            Ok((*of, Share::from_bytes(bytes).map_err(|_| wrong)?))
-        };
-        let shares = reveal.shares.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+        let wrong = Error::Member { member, step: STEP, what: "a share that is none" };
+        let shares = reveal.shares.iter().filter(|(_, share)| !share.as_ref().is_empty());
+        let shares = shares.map(|(of, share)| {
+            let share = share.as_ref().try_into().ok().and_then(|bytes| Share::from_bytes(bytes).ok());
+            share.map(|share| (*of, share)).ok_or_else(|| wrong.clone())
+        });
+        let shares = shares.collect::<Result<Vec<_>, Error>>()?;
         for (of, share) in shares {
             self.shares.entry(of).or_default().push(share);
         }

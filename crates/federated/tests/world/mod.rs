@@ -12,7 +12,7 @@ use std::sync::Arc;
 use pmirs_crypto::{Context, Identity, IdentitySeed, Prg, sha256};
 use pmirs_federated::compress::Compression;
 use pmirs_federated::graph::Rates;
-use pmirs_federated::message::Step;
+use pmirs_federated::message::{Piece, Shares, Step};
 use pmirs_federated::plan::{Noise, RoundPlan, Schedule, Training, Weighting};
 use pmirs_federated::simulate::{Report, Unwatched, Wire, World};
 use pmirs_federated::{Error, Group, Round};
@@ -114,17 +114,35 @@ pub fn rewrite_signed<M: Message>(bytes: &[u8], change: impl FnOnce(&mut M)) -> 
     [rewrite(frame, change), signature.to_vec()].concat()
 }
 
-/// Signs a member's message anew, as that member could: the digest of a frame written out.
+/// A digest of the protocol, written out: label, then parts with their lengths.
+pub fn digest(label: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut bytes = format!("pmirs/federated/{label}/v1\0").into_bytes();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    sha256(&bytes)
+}
+
+/// Signs a member's message anew, as that member could.
 pub fn resign(bytes: &[u8], identity: &Identity) -> Vec<u8> {
     let frame = &bytes[..bytes.len() - 64];
     let (head, body) = frame.split_at(HEAD);
     let leaves: Vec<u8> = body.chunks(256 << 10).flat_map(sha256).collect();
-    let mut signed = b"pmirs/federated/frame/v1\0".to_vec();
-    for part in [head, &(body.len() as u64).to_be_bytes(), &leaves] {
-        signed.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        signed.extend_from_slice(part);
-    }
-    [frame, &identity.sign(Context::Federated, &sha256(&signed)).0].concat()
+    let signed = digest("frame", &[head, &(body.len() as u64).to_be_bytes(), &leaves]);
+    [frame, &identity.sign(Context::Federated, &signed).0].concat()
+}
+
+/// Signs a member's pieces anew, as that member could.
+pub fn resign_pieces(shares: &mut Shares, round: &Round, member: u32, identity: &Identity) {
+    let (id, roster, from) = (round.id().0, shares.roster.0, member.to_be_bytes());
+    let of = |piece: &Piece| {
+        let pair = digest("pair", &[&id, &roster, &from, &piece.to.to_be_bytes()]);
+        digest("piece", &[&pair, piece.encapsulation.as_ref(), piece.sealed.as_ref()])
+    };
+    let digests: Vec<u8> = shares.pieces.iter().flat_map(of).collect();
+    let signed = digest("pieces", &[&id, &roster, &from, &digests]);
+    shares.signature.0 = identity.sign(Context::Federated, &signed).0.to_vec();
 }
 
 /// A wire that hands every message of one direction to a closure.
