@@ -53,7 +53,16 @@ pub struct Measured {
 ///
 /// # Errors
 /// For settings that no round can have.
-pub fn aggregate(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result<Measured, Error> {
+pub fn aggregate(
+    settings: &Settings,
+    seed: [u8; 32],
+    now: impl Fn() -> f64 + Send,
+) -> Result<Measured, Error> {
+    // On a thread of the pool, so that work that is shared out begins at once instead of when another thread wakes.
+    rayon::scope(|_| measure(settings, seed, now))
+}
+
+fn measure(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result<Measured, Error> {
     let (round, identities) = round(settings, &seed)?;
     let Parameters { neighbours, threshold, .. } = round.parameters(settings.clients as usize)?;
     let (gone, _) = round.plan().rates.of(settings.clients as usize);

@@ -179,9 +179,9 @@ impl Shared {
     }
 }
 
-/// Adds or subtracts masks, on every core.
+/// Adds or subtracts masks; on every core, if there is enough to do.
 pub(crate) fn apply(masks: &[(MaskSeed, bool)], words: &mut [u32]) {
-    words.par_chunks_mut(BLOCK).enumerate().for_each(|(at, block)| {
+    let one = |at: usize, block: &mut [u32]| {
         for (seed, add) in masks {
             if *add {
                 seed.add_to(at * BLOCK, block);
@@ -189,5 +189,10 @@ pub(crate) fn apply(masks: &[(MaskSeed, bool)], words: &mut [u32]) {
                 seed.subtract_from(at * BLOCK, block);
             }
         }
-    });
+    };
+    if words.len() <= BLOCK {
+        one(0, words);
+    } else {
+        words.par_chunks_mut(BLOCK).enumerate().for_each(|(at, block)| one(at, block));
+    }
 }

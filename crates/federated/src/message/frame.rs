@@ -163,7 +163,12 @@ fn read_head<'a>(
 /// `SHA-256(label ‖ head ‖ SHA-256(leaf₀) ‖ SHA-256(leaf₁) ‖ …)` over the body's leaves of 256 KiB.
 fn frame_digest(signed: &[u8]) -> Digest {
     let (head, body) = signed.split_at(HEAD.min(signed.len()));
-    let leaves: Vec<[u8; 32]> = body.par_chunks(LEAF).map(sha256).collect();
+    // A short message is hashed where it is: to wake another thread would take longer.
+    let leaves: Vec<[u8; 32]> = if body.len() <= LEAF {
+        body.chunks(LEAF).map(sha256).collect()
+    } else {
+        body.par_chunks(LEAF).map(sha256).collect()
+    };
     let length = (body.len() as u64).to_be_bytes();
     digest("frame", &[head, &length, leaves.concat().as_slice()])
 }

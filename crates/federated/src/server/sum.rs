@@ -93,11 +93,16 @@ impl<'a> Summing<'a> {
         if self.heard.check(member, STEP, &digest)? == Heard::Again {
             return Ok(Heard::Again);
         }
-        self.sum.par_chunks_mut(BLOCK).zip(body.words.par_chunks(BLOCK)).for_each(|(sum, words)| {
+        let one = |(sum, words): (&mut [u32], &[[u8; 4]])| {
             for (sum, word) in sum.iter_mut().zip(words) {
                 *sum = sum.wrapping_add(u32::from_le_bytes(*word));
             }
-        });
+        };
+        if self.sum.len() <= BLOCK {
+            one((&mut self.sum, body.words));
+        } else {
+            self.sum.par_chunks_mut(BLOCK).zip(body.words.par_chunks(BLOCK)).for_each(one);
+        }
         self.heard.insert(member, digest);
         self.statements.insert(member, body.statement);
         Ok(Heard::New)
