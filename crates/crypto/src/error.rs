@@ -98,6 +98,15 @@ pub enum Error {
         context: &'static str,
     },
 
+    /// Fewer shares of a secret than its threshold.
+    #[error("{got} shares of a secret, {expected} are needed")]
+    TooFewShares {
+        /// The threshold.
+        expected: usize,
+        /// Shares that were given.
+        got: usize,
+    },
+
     // A failed dependency
     /// The memory that Argon2id was asked to fill is not there.
     #[error("no memory for Argon2id ({memory_kib} KiB)")]

@@ -167,6 +167,8 @@ pub enum Context {
     Order,
     /// Who may do what with a collection of the split level.
     Membership,
+    /// A message of a round of federated learning.
+    Federated,
 }
 
 impl Context {
@@ -185,6 +187,7 @@ impl Context {
             Self::Party => "party",
             Self::Order => "order",
             Self::Membership => "membership",
+            Self::Federated => "federated",
         }
     }
 

@@ -23,6 +23,7 @@
 //!
 //! PartyKey: one of three servers of the split level, in TLS and under what it signs
 //! ShareSeed: a component of a secret that is dealt to the three
+//! exchange: keys of one round of a protocol, pairwise masks that either end's root gives back, and shamir shares of it
 //!
 //! ServerKey: every request and answer travels in an `envelope`
 //! ```
@@ -59,11 +60,13 @@ mod deal;
 mod device;
 pub mod envelope;
 mod error;
+mod exchange;
 pub mod grant;
 mod hash;
 mod history;
 mod identity;
 mod locked;
+mod mask;
 pub mod merkle;
 pub mod pairing;
 mod pairwise;
@@ -73,6 +76,7 @@ mod prg;
 mod record;
 mod secret;
 mod seed;
+pub mod shamir;
 mod suite;
 mod token;
 #[cfg(test)]
@@ -84,6 +88,9 @@ pub use deal::{Dealt, DealtRest, ShareSeed};
 pub use device::{DeviceCertificate, DeviceKey, DevicePublicKey};
 pub use envelope::{ResponseOpener, ResponseSealer, ServerKey, ServerPublicKey};
 pub use error::{Error, StreamError};
+pub use exchange::{
+    ENCAPSULATION, EXCHANGE_OVERHEAD, ExchangeKey, ExchangePublicKey, ExchangeSeed, MAX_EXCHANGE, MaskRoot,
+};
 pub use grant::GrantContext;
 pub use hash::{constant_time_eq, sha256};
 pub use history::{are_head_words, entry_hash, head_words, leaf_digest};
@@ -91,6 +98,7 @@ pub use identity::{Context, Identity, PublicIdentity, Signature};
 pub use locked::{Argon2Params, LockedIdentity};
 pub use pairwise::{ENCAPSULATED_HALF, HalfKey, PairKey, PairStream};
 pub use party::{PartyKey, PartyPublicKey};
+pub use mask::MaskSeed;
 pub use place::{CollectionId, ItemId, Kind, Place};
 pub use prg::Prg;
 pub use record::{LocalKey, MAX_LOCAL, MAX_RECORD, RECORD_OVERHEAD, RecordKey};

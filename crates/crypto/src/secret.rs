@@ -60,12 +60,17 @@ mod tests {
         zeroised::<crate::IdentitySeed>();
         zeroised::<crate::CollectionKey>();
         zeroised::<crate::DeviceKey>();
+        zeroised::<crate::ExchangeSeed>();
+        zeroised::<crate::MaskRoot>();
+        zeroised::<crate::MaskSeed>();
+        zeroised::<crate::shamir::Share>();
         zeroised::<crate::record::LocalSecret>();
         zeroised::<crate::PartyKey>();
         zeroised::<crate::ShareSeed>();
         zeroised::<crate::Token>();
         zeroised::<crate::TokenKey>();
         zeroised::<crate::VeilSeed>();
+        zeroised::<aes::Aes256>();
         zeroised::<aes_gcm::Aes256Gcm>();
         zeroised::<chacha20::ChaCha20Rng>();
         zeroised::<ed25519_dalek::SigningKey>();

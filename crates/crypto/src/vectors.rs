@@ -208,6 +208,38 @@ fn recovery_words_bip_39() {
     assert_eq!(words_of(&[0; 16]), twelve, "safety words");
 }
 
+/// SP 800-38A appendix F.5.5, through the mask: its key, and its keystream from the block that its counter
+/// names. The vector's counter does not begin at 0, so the keystream of block 0 is checked against AES itself
+/// (FIPS 197 appendix C.3 has the cipher's own vector).
+#[test]
+fn masks_are_aes_256_ctr() {
+    use aes::cipher::{BlockCipherEncrypt, KeyInit};
+    let key: [u8; 32] = hex_array("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    let aes = aes::Aes256::new(&key.into());
+    let mut block = hex_array::<16>("00112233445566778899aabbccddeeff").into();
+    aes.encrypt_block(&mut block);
+    assert_eq!(block.to_vec(), hex("8ea2b7ca516745bfeafc49904b496089"), "FIPS 197 C.3");
+
+    let expected: Vec<u32> = (0_u128..600)
+        .flat_map(|counter| {
+            let mut block = counter.to_be_bytes().into();
+            aes.encrypt_block(&mut block);
+            let words: [[u8; 4]; 4] =
+                std::array::from_fn(|at| block[4 * at..4 * at + 4].try_into().expect("4"));
+            words.map(u32::from_le_bytes)
+        })
+        .collect();
+    let seed = crate::MaskSeed::from_secret(&key);
+    let mut words = vec![0; expected.len()];
+    seed.add_to(0, &mut words);
+    assert_eq!(words, expected);
+    for offset in [1, 4, 1023, 1025, 2399] {
+        let mut tail = expected[offset..].to_vec();
+        seed.subtract_from(offset, &mut tail);
+        assert!(tail.iter().all(|word| *word == 0), "from word {offset}");
+    }
+}
+
 /// RFC 8439 appendix A.1, test vector 1: the keystream of an all-zero key from block 0.
 #[test]
 fn chacha20_rfc_8439() {

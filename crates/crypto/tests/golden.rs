@@ -18,10 +18,11 @@ use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
 use pmirs_crypto::pairing::{Approving, Joined, Joining};
+use pmirs_crypto::shamir::{self, Share};
 use pmirs_crypto::{
-    Context, DeviceCertificate, DeviceKey, Error, LockedIdentity, Place, Prg, PublicIdentity, ResponseOpener,
-    ServerKey, ServerPublicKey, Signature, Token, are_head_words, entry_hash, grant, head_words, leaf_digest,
-    merkle, pairing,
+    Context, DeviceCertificate, DeviceKey, Error, ExchangePublicKey, ExchangeSeed, LockedIdentity, MaskRoot,
+    Place, Prg, PublicIdentity, ResponseOpener, ServerKey, ServerPublicKey, Signature, Token, are_head_words,
+    entry_hash, grant, head_words, leaf_digest, merkle, pairing,
 };
 use rand_chacha::rand_core::Rng;
 use world::{CHEAP, COLLECTION, GRANT, PLACE, World, rng, world};
@@ -545,4 +546,38 @@ fn bad_keys() -> Vec<Bad> {
             error: Error::Malformed { what: "token" },
         },
     ]
+}
+
+/// The encapsulation and the mask's seed are pinned as well: a member and a server of two versions must derive the same.
+#[test]
+fn exchanges_of_a_round() {
+    let (root, other) = (MaskRoot::from_secret(&[5; 32]), MaskRoot::from_secret(&[6; 32]));
+    let (encapsulation, seed) = root.encapsulate(&other.key().public(), b"round, 1 to 2");
+    let made = [encapsulation.as_slice(), seed.expose_secret()].concat();
+    golden("mask_agreement.hex", &made);
+    assert_eq!(other.key().decapsulate(b"round, 1 to 2", &encapsulation).unwrap(), seed);
+    assert_ne!(other.key().decapsulate(b"round, 2 to 1", &encapsulation).unwrap(), seed);
+
+    let key = ExchangeSeed::from_secret(&[7; 32]).key();
+    let public = golden("exchange_key.hex", &key.public().to_bytes());
+    assert_eq!(ExchangePublicKey::from_bytes(&public).unwrap(), key.public());
+    let sealed = golden("exchange.hex", &key.public().seal(&mut rng(30), b"info", MESSAGE));
+    assert_eq!(key.open(b"info", &sealed).unwrap().as_slice(), MESSAGE);
+    assert!(matches!(key.open(b"other", &sealed), Err(Error::Unauthentic { .. })));
+    for at in 0..sealed.len() {
+        let mut damaged = sealed.clone();
+        damaged[at] ^= 1;
+        assert!(key.open(b"info", &damaged).is_err(), "byte {at}");
+        assert!(key.open(b"info", &sealed[..at]).is_err(), "{at} bytes");
+    }
+}
+
+#[test]
+fn shares_of_a_secret() {
+    let shares = shamir::split(&mut rng(31), &[8; 32], 3, 5);
+    let bytes: Vec<u8> = shares.iter().flat_map(|share| share.expose().to_vec()).collect();
+    let kept = golden("shares.hex", &bytes);
+    let last: Vec<Share> =
+        kept.chunks(33).skip(2).map(|share| Share::from_bytes(share.try_into().unwrap()).unwrap()).collect();
+    assert_eq!(*shamir::combine(3, &last).unwrap(), [8; 32]);
 }

@@ -356,6 +356,7 @@ fn a_signature_fits_one_signer_context_and_message() {
         Context::Party,
         Context::Order,
         Context::Membership,
+        Context::Federated,
     ] {
         let refused = Err(Error::BadSignature { context: context.name() });
         assert_eq!(anna.verify(context, b"digest", &signature), refused);

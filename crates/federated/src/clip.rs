@@ -1,0 +1,214 @@
+//! From a member's update to its words, and from the sum of words to the mean update.
+//!
+//! ```text
+//! update ─shorten─▶ coordinates ─clip to C─▶ × weight ─round by chance─▶ integers ─pack─▶ words ‖ tallies  (+ noise)
+//! ```
+//!
+//! The clip bounds what is sent, so it comes after compression. **Robustness:** a masked word may hold
+//! anything, so a clip is only what an honest member does to itself. What the protocol enforces against a
+//! lying one is that it is a pinned member, that it speaks once a round, that its words are counted once; not
+//! their norm, which would take zero-knowledge proofs over a million coordinates. What the clip does enforce
+//! is that bad *data* of an honest member, and noise calibrated to C, stay within C; and a coordinator can
+//! bound the *mean* by discarding a round whose sum is longer than survivors × C
+//! ([`Aggregate::is_plausible`]).
+
+use rand_core::Rng;
+
+use crate::fixed::TALLY_ONE;
+use crate::plan::Weighting;
+use crate::trainer::Trained;
+use crate::{Error, Round};
+
+/// Losses are told up to this.
+pub const LARGEST_LOSS: f64 = 16.0;
+/// Half of what a lane of an 8-bit coordinate holds: 1 to 255 stand for -127 to 127.
+const LANE_ZERO: i64 = 128;
+const LANE_BITS: usize = 16;
+
+/// A member's words, and what was done to its update.
+pub struct Encoded {
+    /// The vector to be masked: as private as the update.
+    pub words: Vec<u32>,
+    /// The update's L2 norm before it was clipped.
+    pub norm: f64,
+}
+
+impl std::fmt::Debug for Encoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Encoded({} words, redacted)", self.words.len())
+    }
+}
+
+/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing: for
+/// coordinates in units of 1 / scale, for the tallies behind them in units of 1 / [`TALLY_ONE`].
+///
+/// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy
+/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)).
+///
+/// # Errors
+/// For lengths that are not the round's, and numbers that are not finite.
+pub fn encode(
+    round: &Round,
+    rng: &mut impl Rng,
+    trained: &Trained,
+    noise: Option<&[i64]>,
+) -> Result<Encoded, Error> {
+    let (plan, layout) = (round.plan(), round.layout());
+    check(layout.weights(), &trained.update)?;
+    let mut coordinates = plan.compression.shorten(&round.id(), &trained.update);
+    let norm = coordinates.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let within = norm <= plan.clip;
+    let weight = plan.weighting.weight(trained.examples);
+    let factor = if within { weight } else { weight * plan.clip / norm };
+    for value in &mut coordinates {
+        *value *= factor;
+    }
+
+    let integers = round_within(round, rng, &coordinates);
+    let mut words = pack(integers, layout.coordinate_words());
+    let loss = (trained.loss / LARGEST_LOSS).clamp(0.0, 1.0);
+    let told = if plan.weighting == Weighting::Uniform { 0.0 } else { weight };
+    let tallies = [f64::from(u8::from(within)), told, if loss.is_nan() { 1.0 } else { loss }];
+    words.extend(tallies.map(|tally| (tally * TALLY_ONE).round() as u32));
+    if let Some(noise) = noise {
+        if noise.len() != words.len() {
+            return Err(Error::Length { what: "the noise", expected: words.len(), got: noise.len() });
+        }
+        words.iter_mut().zip(noise).for_each(|(word, add)| *word = word.wrapping_add(*add as u32));
+    }
+    Ok(Encoded { words, norm })
+}
+
+/// The most that the integers of an update within `clip_scaled` = C·S measure in L2 norm, after conditional
+/// rounding of so many coordinates with β = e^(−1/2): the lesser of √(c² + d/4 + c + √d/2) and c + √d
+/// (Kairouz, Liu, Steinke, *The distributed discrete Gaussian mechanism for federated learning with secure
+/// aggregation*, 2021).
+pub fn integer_norm_bound(clip_scaled: f64, coordinates: usize) -> f64 {
+    let root = (coordinates as f64).sqrt();
+    let likely = clip_scaled.powi(2) + root * root / 4.0 + clip_scaled + root / 2.0;
+    likely.sqrt().min(clip_scaled + root)
+}
+
+/// What a round's sum says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    /// The weighted mean of the members' updates.
+    pub mean: Vec<f32>,
+    /// Its L2 norm in the coordinates that were sent.
+    pub norm: f64,
+    /// Members whose vectors are in it.
+    pub members: usize,
+    /// The sum of their weights.
+    pub weight: f64,
+    /// The share of members whose update needed no clipping.
+    pub within: f64,
+    /// The members' mean loss.
+    pub loss: f64,
+}
+
+impl Aggregate {
+    /// Reads the sum of the words of so many members.
+    ///
+    /// # Errors
+    /// For a sum that has not the round's length.
+    pub fn decode(round: &Round, sum: &[u32], members: usize) -> Result<Self, Error> {
+        let layout = round.layout();
+        if sum.len() != layout.words() {
+            return Err(Error::Length { what: "the sum", expected: layout.words(), got: sum.len() });
+        }
+        let (words, tallies) = sum.split_at(layout.coordinate_words());
+        let tally = |at: usize| tallies.get(at).map_or(0.0, |word| f64::from(*word as i32) / TALLY_ONE);
+        // Equal weights are known, and need no tally that noise could spoil.
+        let uniform = round.plan().weighting == Weighting::Uniform;
+        let weight = if uniform { members as f64 } else { tally(1) };
+        let lanes = round.plan().compression.lanes();
+        let each = 1.0 / (round.fixed().scale() * weight.max(1.0 / TALLY_ONE));
+        let mut mean = unpack(words, lanes, members);
+        mean.truncate(layout.coordinates());
+        let coordinates: Vec<f64> = mean.iter().map(|integer| *integer as f64 * each).collect();
+        Ok(Self {
+            norm: coordinates.iter().map(|value| value * value).sum::<f64>().sqrt(),
+            mean: round.plan().compression.restore(&round.id(), &coordinates, layout.weights()),
+            members,
+            weight,
+            within: (tally(0) / members.max(1) as f64).clamp(0.0, 1.0),
+            loss: tally(2) * LARGEST_LOSS / members.max(1) as f64,
+        })
+    }
+
+    /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding
+    /// adds at most 1 / scale to a coordinate, and noise to the norm what its deviation says, half as much
+    /// again allowed for chance.
+    pub fn is_plausible(&self, round: &Round) -> bool {
+        let plan = round.plan();
+        let total =
+            plan.noise.deviation() * (self.members as f64 * round.layout().coordinates() as f64).sqrt();
+        let rounding = (round.layout().coordinates() as f64).sqrt() / round.fixed().scale();
+        let noise = total / self.weight.max(1e-9);
+        self.weight > 0.0
+            && self.weight <= self.members as f64 + 1e-3
+            && self.norm <= plan.clip + rounding + 1.5 * noise + 1e-9
+    }
+}
+
+/// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan,
+/// Ramaswamy 2021): the members that needed none are counted inside the masked sum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdaptiveClip {
+    /// The share aimed at.
+    pub quantile: f64,
+    /// How fast; 0.2 in the paper.
+    pub rate: f64,
+}
+
+impl AdaptiveClip {
+    /// The next clip after a round with this clip, in which this share of members needed none.
+    pub fn next(&self, clip: f64, within: f64) -> f64 {
+        clip * (-self.rate * (within - self.quantile)).exp()
+    }
+}
+
+fn check(expected: usize, update: &[f32]) -> Result<(), Error> {
+    const WHAT: &str = "the update";
+    if update.len() != expected {
+        return Err(Error::Length { what: WHAT, expected, got: update.len() });
+    }
+    match update.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(Error::NotFinite { what: WHAT, at }),
+        None => Ok(()),
+    }
+}
+
+/// Rounds until the integers' norm is within the bound, which each try is with probability above 1 −
+/// e^(−1/2).
+fn round_within(round: &Round, rng: &mut impl Rng, coordinates: &[f64]) -> Vec<i32> {
+    let bound = integer_norm_bound(round.plan().clip * round.fixed().scale(), coordinates.len()).powi(2);
+    let mut integers = Vec::new();
+    loop {
+        round.fixed().round(rng, coordinates, &mut integers);
+        let norm: f64 = integers.iter().map(|integer| f64::from(*integer).powi(2)).sum();
+        if norm <= bound {
+            return integers;
+        }
+    }
+}
+
+/// Integers into words, as many to a word as it takes.
+fn pack(integers: Vec<i32>, words: usize) -> Vec<u32> {
+    let lanes = integers.len().div_ceil(words.max(1));
+    if lanes <= 1 {
+        return integers.into_iter().map(|integer| integer as u32).collect();
+    }
+    let lane = |integer: &i32| (i64::from(*integer).clamp(-127, 127) + LANE_ZERO) as u32;
+    let word = |pair: &[i32]| pair.iter().rev().fold(0, |word, integer| (word << LANE_BITS) | lane(integer));
+    integers.chunks(lanes).map(word).collect()
+}
+
+fn unpack(words: &[u32], lanes: usize, members: usize) -> Vec<i64> {
+    if lanes <= 1 {
+        return words.iter().map(|word| i64::from(*word as i32)).collect();
+    }
+    let zero = members as i64 * LANE_ZERO;
+    let lane = move |word: u32, at: usize| i64::from((word >> (at * LANE_BITS)) & 0xffff) - zero;
+    words.iter().flat_map(|word| (0..lanes).map(move |at| lane(*word, at))).collect()
+}

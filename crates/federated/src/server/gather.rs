@@ -1,0 +1,104 @@
+//! Step 1: who is here.
+
+use std::collections::BTreeMap;
+
+use pmirs_wire::{Bytes, Digest, Message};
+
+use super::{Heard, Register, Sharing};
+use crate::client::{Keys, roster_digest};
+use crate::graph::Parameters;
+use crate::message::{Advert, Roster, Seat, Step, frame};
+use crate::{Error, Round};
+
+const STEP: Step = Step::Advert;
+
+/// Collects adverts.
+#[derive(Debug)]
+pub struct Gathering<'a> {
+    round: &'a Round,
+    heard: Register,
+    present: BTreeMap<u32, Present>,
+}
+
+/// A member that is here.
+#[derive(Debug)]
+pub(super) struct Present {
+    /// The advert's frame, for those who will choose this member.
+    pub(super) frame: Vec<u8>,
+    pub(super) mask: pmirs_crypto::ExchangePublicKey,
+    pub(super) commitment: Digest,
+    digest: Digest,
+    signature: Vec<u8>,
+}
+
+/// A roster and what goes with it, as all later steps know it.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    pub(super) round: &'a Round,
+    pub(super) roster: Digest,
+    pub(super) parameters: Parameters,
+    pub(super) present: BTreeMap<u32, Present>,
+}
+
+impl Table<'_> {
+    pub(super) fn needed(&self) -> usize {
+        self.round.needed(&self.parameters)
+    }
+}
+
+impl<'a> Gathering<'a> {
+    /// Opens a round.
+    pub fn new(round: &'a Round) -> Self {
+        Self { round, heard: Register::default(), present: BTreeMap::new() }
+    }
+
+    /// Takes a member's advert.
+    ///
+    /// # Errors
+    /// For a message that is not one, of a stranger, or the second of a member; and when the cohort is full.
+    pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
+        let opened = frame::open(self.round, STEP, Advert::MAX_BYTES, bytes)?;
+        let member = opened.member;
+        if self.heard.check(member, STEP, &opened.digest)? == Heard::Again {
+            return Ok(Heard::Again);
+        }
+        if self.heard.len() >= self.round.plan().cohort as usize {
+            return Err(Error::Member { member, step: STEP, what: "the cohort is full" });
+        }
+        let advert: Advert = pmirs_wire::decode(opened.body)?;
+        let Keys { mask, .. } = Keys::read(&advert)?;
+        let (digest, signature) = (opened.digest, opened.signature.to_vec());
+        let present =
+            Present { frame: bytes.to_vec(), mask, commitment: advert.commitment, digest, signature };
+        self.heard.insert(member, digest);
+        self.present.insert(member, present);
+        Ok(Heard::New)
+    }
+
+    /// Members that are here.
+    pub fn members(&self) -> Vec<u32> {
+        self.heard.members()
+    }
+
+    /// Ends the step: the roster, which goes to every member on it.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] or [`Error::NoGraph`] where too few are here.
+    pub fn close(self) -> Result<(Sharing<'a>, Vec<u8>), Error> {
+        let members = self.heard.len();
+        self.heard.close(STEP, self.round.plan().quorum as usize)?;
+        let parameters = self.round.parameters(members)?;
+        self.heard.close(STEP, self.round.needed(&parameters))?;
+        let seats = self.present.iter().map(|(member, present)| Seat {
+            member: *member,
+            advert: present.digest,
+            signature: Bytes(present.signature.clone()),
+        });
+        let (neighbours, threshold) = (parameters.neighbours as u32, parameters.threshold as u32);
+        let roster = Roster { neighbours, threshold, seats: seats.collect() };
+        let bytes = frame::announce(self.round, Step::Roster, &roster)?;
+        let digest = roster_digest(self.round, &roster);
+        let table = Table { round: self.round, roster: digest, parameters, present: self.present };
+        Ok((Sharing::new(table), bytes))
+    }
+}
