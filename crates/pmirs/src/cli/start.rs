@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
+use pmirs_wire::AccountId;
 
 /// See everything work: a cloud, two people, two collections, searches
 ///
@@ -169,6 +170,9 @@ pub struct PartyServe {
     /// Address and port for the two others
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788")]
     pub peer_listen: SocketAddr,
+    /// Let only this account make collections here (`pmirs status` shows one's own); may be given several times
+    #[arg(long, value_name = "ACCOUNT")]
+    pub founder: Vec<AccountId>,
     /// Certificate chain for clients, in PEM form
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
     pub tls_cert: Option<PathBuf>,

@@ -70,6 +70,7 @@ fn serve(args: &PartyServe, output: Output) -> Result<(), Failure> {
         peer_listen: args.peer_listen,
         tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
         trio: read_parties(&args.parties)?,
+        founders: (!args.founder.is_empty()).then(|| args.founder.clone()),
         limits: Limits::default(),
     })?;
     output.answer(&Listening {
