@@ -12,6 +12,7 @@ use pmirs_wire::split::{
 };
 use pmirs_wire::{Bytes, CollectionId, Digest, decode, limits};
 
+use crate::clock::now_ms;
 use crate::members::Members;
 use crate::orders::{Checked, check_signature};
 use crate::parties;
@@ -40,9 +41,7 @@ pub(crate) fn carry_out(
             let parts = own_parts(node, parts, &beside.parts)?;
             prepare(node, &mut write(shared), checked, batch, parts, beside.first.as_ref())
         }
-        Action::Commit { prepared, receipts } => {
-            commit(node, &mut write(shared), checked, prepared, receipts, beside.first.as_ref())
-        }
+        Action::Commit { .. } => commit(node, &mut write(shared), checked, beside.first.as_ref()),
         Action::Delete => delete(node, checked.order.collection),
         Action::Search(_) | Action::Refresh { .. } | Action::Repair { .. } => {
             Err(Refusal::internal(&"an order of all three came to one"))
@@ -107,34 +106,62 @@ fn prepare(
 ) -> Result<Answer, Refusal> {
     check_batch(collection, batch, parts.as_ref())?;
     let id = checked.order.collection;
-    if let Some(waiting) = collection.waiting() {
-        let may = match node.role {
-            Role::First => {
-                let is_safe = waiting.since.is_some_and(|since| since.elapsed() < node.limits.prepared_time);
-                waiting.order.account == checked.order.account || !is_safe
-            }
-            // P0 took this batch on the same version, so the other one was not decided and will not be.
-            Role::Second | Role::Third => {
-                let receipt = Receipt::signed_bytes(&id, &checked.digest, &batch.base, 0);
-                first.is_some_and(|signature| signed_by(node, Role::First, &receipt, signature).is_ok())
-            }
-        };
-        if !may && waiting.digest != checked.digest {
-            return Err(Refusal::conflict(match node.role {
-                Role::First => "another batch is being added: try again in a moment",
-                Role::Second | Role::Third => "another batch lies ready: P0's receipt must come along",
-            }));
-        }
-    }
+    let sequence = match node.role {
+        Role::First => first_sequence(node, collection, checked)?,
+        Role::Second | Role::Third => follow_sequence(node, collection, checked, &batch.base, first)?,
+    };
     let pending = Pending {
         order: checked.signed.clone(),
         identity: checked.identity.clone(),
+        sequence,
         kind: PendingKind::Batch(parts),
     };
     collection.prepare(checked.order.clone(), checked.digest, pending)?;
-    let receipt = Receipt::signed_bytes(&id, &checked.digest, &batch.base, node.role.index() as u8);
+    let place = node.role.index() as u8;
+    let receipt = Receipt::signed_bytes(&id, &checked.digest, &batch.base, sequence, place);
     let signature = Bytes(node.keys.signing.sign(&receipt).0.to_vec());
-    Ok(Answer::Receipt(Receipt { prepared: checked.digest, signature }))
+    Ok(Answer::Receipt(Receipt { prepared: checked.digest, sequence, signature }))
+}
+
+/// At P0: the number of a new change, if what lies ready may give way.
+fn first_sequence(node: &Node, collection: &Collection, checked: &Checked) -> Result<u64, Refusal> {
+    if let Some(waiting) = collection.waiting() {
+        let is_safe = waiting.since.is_some_and(|since| since.elapsed() < node.limits.prepared_time);
+        if is_safe && waiting.order.account != checked.order.account {
+            return Err(Refusal::conflict("another batch is being added: try again in a moment"));
+        }
+    }
+    Ok(next_sequence(collection))
+}
+
+/// Larger than the number of what lies ready, and than any before a lost store was repaired.
+pub(crate) fn next_sequence(collection: &Collection) -> u64 {
+    let after = collection.waiting().map_or(0, |waiting| waiting.pending.sequence.saturating_add(1));
+    after.max(now_ms())
+}
+
+/// At P1 and P2: the number that P0 gave this change. What lies ready gives way to a larger number alone: P0 did not
+/// decide on it before it gave that one, and never will.
+fn follow_sequence(
+    node: &Node,
+    collection: &Collection,
+    checked: &Checked,
+    base: &Version,
+    first: Option<&Bytes>,
+) -> Result<u64, Refusal> {
+    let first =
+        first.ok_or_else(|| Refusal::bad("prepare: P0 comes first, and its receipt must come along"))?;
+    let receipt: Receipt = decode(&first.0).map_err(|error| Refusal::bad(error.to_string()))?;
+    let sequence = receipt.sequence;
+    let said = Receipt::signed_bytes(&checked.order.collection, &checked.digest, base, sequence, 0);
+    signed_by(node, Role::First, &said, &receipt.signature)
+        .map_err(|()| Refusal::bad("prepare: P0's receipt does not fit"))?;
+    match collection.waiting() {
+        Some(waiting) if waiting.pending.sequence >= sequence && waiting.digest != checked.digest => {
+            Err(Refusal::conflict("a later batch lies ready: prepare this one again"))
+        }
+        _ => Ok(sequence),
+    }
 }
 
 fn check_batch(collection: &Collection, batch: &Batch, parts: Option<&Parts>) -> Result<(), Refusal> {
@@ -177,10 +204,11 @@ fn commit(
     node: &Node,
     collection: &mut Collection,
     checked: &Checked,
-    prepared: &Digest,
-    receipts: &[Bytes; 3],
     first: Option<&Bytes>,
 ) -> Result<Answer, Refusal> {
+    let Action::Commit { prepared, sequence, receipts } = &checked.order.action else {
+        return Err(Refusal::internal(&"another order than to commit"));
+    };
     let done = collection
         .entry()
         .and_then(|entry| order_of(&entry.prepared))
@@ -195,7 +223,7 @@ fn commit(
     }
     let id = checked.order.collection;
     for (role, receipt) in Role::ALL.into_iter().zip(receipts) {
-        let said = Receipt::signed_bytes(&id, prepared, &collection.version(), role.index() as u8);
+        let said = Receipt::signed_bytes(&id, prepared, &collection.version(), *sequence, role.index() as u8);
         signed_by(node, role, &said, receipt)
             .map_err(|()| Refusal::bad(format!("receipts: the one of {} does not fit", node.name(role))))?;
     }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use client::{No, User, dot, random_rows, rng, vector};
 use pmirs_party::{Config, Embedded, Limits, describe, read_parties, write_parties};
-use pmirs_wire::split::Trio;
+use pmirs_wire::split::{Action, Trio};
 use pmirs_wire::{CollectionId, ItemId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::Rng;
@@ -32,7 +32,7 @@ use rand_chacha::rand_core::Rng;
 const ID: CollectionId = CollectionId([5; 16]);
 const SERVE: &str = "PMIRS_PARTY_CRASH_TEST_SERVES";
 const DIM: usize = 8;
-const KILLS: u32 = 21;
+const KILLS: u32 = 28;
 const SEED: u64 = 70;
 const NAMES: [&str; 3] = ["north", "east", "south"];
 
@@ -68,7 +68,7 @@ fn serve(data: &Path) {
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
-/// A change that was sent and not answered.
+/// A change that was sent and not answered: rows to add and to remove; of nothing, a refresh of all shares.
 type Change = (Vec<(ItemId, Vec<i8>)>, Vec<ItemId>);
 
 fn kill_and_compare() {
@@ -154,19 +154,34 @@ fn change_until_dead(
         });
         loop {
             let change = draw(rng, live);
-            match user.change(ID, &change.0, &change.1) {
-                Ok(_) => {
+            let done = if change == Change::default() {
+                refresh(user)
+            } else {
+                user.change(ID, &change.0, &change.1).map(drop)
+            };
+            match done {
+                Ok(()) => {
                     *acknowledged += 1;
                     apply(change, live);
                 }
-                Err(No::Refused(refused)) => panic!("{refused:?} (seed {SEED})"),
+                // A refresh is refused where another party died of it.
+                Err(No::Refused(refused)) if refused.blamed.is_empty() => panic!("{refused:?} (seed {SEED})"),
                 Err(_) => return change,
             }
         }
     })
 }
 
+fn refresh(user: &User) -> Result<(), No> {
+    let base = user.state(0, ID)?.version;
+    let order = user.order(ID, Action::Refresh { base });
+    user.ask_all(&order, &Default::default()).into_iter().try_for_each(|answer| answer.map(drop))
+}
+
 fn draw(rng: &mut ChaCha20Rng, live: &BTreeMap<ItemId, Vec<i8>>) -> Change {
+    if rng.next_u32().is_multiple_of(6) {
+        return Change::default();
+    }
     let added = 1 + rng.next_u32() as usize % 6;
     let removed = if live.len() > 60 { 30 } else { rng.next_u32() as usize % 3 };
     (random_rows(rng, added, DIM), live.keys().copied().take(removed).collect())

@@ -62,6 +62,7 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::split::Parts>(bytes);
     one::<pmirs_wire::split::Answer>(bytes);
     one::<pmirs_wire::split::Entry>(bytes);
+    one::<pmirs_wire::split::Receipt>(bytes);
     one::<pmirs_wire::split::PeerMessage>(bytes);
     one::<pmirs_wire::split::StoreHeader>(bytes);
     one::<pmirs_wire::split::Record>(bytes);

@@ -107,7 +107,10 @@ fn orders() {
     let parts_of_three = [1, 2, 3].map(|byte| Digest([byte; 32]));
     check("split_order_prepare.hex", &order(Action::Prepare { batch, parts: parts_of_three }));
     let receipts = [1, 2, 3].map(|byte| Bytes(vec![byte; 64]));
-    check("split_order_commit.hex", &order(Action::Commit { prepared: Digest([4; 32]), receipts }));
+    check(
+        "split_order_commit.hex",
+        &order(Action::Commit { prepared: Digest([4; 32]), sequence: 7, receipts }),
+    );
     let search =
         Search { queries: 1, k: 40, metric: Metric::InnerProduct, largest: 16_384, parts: parts_of_three };
     check("split_order_search.hex", &order(Action::Search(search.clone())));
@@ -135,7 +138,8 @@ fn answers() {
         decision: Some(bytes("entry")),
     };
     check("split_answer_state.hex", &Answer::State(state));
-    let receipt = Receipt { prepared: Digest([4; 32]), signature: bytes("signature") };
+    let receipt = Receipt { prepared: Digest([4; 32]), sequence: 7, signature: bytes("signature") };
+    check("split_receipt.hex", &receipt);
     check("split_answer_receipt.hex", &Answer::Receipt(receipt));
     let pair = |byte| SharePair { own: Bytes(vec![byte; 8]), next: Bytes(vec![byte + 1; 8]) };
     let found = Found {
@@ -170,7 +174,7 @@ fn peers() {
     check("split_peer_behind.hex", &behind);
     let ahead = PeerMessage::Ahead { entries: vec![entry()], statements: vec![signed_statement()] };
     check("split_peer_ahead.hex", &ahead);
-    check("split_peer_ready.hex", &PeerMessage::Ready { prepared: Digest([4; 32]) });
+    check("split_peer_ready.hex", &PeerMessage::Ready { prepared: Digest([4; 32]), sequence: 7 });
     check("split_peer_decided.hex", &PeerMessage::Decided(entry()));
     check("split_peer_words.hex", &PeerMessage::Words { at: 512, words: Bytes(vec![1; 8]) });
     check("split_peer_layout.hex", &PeerMessage::Layout { version: version(3), rows: Bytes(vec![1; 16]) });
@@ -187,7 +191,7 @@ fn stores() {
         Record::Rewritten { entry: Some(entry()), version: version(4), generation: 1, rows: 2, own, next };
     check("split_record_rewritten.hex", &rewritten);
     check("split_record_rows.hex", &Record::Rows { items: vec![ItemId([1; 16])] });
-    let pending = |kind| Pending { order: signed_order(), identity: bytes("identity"), kind };
+    let pending = |kind| Pending { order: signed_order(), identity: bytes("identity"), sequence: 7, kind };
     check("split_pending_batch.hex", &pending(PendingKind::Batch(Some(parts()))));
     check("split_pending_refresh.hex", &pending(PendingKind::Refresh { generation: 1, own, next }));
     check("split_entry.hex", &entry());
@@ -204,7 +208,7 @@ fn signed_bytes() {
         Version::first_bytes(&collection, &Digest([2; 32]), 512),
         version(3).next_bytes(&digest),
         Entry::decided_bytes(&collection, &digest, &version(4)),
-        Receipt::signed_bytes(&collection, &digest, &version(3), 1),
+        Receipt::signed_bytes(&collection, &digest, &version(3), 7, 1),
         Opening::session_bytes(&nonces, &digest, &version(3)),
     ];
     check::compare("split_signed.bytes", &(data_encoding::HEXLOWER.encode(&all.concat()) + "\n"));

@@ -10,10 +10,11 @@
 use std::sync::Arc;
 
 use pmirs_mpc::{Party, Role, Shares};
+use pmirs_wire::Digest;
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
 
 use super::{Met, Stopped, unexpected};
-use crate::commands::{check_base, check_entry, decide};
+use crate::commands::{check_base, check_entry, decide, next_sequence};
 use crate::orders::Checked;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
@@ -33,22 +34,29 @@ pub(super) async fn run(
     check_base(&read(shared), &base)?;
     let rows = Arc::clone(shared);
     let kind = met.compute(node, session, move |party| reshare_all(party, &rows, base)).await?;
-    {
-        let mut here = write(shared);
-        check_base(&here, &base)?;
-        let (order, identity) = (checked.signed.clone(), checked.identity.clone());
-        here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, kind })?;
-    }
     let words = read(shared).matrix().own.len();
     let (previous, next) = (node.role.previous(), node.role.next());
-    for peer in [previous, next] {
-        met.send(peer, &PeerMessage::Ready { prepared: checked.digest });
-    }
-    for peer in [previous, next] {
-        match met.receive_after(node, peer, words).await? {
-            PeerMessage::Ready { prepared } if prepared == checked.digest => {}
-            _ => return Err(unexpected(node, peer)),
+    let lay_ready = |sequence: Option<u64>| {
+        let mut here = write(shared);
+        check_base(&here, &base)?;
+        let sequence = sequence.unwrap_or_else(|| next_sequence(&here));
+        let (order, identity) = (checked.signed.clone(), checked.identity.clone());
+        here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, sequence, kind })?;
+        Ok::<_, Refusal>(sequence)
+    };
+    // P0 first, as with a batch: what lies ready at the others gives way only when P0 cannot decide on it any more.
+    if node.role == Role::First {
+        let sequence = lay_ready(None)?;
+        for peer in [previous, next] {
+            met.send(peer, &PeerMessage::Ready { prepared: checked.digest, sequence });
         }
+        for peer in [previous, next] {
+            ready(node, met, peer, words, &checked.digest).await?;
+        }
+    } else {
+        let sequence = ready(node, met, Role::First, words, &checked.digest).await?;
+        lay_ready(Some(sequence))?;
+        met.send(Role::First, &PeerMessage::Ready { prepared: checked.digest, sequence });
     }
     if node.role == Role::First {
         let entry = {
@@ -75,6 +83,14 @@ pub(super) async fn run(
     }
     tracing::info!(collection = %checked.order.collection, "every share is fresh, the old ones were erased");
     Ok(Answer::State(read(shared).state()))
+}
+
+/// Waits until a peer's new shares lie ready, and returns P0's number for them.
+async fn ready(node: &Node, met: &mut Met, peer: Role, words: usize, order: &Digest) -> Result<u64, Refusal> {
+    match met.receive_after(node, peer, words).await? {
+        PeerMessage::Ready { prepared, sequence } if prepared == *order => Ok(sequence),
+        _ => Err(unexpected(node, peer)),
+    }
 }
 
 fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<PendingKind, Stopped> {

@@ -173,7 +173,7 @@ pub(super) async fn take(node: &Arc<Node>, met: &mut Met, order: Signed) -> Resu
     };
     node.replace(id, || Collection::restore(&node.root, &header, restored))?;
     for peer in [previous, next] {
-        met.send(peer, &PeerMessage::Ready { prepared: checked.digest });
+        met.send(peer, &PeerMessage::Ready { prepared: checked.digest, sequence: 0 });
     }
     tracing::info!(collection = %id, "a collection was repaired by the two others");
     let shared = node.find(&id).ok_or_else(Refusal::not_found)?;

@@ -59,7 +59,7 @@ fn prepare(collection: &mut Collection, number: u32, add: &[ItemId], remove: &[I
     let component = || Component::Words(words.clone().into());
     let parts = (!add.is_empty()).then(|| Parts { own: component(), next: component() });
     let kind = PendingKind::Batch(parts);
-    let pending = Pending { order: signed.clone(), identity: Bytes::default(), kind };
+    let pending = Pending { order: signed.clone(), identity: Bytes::default(), sequence: 0, kind };
     collection.prepare(order, digest, pending).unwrap();
     let version = collection.version_after(&digest);
     Entry { prepared: signed, commit: None, version, decision: Bytes::default() }

@@ -66,8 +66,14 @@ impl Journal {
 
     /// Appends a record; on the disk when this returns.
     pub(crate) fn append(&mut self, record: &Record) -> Result<(), Error> {
-        self.write(record)?;
-        self.sync()
+        let end = self.end;
+        let appended = self.write(record).and_then(|()| self.sync());
+        if appended.is_err() {
+            // Nobody knows what of it is on the disk, so it does not count, here or after a start.
+            self.end = end;
+            self.file.set_len(end).map_err(Error::file(&self.path))?;
+        }
+        appended
     }
 
     /// Appends a record that [`sync`](Self::sync) brings to the disk.

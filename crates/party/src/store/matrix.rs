@@ -108,11 +108,6 @@ impl ShareFile {
         }
         Ok(())
     }
-
-    /// Erases the file.
-    pub(crate) fn erase(self) -> Result<(), Error> {
-        erase(&self.path)
-    }
 }
 
 /// Removes what a crash left, and files of other generations: half a refresh, or what it replaced.

@@ -11,6 +11,7 @@ mod matrix;
 mod rows;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pmirs_crypto::{ShareSeed, sha256};
@@ -46,6 +47,8 @@ pub(crate) struct Collection {
     matrix: Matrix,
     files: [ShareFile; 2],
     generation: u64,
+    /// The largest number that files of shares had so far.
+    attempts: AtomicU64,
     waiting: Option<Waiting>,
 }
 
@@ -146,6 +149,7 @@ impl Collection {
             matrix,
             files,
             generation,
+            attempts: AtomicU64::new(kept.unwrap_or(generation).max(generation)),
             waiting,
         })
     }
@@ -251,8 +255,12 @@ impl Collection {
             self.waiting = Some(waiting);
             return Err(error);
         }
-        // What stays of it after a crash is of an older version, and so is dropped.
-        erase(&self.folder.join(PENDING))
+        // The change is made, whatever becomes of this: what a crash leaves is of an older version, and goes at the start.
+        let erased = erase(&self.folder.join(PENDING));
+        if let Err(error) = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None)) {
+            tracing::error!(%error, "old shares were not erased");
+        }
+        Ok(())
     }
 
     fn commit_batch(&mut self, batch: &Batch, parts: Option<&Parts>, entry: Entry) -> Result<(), Error> {
@@ -305,10 +313,7 @@ impl Collection {
             own,
             next,
         })?;
-        let old = std::mem::replace(&mut self.files, files);
-        for file in old {
-            file.erase()?;
-        }
+        self.files = files;
         self.matrix = matrix;
         self.rows.rewritten();
         (self.generation, self.version, self.entry) = (generation, version, Some(entry));
@@ -317,7 +322,8 @@ impl Collection {
 
     /// Writes new shares of all rows beside the present ones; on the disk when this returns.
     pub(crate) fn write_refreshed(&self, matrix: &Matrix) -> Result<PendingKind, Error> {
-        let generation = self.generation + 1;
+        // Each attempt has files of its own: another one may lie ready, and P0 may be about to decide on it.
+        let generation = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         let own = ShareFile::create(&self.folder, &self.header, 0, generation)?.append(&matrix.own)?;
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;

@@ -58,6 +58,27 @@ pub struct User {
     agent: ureq::Agent,
 }
 
+/// A batch on its way.
+#[derive(Debug)]
+pub struct Prepared {
+    order: SignedOrder,
+    parts: [Bytes; 3],
+    /// P0's receipt.
+    first: Option<Receipt>,
+    receipts: [Bytes; 3],
+}
+
+impl Prepared {
+    pub fn digest(&self) -> Digest {
+        Digest(sha256(&self.order.order.0))
+    }
+
+    pub fn commit(&self) -> Action {
+        let sequence = self.first.as_ref().unwrap().sequence;
+        Action::Commit { prepared: self.digest(), sequence, receipts: self.receipts.clone() }
+    }
+}
+
 /// Why a party did not answer, or said no.
 #[derive(Debug)]
 pub enum No {
@@ -70,7 +91,8 @@ impl No {
     pub fn refused(self) -> Refused {
         match self {
             Self::Refused(refused) => *refused,
-            other => panic!("no refusal: {other:?}"),
+            Self::Http(status) => panic!("no refusal, but status {status}"),
+            Self::Transport(error) => panic!("no refusal: {error}"),
         }
     }
 }
@@ -211,31 +233,49 @@ impl User {
         base: Version,
         rows: &[(ItemId, Vec<i8>)],
         remove: &[ItemId],
-    ) -> Result<(Digest, [Bytes; 3]), No> {
+    ) -> Result<Prepared, No> {
+        self.prepare_at(&[0, 1, 2], id, base, rows, remove)
+    }
+
+    /// The same at some of them, P0 first.
+    pub fn prepare_at(
+        &self,
+        places: &[usize],
+        id: CollectionId,
+        base: Version,
+        rows: &[(ItemId, Vec<i8>)],
+        remove: &[ItemId],
+    ) -> Result<Prepared, No> {
         let vectors: Vec<Vec<i8>> = rows.iter().map(|(_, vector)| vector.clone()).collect();
         let (parts, digests) = Self::deal(&vectors);
         let batch =
             Batch { base, add: rows.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
         let order = self.order(id, Action::Prepare { batch, parts: digests });
-        let prepared = Digest(sha256(&order.order.0));
-        let mut receipts: [Bytes; 3] = Default::default();
-        for place in 0..3 {
-            let first = (place > 0).then(|| receipts[0].clone());
-            let request = PartyRequest { order: order.clone(), parts: parts[place].clone(), first };
-            match self.send(place, &request)? {
-                Answer::Receipt(Receipt { prepared: theirs, signature }) => {
-                    assert_eq!(theirs, prepared);
-                    receipts[place] = signature;
-                }
-                other => panic!("{other:?}"),
-            }
+        let mut done = Prepared { order, parts, first: None, receipts: Default::default() };
+        for place in places {
+            self.prepare_more(&mut done, *place)?;
         }
-        Ok((prepared, receipts))
+        Ok(done)
+    }
+
+    /// Prepares a batch at one more party.
+    pub fn prepare_more(&self, done: &mut Prepared, place: usize) -> Result<(), No> {
+        let first = done.first.as_ref().map(|receipt| Bytes(encode(receipt).unwrap()));
+        let request = PartyRequest { order: done.order.clone(), parts: done.parts[place].clone(), first };
+        match self.send(place, &request)? {
+            Answer::Receipt(receipt) => {
+                assert_eq!(receipt.prepared, done.digest());
+                done.receipts[place] = receipt.signature.clone();
+                done.first.get_or_insert(receipt);
+                Ok(())
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Commits a prepared batch at P0, then at the others.
-    pub fn commit(&self, id: CollectionId, prepared: Digest, receipts: &[Bytes; 3]) -> Result<State, No> {
-        let order = self.order(id, Action::Commit { prepared, receipts: receipts.clone() });
+    pub fn commit(&self, id: CollectionId, prepared: &Prepared) -> Result<State, No> {
+        let order = self.order(id, prepared.commit());
         let mut first = None;
         let mut last = None;
         for place in 0..3 {
@@ -259,8 +299,8 @@ impl User {
         remove: &[ItemId],
     ) -> Result<State, No> {
         let base = self.state(0, id)?.version;
-        let (prepared, receipts) = self.prepare(id, base, rows, remove)?;
-        self.commit(id, prepared, &receipts)
+        let prepared = self.prepare(id, base, rows, remove)?;
+        self.commit(id, &prepared)
     }
 
     /// A search at all three, as each answered.

@@ -10,15 +10,15 @@ fn a_prepared_batch_gives_way_only_when_p0_says_so() {
     let (anna, mut rng) = (world.user(1), rng(21));
     anna.create(ID, DIM as u32);
     let base = anna.state(0, ID).unwrap().version;
-    let (old, old_receipts) = anna.prepare(ID, base, &random_rows(&mut rng, 3, DIM), &[]).unwrap();
+    let old = anna.prepare(ID, base, &random_rows(&mut rng, 3, DIM), &[]).unwrap();
     // Her own newer batch takes its place at once, and the old one can never be committed.
-    let (new, receipts) = anna.prepare(ID, base, &random_rows(&mut rng, 2, DIM), &[]).unwrap();
-    let no = anna.commit(ID, old, &old_receipts).unwrap_err().refused();
+    let new = anna.prepare(ID, base, &random_rows(&mut rng, 2, DIM), &[]).unwrap();
+    let no = anna.commit(ID, &old).unwrap_err().refused();
     assert_eq!(no.problem.kind, ProblemKind::Conflict);
-    let state = anna.commit(ID, new, &receipts).unwrap();
+    let state = anna.commit(ID, &new).unwrap();
     assert_eq!((state.rows, state.version.number), (2, 1));
     // Committing again is answered as the first time.
-    assert_eq!(anna.commit(ID, new, &receipts).unwrap().version, state.version);
+    assert_eq!(anna.commit(ID, &new).unwrap().version, state.version);
     for place in 0..3 {
         assert_eq!(anna.state(place, ID).unwrap().version, state.version);
     }
@@ -34,8 +34,8 @@ fn a_client_that_dies_after_p0_decided_leaves_the_others_to_catch_up() {
     anna.create(ID, DIM as u32);
     let base = anna.state(0, ID).unwrap().version;
     let rows = random_rows(&mut rng, 4, DIM);
-    let (prepared, receipts) = anna.prepare(ID, base, &rows, &[]).unwrap();
-    let commit = anna.order(ID, pmirs_wire::split::Action::Commit { prepared, receipts });
+    let prepared = anna.prepare(ID, base, &rows, &[]).unwrap();
+    let commit = anna.order(ID, prepared.commit());
     anna.ask(0, &commit).unwrap();
     assert_eq!([0, 1, 2].map(|place| anna.state(place, ID).unwrap().version.number), [1, 0, 0]);
     // Without P0's decision the others do not commit.
@@ -65,4 +65,27 @@ fn impossible_batches_are_refused() {
     let short = vec![(stranger, vector(&mut rng, DIM - 1))];
     assert_eq!(kind(anna.change(ID, &short, &[]).unwrap_err()), ProblemKind::BadRequest, "of another size");
     assert_eq!(anna.state(0, ID).unwrap().rows, 3);
+}
+
+#[test]
+fn a_late_receipt_does_not_push_out_what_was_decided() {
+    let world = World::new();
+    let (anna, mut rng) = (world.user(1), rng(24));
+    anna.create(ID, DIM as u32);
+    let base = anna.state(0, ID).unwrap().version;
+    // One client gets P0's receipt and then sleeps; another one takes its place, and P0 decides.
+    let mut asleep = anna.prepare_at(&[0], ID, base, &random_rows(&mut rng, 2, DIM), &[]).unwrap();
+    let quick = anna.prepare(ID, base, &random_rows(&mut rng, 3, DIM), &[]).unwrap();
+    anna.ask(0, &anna.order(ID, quick.commit())).unwrap();
+    // The sleeper wakes up and goes on where it was.
+    for place in [1, 2] {
+        let no = anna.prepare_more(&mut asleep, place).unwrap_err().refused();
+        assert_eq!(no.problem.kind, ProblemKind::Conflict);
+    }
+    assert_eq!(anna.search(ID, &[vector(&mut rng, DIM)], 10).unwrap()[0].len(), 3);
+    assert_eq!([0, 1, 2].map(|place| anna.state(place, ID).unwrap().version.number), [1, 1, 1]);
+    // Without P0's receipt, nothing is laid ready at the others.
+    let base = anna.state(0, ID).unwrap().version;
+    let rows = random_rows(&mut rng, 1, DIM);
+    assert!(anna.prepare_at(&[1], ID, base, &rows, &[]).is_err());
 }

@@ -75,15 +75,29 @@ pub struct State {
 pub struct Receipt {
     /// The digest of the order that prepared it.
     pub prepared: Digest,
+    /// P0's number for it: of two changes of the same version, the one with the larger number takes the place of the other.
+    pub sequence: u64,
     /// The server's, over [`Receipt::signed_bytes`].
     pub signature: Bytes,
 }
 
+impl Message for Receipt {
+    const NAME: &'static str = "split receipt";
+    const MAX_BYTES: usize = 512;
+}
+
 impl Receipt {
     /// What a server signs when a batch lies ready.
-    pub fn signed_bytes(collection: &CollectionId, prepared: &Digest, base: &Version, place: u8) -> Vec<u8> {
-        let number = base.number.to_be_bytes();
-        [b"prepared\0".as_slice(), &collection.0, &prepared.0, &number, &base.hash.0, &[place]].concat()
+    pub fn signed_bytes(
+        collection: &CollectionId,
+        prepared: &Digest,
+        base: &Version,
+        sequence: u64,
+        place: u8,
+    ) -> Vec<u8> {
+        let (number, sequence) = (base.number.to_be_bytes(), sequence.to_be_bytes());
+        let label = b"prepared\0".as_slice();
+        [label, &collection.0, &prepared.0, &number, &base.hash.0, &sequence, &[place]].concat()
     }
 }
 

@@ -7,7 +7,7 @@
 //! | to do | orders | answers |
 //! |---|---|---|
 //! | make a collection, share, revoke, leave | [`Action::Govern`] to all three | [`State`] |
-//! | add and remove | [`Action::Prepare`] to all three, then [`Action::Commit`] to P0, then to the others | [`Receipt`], [`State`] with P0's decision |
+//! | add and remove | [`Action::Prepare`] to P0, then to the others with its receipt; then [`Action::Commit`] to P0, then to the others | [`Receipt`], [`State`] with P0's decision |
 //! | search | [`Action::Search`] to all three at once | [`Found`] |
 //! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
 //! | change every share | [`Action::Refresh`] to all three at once | [`State`] |

@@ -49,6 +49,8 @@ pub enum Action {
     Commit {
         /// The digest of the order that prepared it.
         prepared: Digest,
+        /// P0's number for it, which all receipts carry.
+        sequence: u64,
         /// The signatures of P0, P1 and P2 over [`Receipt::signed_bytes`](super::Receipt::signed_bytes).
         receipts: [Bytes; 3],
     },
@@ -134,8 +136,8 @@ pub struct PartyRequest {
     pub order: SignedOrder,
     /// The encoded [`Parts`](super::Parts) of this server; empty where the order has none.
     pub parts: Bytes,
-    /// P0's word, to P1 and P2: its receipt beside a [`Prepare`](Action::Prepare) that supersedes another one, its
-    /// decision beside a [`Commit`](Action::Commit).
+    /// P0's word, to P1 and P2: its encoded [`Receipt`](super::Receipt) beside a [`Prepare`](Action::Prepare), its encoded
+    /// [`Entry`](super::Entry) beside a [`Commit`](Action::Commit).
     pub first: Option<Bytes>,
 }
 

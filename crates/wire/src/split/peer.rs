@@ -38,6 +38,8 @@ pub enum PeerMessage {
     Ready {
         /// The digest of the order that asked for them.
         prepared: Digest,
+        /// P0's number for the change; the others repeat it.
+        sequence: u64,
     },
     /// P0's word that they count from now on.
     Decided(Entry),

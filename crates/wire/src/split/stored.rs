@@ -72,6 +72,8 @@ pub struct Pending {
     pub order: SignedOrder,
     /// The encoded public identity of whoever gave it, as the statement of that time had it.
     pub identity: Bytes,
+    /// P0's number for it.
+    pub sequence: u64,
     /// What it brings.
     pub kind: PendingKind,
 }
