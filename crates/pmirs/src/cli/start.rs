@@ -170,7 +170,7 @@ pub struct PartyServe {
     /// Address and port for the two others
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788")]
     pub peer_listen: SocketAddr,
-    /// Let only this account make collections here (`pmirs status` shows one's own); may be given several times
+    /// Let only this account make collections here (`pmirs login` names one's own); may be given several times
     #[arg(long, value_name = "ACCOUNT")]
     pub founder: Vec<AccountId>,
     /// Certificate chain for clients, in PEM form

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use pmirs_crypto::{Dealt, sha256};
 use pmirs_wire::item::ItemRecord;
-use pmirs_wire::split::{Action, Answer, Batch, Parts, RowPage, SignedOrder, State, Version};
-use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, limits};
+use pmirs_wire::split::{Action, Answer, Batch, Parts, Receipt, RowPage, SignedOrder, State, Version};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, encode, limits};
 
 use super::ask::{OfThree, Parties, is_conflict, pinned};
 use super::members::no_parts;
@@ -153,10 +153,12 @@ impl Parties {
         let prepared = Digest(sha256(&order.order.0));
         let [p0, p1, p2] = bytes;
         let first = self.receipt(0, self.ask(0, &order, p0, None)?, prepared)?;
-        let second = self.receipt(1, self.ask(1, &order, p1, Some(first.clone()))?, prepared)?;
-        let third = self.receipt(2, self.ask(2, &order, p2, Some(first.clone()))?, prepared)?;
+        let (sequence, word) = (first.sequence, Bytes(encode(&first)?));
+        let second = self.receipt(1, self.ask(1, &order, p1, Some(word.clone()))?, prepared)?;
+        let third = self.receipt(2, self.ask(2, &order, p2, Some(word))?, prepared)?;
+        let receipts = [first, second, third].map(|receipt| receipt.signature);
 
-        let commit = self.order(collection, Action::Commit { prepared, receipts: [first, second, third] })?;
+        let commit = self.order(collection, Action::Commit { prepared, sequence, receipts })?;
         let decided = self.commit(0, &commit, None)?;
         for place in [1, 2] {
             // Whoever does not hear of it now hears of it from the first.
@@ -169,9 +171,9 @@ impl Parties {
         Ok(decided)
     }
 
-    fn receipt(&self, place: usize, answer: Answer, prepared: Digest) -> Result<Bytes, VaultError> {
+    fn receipt(&self, place: usize, answer: Answer, prepared: Digest) -> Result<Receipt, VaultError> {
         match answer {
-            Answer::Receipt(receipt) if receipt.prepared == prepared => Ok(receipt.signature),
+            Answer::Receipt(receipt) if receipt.prepared == prepared => Ok(receipt),
             _ => Err(lies(self.name(place), "it gives no receipt for the batch")),
         }
     }
