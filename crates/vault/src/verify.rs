@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use pmirs_crypto::head_words;
-use pmirs_wire::collection::CollectionRecord;
+use pmirs_wire::collection::{CollectionRecord, Protection};
 use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::log::SignedEntry;
 use pmirs_wire::problem::ProblemKind;
@@ -149,6 +149,9 @@ pub(crate) fn verify(
         progress.advance(1);
     }
     verification.missing(listed, removed)?;
+    if collection.record.protection == Protection::Split {
+        verification.rows()?;
+    }
     progress.finish();
     let mut report = verification.report;
     // An item at fault explains a sum that is off.
@@ -380,6 +383,32 @@ impl Verification<'_, '_> {
                 continue;
             }
             self.fault(item, None, "record", "the signed log has it, the cloud has lost it");
+        }
+        Ok(())
+    }
+
+    /// The three servers must have a row for each item of the log, and none besides.
+    fn rows(&mut self) -> Result<(), VaultError> {
+        let collection = self.collection;
+        let parties = collection.parties()?;
+        let rows = collection.rows(&parties, parties.state(collection.record.id)?.version)?;
+        let rows: HashSet<ItemId> = rows.into_iter().collect();
+        let live: Vec<ItemId> = {
+            let mut history = collection.history();
+            history.follow(&collection.remote, collection.vault.local())?;
+            history.leaves(collection.vault.local())?.items().map(|(item, _)| item).collect()
+        };
+        for item in live.iter().filter(|item| !rows.contains(item)) {
+            self.fault(
+                *item,
+                None,
+                "row",
+                "the three servers have none, so no search finds it: run `pmirs rekey`",
+            );
+        }
+        let live: HashSet<ItemId> = live.into_iter().collect();
+        for item in rows.difference(&live) {
+            self.fault(*item, None, "row", "the three servers still have one: run `pmirs rekey`");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! - [`search()`]: typed words to opened results through a real server on loopback, with where the time goes.
 //! - [`encode()`]: the two towers of a model, one input at a time.
 //! - [`load()`]: a server under many clients; [`scaling()`]: whether its scans get in each other's way.
+//! - [`split()`]: a search by three parties over secret shares; [`aggregate()`]: a round of secure aggregation.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
@@ -14,6 +15,7 @@ mod load;
 mod pictures;
 mod scan;
 mod search;
+mod split;
 mod stopwatch;
 mod veil;
 
@@ -21,6 +23,9 @@ pub use add::{AddReport, add};
 pub use encode::{EncodeReport, encode};
 pub use error::BenchError;
 pub use load::{LoadReport, ScalingReport, load, scaling};
+pub use pmirs_federated::bench::{Measured as AggregateReport, Settings as AggregateSettings, aggregate};
+pub use pmirs_mpc::bench::SearchSize as SplitSize;
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};
+pub use split::{SplitPhase, SplitReport, split};
 pub use veil::{VeilReport, veil};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::ProtectionArg;
 
@@ -112,6 +112,59 @@ pub enum Bench {
     Encode(BenchEncode),
     Veil(BenchVeil),
     Load(BenchLoad),
+    Split(BenchSplit),
+    Aggregate(BenchAggregate),
+}
+
+/// A search by three parties over secret shares, all on this machine
+///
+/// Vectors are drawn. Beside the search, the bytes that the three scan are read in the same run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench split --rows 100000 --dim 512\n  \
+    pmirs bench split --rows 10000 --link wan --json")]
+pub struct BenchSplit {
+    /// Vectors
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = between(1, 4_000_000))]
+    pub rows: usize,
+    /// Numbers per vector
+    #[arg(long, value_name = "D", default_value_t = 512, value_parser = between(1, 4096))]
+    pub dim: usize,
+    /// Rows that each query gets
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = between(1, 1024))]
+    pub k: usize,
+    /// Queries at once
+    #[arg(long, value_name = "Q", default_value_t = 1, value_parser = between(1, 64))]
+    pub queries: usize,
+    /// What lies between the three
+    #[arg(long, value_name = "LINK", default_value = "loopback")]
+    pub link: LinkArg,
+}
+
+/// What lies between three parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinkArg {
+    /// Memory
+    Loopback,
+    /// 20 ms and 100 Mbit/s, simulated
+    Wan,
+}
+
+/// A round of secure aggregation, all of it on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench aggregate --clients 100 --weights 1000000 --dropouts 0.1")]
+pub struct BenchAggregate {
+    /// Members that take part
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = between(3, 2000))]
+    pub clients: usize,
+    /// Weights of the vector
+    #[arg(long, value_name = "W", default_value_t = 1_000_000, value_parser = between(1, 10_000_000))]
+    pub weights: usize,
+    /// The share of members that vanish before they send their vector
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub dropouts: f64,
+    /// The share of members that may conspire with the server
+    #[arg(long, value_name = "F", default_value_t = 0.1)]
+    pub corrupt: f64,
 }
 
 /// One query over many int8 vectors, beside the memory's own speed

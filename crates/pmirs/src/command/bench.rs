@@ -1,16 +1,20 @@
-//! `pmirs bench scan|search|add|encode|veil|load`.
+//! `pmirs bench scan|search|add|encode|veil|load|split|aggregate`.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pmirs_lab::bench::{
-    self, AddReport, BenchError, EncodeReport, LoadReport, ScanReport, SearchReport, VeilReport,
+    self, AddReport, AggregateReport, AggregateSettings, BenchError, EncodeReport, LoadReport, ScanReport,
+    SearchReport, SplitPhase, SplitReport, SplitSize, VeilReport,
 };
 
 use super::model;
-use crate::cli::{Bench, BenchAdd, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchVeil};
+use crate::cli::{
+    Bench, BenchAdd, BenchAggregate, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchSplit, BenchVeil,
+    LinkArg,
+};
 use crate::exit::Exit;
-use crate::output::{Answer, BOLD, DIM, Output, count, plain};
+use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain};
 use crate::report::Failure;
 
 /// Seed of drawn vectors, so that a figure can be printed again.
@@ -24,6 +28,8 @@ pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Encode(args) => encode(args, output),
         Bench::Veil(args) => veil(args, output),
         Bench::Load(args) => load(args, output),
+        Bench::Split(args) => split(args, output),
+        Bench::Aggregate(args) => aggregate(args, output),
     }
 }
 
@@ -168,6 +174,80 @@ fn load(args: &BenchLoad, output: Output) -> Result<(), Failure> {
         report.scaling = Some(bench::scaling(SCALING_ROWS)?);
     }
     output.answer(&report)
+}
+
+impl Answer for SplitReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { rows, dim, k, queries, link, ms, best_ms, rounds, recall, scan_ms, read_ms, .. } = self;
+        let queries = if *queries == 1 { "one query".to_owned() } else { format!("{queries} queries") };
+        writeln!(
+            out,
+            "{BOLD}{ms:.1} ms{BOLD:#} for the best {k} of {rows} x {dim}, {queries}, three parties, {link} \
+             (quickest {best_ms:.1} ms)"
+        )?;
+        for SplitPhase { name, ms, rounds, .. } in &self.phases {
+            writeln!(out, "  {name:<8} {ms:8.1} ms, {}", count(*rounds as usize, "round"))?;
+        }
+        let (sent, memory) = (bytes(self.bytes_sent_per_party), bytes(self.memory_bytes_per_party));
+        writeln!(
+            out,
+            "  {rounds} rounds, {sent} sent by a party, {memory} of shares at each, recall {recall:.3}"
+        )?;
+        writeln!(
+            out,
+            "  three scans {scan_ms:.1} ms; reading the same bytes {read_ms:.1} ms, {:.0}% of the memory's speed",
+            100.0 * read_ms / scan_ms
+        )
+    }
+}
+
+/// The largest shares of all three parties that `bench split` makes.
+const MOST_SHARES: usize = 16 << 30;
+
+fn split(args: &BenchSplit, output: Output) -> Result<(), Failure> {
+    if args.rows.saturating_mul(args.dim).saturating_mul(3 * 2 * size_of::<u32>()) > MOST_SHARES {
+        let error = format!("the shares of {} x {} are more than 16 GiB", args.rows, args.dim);
+        return Err(Failure::new(Exit::Usage, error, "measure with fewer rows"));
+    }
+    let size = SplitSize { rows: args.rows, dim: args.dim, k: args.k, queries: args.queries };
+    output.answer(&bench::split(size, args.link == LinkArg::Wan, SEED).map_err(|error| unfit(&error))?)
+}
+
+impl Answer for Aggregated {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let AggregateReport { server_s, client_s, bytes_per_client, neighbours, threshold, .. } =
+            &self.report;
+        let Self { clients, weights, .. } = self;
+        writeln!(
+            out,
+            "{BOLD}{server_s:.2} s{BOLD:#} of the server for {clients} members with {weights} weights each"
+        )?;
+        let raw = *bytes_per_client as f64 / (4 * weights) as f64;
+        let sent = bytes(*bytes_per_client as u64);
+        writeln!(out, "  {client_s:.3} s of a member, who sends {sent}: {raw:.3} times the raw vector")?;
+        writeln!(out, "  {neighbours} neighbours each, {threshold} shares give a secret back")
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Aggregated {
+    clients: usize,
+    weights: usize,
+    #[serde(flatten)]
+    report: AggregateReport,
+}
+
+fn aggregate(args: &BenchAggregate, output: Output) -> Result<(), Failure> {
+    let settings = AggregateSettings {
+        clients: args.clients as u32,
+        weights: args.weights as u32,
+        dropouts: args.dropouts,
+        corrupt: args.corrupt,
+    };
+    let begin = Instant::now();
+    let now = || begin.elapsed().as_secs_f64();
+    let report = bench::aggregate(&settings, [SEED as u8; 32], now).map_err(|error| unfit(&error))?;
+    output.answer(&Aggregated { clients: args.clients, weights: args.weights, report })
 }
 
 fn unfit(error: &dyn std::fmt::Display) -> Failure {
