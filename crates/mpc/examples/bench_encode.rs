@@ -1,6 +1,7 @@
 //! Times a network of the size of `models/compact-lite`: `cargo run --release -p pmirs-mpc --example bench_encode`.
 //!
-//! Three parties on three threads, memory links, random weights. Prints time, rounds, bytes and the cosine to the plaintext twin.
+//! Three parties on three threads, memory links, random weights. Prints time, rounds, bytes and the cosine to the
+//! plaintext twin.
 
 #![expect(clippy::unwrap_used, reason = "an example may panic")]
 

@@ -1,7 +1,7 @@
 //! Times a search: `cargo run --release -p pmirs-mpc --example bench_split -- ROWS DIM K QUERIES [wan]`.
 //!
-//! Three parties on three threads of this process, random int8 vectors. Prints each phase, the whole, and how much longer
-//! the scan takes than reading the same bytes.
+//! Three parties on three threads of this process, random int8 vectors. Prints each phase, the whole, and how much
+//! longer the scan takes than reading the same bytes.
 
 #![expect(clippy::unwrap_used, reason = "an example may panic")]
 

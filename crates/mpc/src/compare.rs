@@ -24,7 +24,7 @@ impl Party {
     /// The smaller and the larger of each pair (*secure sort pair*): at most 7 rounds, a comparison and 4/3 of an
     /// element.
     ///
-    /// With s = [b < a] and d = s·(b - a), the smaller is a + d and the larger b - d.
+    /// With s = `[b < a]` and d = s·(b - a), the smaller is a + d and the larger b - d.
     ///
     /// # Errors
     /// When the operands do not fit, or another party fails.
@@ -40,7 +40,8 @@ impl Party {
         Ok([a.plus(&moved)?, b.minus(&moved)?])
     }
 
-    /// The largest value: a tournament of ⌈log2 n⌉ levels, 7 rounds each, n - 1 comparisons in all. Nothing is revealed.
+    /// The largest value: a tournament of ⌈log2 n⌉ levels, 7 rounds each, n - 1 comparisons in all. Nothing is
+    /// revealed.
     ///
     /// # Errors
     /// When there are no values, the width is none, or another party fails.

@@ -1,7 +1,8 @@
 //! What one party sends another in one round.
 //!
 //! ```text
-//! frame = version(1) ‖ session(32) ‖ sender(1) ‖ step(1) ‖ round(4, little endian) ‖ length(4, little endian) ‖ payload
+//! frame = version(1) ‖ session(32) ‖ sender(1) ‖ step(1) ‖ round(4, little endian) ‖ length(4, little endian)
+//!         ‖ payload
 //! ```
 //!
 //! A transport reads [`HEADER`] bytes, asks [`payload_length`] how many follow, which is bounded before any memory is

@@ -1,13 +1,13 @@
 //! The protocols of the split level: three parties that together compute what none of them can see.
 //!
-//! Values are shared among three parties, x = x0 + x1 + x2, and P_i holds (x_i, x_{i+1}). Any one party sees random numbers;
-//! any two could join them, so the three belong to different operators. The protocols are *semi-honest*: a party that
-//! follows them learns nothing but the result it is meant to learn, and one that does not can make results wrong, which a
-//! client's audit finds, but is named whenever what it sends is not what it must send.
+//! Values are shared among three parties, x = x0 + x1 + x2, and P_i holds (x_i, x_{i+1}). Any one party sees random
+//! numbers; any two could join them, so the three belong to different operators. The protocols are *semi-honest*: a
+//! party that follows them learns nothing but the result it is meant to learn, and one that does not can make results
+//! wrong, which a client's audit finds, but is named whenever what it sends is not what it must send.
 //!
-//! The crate does no I/O. A [`Party`] runs straight-line code over a [`Link`] to its two neighbours; memory, TCP and a hostile
-//! peer are interchangeable behind it. All three make the same calls in the same order; every frame is labelled with
-//! session, step and round, and its length is known before it comes.
+//! The crate does no I/O. A [`Party`] runs straight-line code over a [`Link`] to its two neighbours; memory, TCP and
+//! a hostile peer are interchangeable behind it. All three make the same calls in the same order; every frame is
+//! labelled with session, step and round, and its length is known before it comes.
 //!
 //! # Example
 //!
@@ -39,11 +39,12 @@
 //! - Ground: [`Role`], [`frame`] (what goes over the wire), [`Link`], [`memory`] (three parties in one process),
 //!   [`PairKeys`] (common randomness), [`Party`] (rounds), [`Error`] (who is to blame).
 //! - Sharing: [`Shares`], [`BitShares`], [`Unmasked`] (parts that must be masked first), [`deal`], [`reconstruct`].
-//! - `multiply`, `reveal`: products and openings. `sign` (`thirds`, `carry`), `select`, `compare`: [`Party::sign`], [`Party::choose`],
-//!   [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
-//! - `score`, `shuffle` (`permutation`), `top_k` (`selection`, `pairs`), `sort`: [`Rows`], [`Party::shuffle`], [`Party::top_k`], [`Party::sort`].
+//! - `multiply`, `reveal`: products and openings. `sign` (`thirds`, `carry`), `select`, `compare`: [`Party::sign`],
+//!   [`Party::choose`], [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
+//! - `score`, `shuffle` (`permutation`), `top_k` (`selection`, `pairs`), `sort`: [`Rows`], [`Party::shuffle`],
+//!   [`Party::top_k`], [`Party::sort`].
 //! - `truncate`, [`network`]: fixed point, ReLU, and small networks under sharing.
-//! - `kernels`: the loops where the time goes. [`bench`]: how long things take.
+//! - `kernels`: the loops where the time goes. [`mod@bench`]: how long things take.
 //!
 //! | protocol | rounds | bytes sent a value and party, on average |
 //! |---|---|---|

@@ -90,8 +90,8 @@ impl Party {
         })
     }
 
-    /// Whoever is silent may itself be waiting for another. Told that somebody waits for it, it has one more deadline to say
-    /// so, and then that one is to blame.
+    /// Whoever is silent may itself be waiting for another. Told that somebody waits for it, it has one more deadline
+    /// to say so, and then that one is to blame.
     fn heard_out(&mut self, error: Error) -> Error {
         let Error::Silent { from, step } = error else { return error };
         let side = if from == self.role.next() { Side::Next } else { Side::Previous };

@@ -4,8 +4,8 @@
 //!
 //! b·x = (u + v - 2uv)·(A + B) = h + u·e + v·c + v·B   with h = u·A, c = A - 2h and e = B·(1 - 2v).
 //!
-//! 1. *Deal.* The dealer shares u and h between the helpers: the first one's parts are common randomness, the second one's
-//!    are sent. A is shared between them already, as x_{d+1} and x_d, and so c is.
+//! 1. *Deal.* The dealer shares u and h between the helpers: the first one's parts are common randomness, the second
+//!    one's are sent. A is shared between them already, as x_{d+1} and x_d, and so c is.
 //! 2. *Finish.* Each helper computes its part of the sum (u·e and v·c are its parts times what it knows), masks it with
 //!    common randomness with the dealer, and tells the other: component d+2. The masks are components d+1 and d.
 //!

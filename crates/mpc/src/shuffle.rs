@@ -1,16 +1,18 @@
-//! A shuffle that no party can undo: each pair in turn permutes by its common randomness, and the third never knows how.
+//! A shuffle that no party can undo: each pair in turn permutes by its common randomness, and the third never knows
+//! how.
 //!
 //! Values come as additive parts. Between passes they are parts of two parties:
 //!
-//! 1. P0, P1 permute. P2 sends its part, masked with a part of zero, to P1; P0 permutes its own and sends it, less a mask
-//!    that P1 adds, to P2.
+//! 1. P0, P1 permute. P2 sends its part, masked with a part of zero, to P1; P0 permutes its own and sends it, less a
+//!    mask that P1 adds, to P2.
 //! 2. P1, P2 permute. P1 sends its part, less a mask that P2 adds, to P0.
 //! 3. P2, P0 permute, and *replicate*: with components 0 and 1 and a mask m drawn in common, P0 tells both others
 //!    v - x_1 - m, P2 tells P1 u - x_0 + m, and the sum of the two is component 2. Without m, P1 could match the parts
 //!    that it handed on with those that come back.
 //!
-//! Row numbers travel as well. They are public before the first pass, so after it both P0 and P1 know them, and parts for
-//! P1 and P2 cost nothing: P2's is common randomness. Only the rows that somebody wants are replicated at the end.
+//! Row numbers travel as well. They are public before the first pass, so after it both P0 and P1 know them, and parts
+//! for P1 and P2 cost nothing: P2's is common randomness. Only the rows that somebody wants are replicated at the
+//! end.
 //!
 //! 3 rounds. A column of values costs 6 elements a row in all, 8 bytes a party on average; the row numbers one more
 //! element, 1.3 bytes a party.

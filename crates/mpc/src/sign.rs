@@ -4,8 +4,8 @@
 //! *helpers*) know. The sign is A_{w-1} ⊕ B_{w-1} ⊕ the carry out of the bits below, and that carry is cut into at most
 //! eight blocks of b ≤ 4 bits:
 //!
-//! 1. *Deal.* Of every block the dealer shares the thresholds [A ≥ t], t = 1 .. 2^b - 1, and A_{w-1}, between the helpers:
-//!    P_{d+1}'s part is common randomness of the two, P_{d+2}'s part is sent.
+//! 1. *Deal.* Of every block the dealer shares the thresholds [A ≥ t], t = 1 .. 2^b - 1, and A_{w-1}, between the
+//!    helpers: P_{d+1}'s part is common randomness of the two, P_{d+2}'s part is sent.
 //! 2. *Blocks.* A + B ≥ 2^b is the threshold 2^b - B, so the helpers, who know B, take from their parts without a
 //!    message a part of each block's carry g and of p, whether it hands a carry on. They mask theirs with common
 //!    randomness with the dealer, tell each other the masked parts, and so (g, p) are replicated. P_{d+1}'s message is

@@ -1,8 +1,9 @@
 //! All rows in order: shuffle, then sort by revealed comparisons (Hamada et al. 2012).
 //!
-//! After a shuffle that no party knows, comparing rows in the open says nothing: with ties broken by place, the outcomes are
-//! those of a random permutation. So any sorting plan will do, and this one is for few rounds: every stage divides each
-//! segment by three of its rows (a comparison with each), and segments of at most 24 rows are ordered by all pairs.
+//! After a shuffle that no party knows, comparing rows in the open says nothing: with ties broken by place, the
+//! outcomes are those of a random permutation. So any sorting plan will do, and this one is for few rounds: every
+//! stage divides each segment by three of its rows (a comparison with each), and segments of at most 24 rows are
+//! ordered by all pairs.
 //!
 //! About log_3(n/24) + 4 stages of 6 rounds and 3.3·log_3(n) comparisons a row.
 
@@ -17,8 +18,8 @@ const FEW: usize = 24;
 const PIVOTS: usize = 3;
 
 impl Party {
-    /// Sorts rows by their keys, the smallest first, and brings the payload columns into the same order (*secure sort*).
-    /// Rows of equal key come in random order. `width` bits hold every difference of keys.
+    /// Sorts rows by their keys, the smallest first, and brings the payload columns into the same order (*secure
+    /// sort*). Rows of equal key come in random order. `width` bits hold every difference of keys.
     ///
     /// Returns the keys, then the payload.
     ///

@@ -1,7 +1,7 @@
 //! A batch cut into thirds, each dealt by another party, so that all three work and send alike.
 //!
-//! In the third of number d, P_d is the *dealer*: it knows components d and d+1, and so A = x_d + x_{d+1}. P_{d+1} is the
-//! *first* helper and P_{d+2} the *second*; both know component d+2, and so B. Their common randomness:
+//! In the third of number d, P_d is the *dealer*: it knows components d and d+1, and so A = x_d + x_{d+1}. P_{d+1} is
+//! the *first* helper and P_{d+2} the *second*; both know component d+2, and so B. Their common randomness:
 //!
 //! | component | held by | as the dealer sees it | as that helper sees it |
 //! |---|---|---|---|

@@ -7,8 +7,8 @@
 //!    most 8 stages, 5 where few rows are compared.
 //! 3. *Take* the places that were found: their scores are replicated already, their row numbers become so (1 round).
 //!
-//! The result goes to the client alone, who joins the shares and puts them in order. At most 45 rounds; for int8 vectors of
-//! 512 coordinates about 16 bytes a row and party on average.
+//! The result goes to the client alone, who joins the shares and puts them in order. At most 45 rounds; for int8
+//! vectors of 512 coordinates about 16 bytes a row and party on average.
 
 use crate::error::{Error, range, shape};
 use crate::pairs::Pair;
@@ -61,8 +61,8 @@ impl std::fmt::Debug for Found {
 }
 
 impl Party {
-    /// The `k` rows with the largest scores of each list (*secure search*), all lists of equal length. Rows of equal score
-    /// come in random order. `width` bits hold every difference of scores (see
+    /// The `k` rows with the largest scores of each list (*secure search*), all lists of equal length. Rows of equal
+    /// score come in random order. `width` bits hold every difference of scores (see
     /// [`width_of_differences`](crate::width_of_differences)).
     ///
     /// # Errors

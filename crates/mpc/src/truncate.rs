@@ -1,19 +1,20 @@
 //! Fixed point: division by 2^f that errs by at most one unit in the last place, always.
 //!
-//! The quotient of a sum is the sum of the quotients, less a carry of at most one, less 2^(64-f) for each time that the sum
-//! of the shares wraps around 2^64. The second is what makes naive truncation fail grossly, and what is computed here.
+//! The quotient of a sum is the sum of the quotients, less a carry of at most one, less 2^(64-f) for each time that
+//! the sum of the shares wraps around 2^64. The second is what makes naive truncation fail grossly, and what is
+//! computed here.
 //!
-//! Let |x| < 2^62, the bound that callers vouch for. Then x' = x + 2^62 lies in [0, 2^63), and x' = A + B mod 2^64 with A
-//! known to the dealer of a third and B to both helpers (see `thirds`). As the top bit of x' is zero, the sum wraps exactly
-//! when A or B has its top bit set: w = a ∨ b = a + b - ab with a, b the top bits. So
+//! Let |x| < 2^62, the bound that callers vouch for. Then x' = x + 2^62 lies in [0, 2^63), and x' = A + B mod 2^64
+//! with A known to the dealer of a third and B to both helpers (see `thirds`). As the top bit of x' is zero, the sum
+//! wraps exactly when A or B has its top bit set: w = a ∨ b = a + b - ab with a, b the top bits. So
 //!
 //! x/2^f = [A >> f] + [B >> f] - (a + b - ab)·2^(64-f) - 2^(62-f), rounded down, or one unit less.
 //!
 //! Everything but ab·2^(64-f) is known to the dealer alone or to both helpers, and of ab only f bits count.
 //!
-//! 1. *Deal.* The input comes as additive parts, which are masked with parts of zero. The helpers tell each other theirs: B.
-//!    The dealer's part is A. It shares what it knows, A' = [A >> f] - a·2^(64-f) - 2^(62-f), and a modulo 2^f, between the
-//!    helpers: the first one's parts are common randomness, the second one's are sent.
+//! 1. *Deal.* The input comes as additive parts, which are masked with parts of zero. The helpers tell each other
+//!    theirs: B. The dealer's part is A. It shares what it knows, A' = [A >> f] - a·2^(64-f) - 2^(62-f), and a modulo
+//!    2^f, between the helpers: the first one's parts are common randomness, the second one's are sent.
 //! 2. *Finish.* Each helper multiplies its part of a by b, masks it and tells the other, f bits each.
 //!
 //! 2 rounds, 8 + ⌈f/8⌉ bytes a value and party, the resharing of a product included: with 16 bits, 10 bytes, where
@@ -127,8 +128,8 @@ impl Party {
         })
     }
 
-    /// max(x, 0) of signed values with |x| < 2^(width-1), `width` from 2 to 32: the sign of the low bits, and a choice. At
-    /// most 7 rounds; at 32 bits 7.3 + 10.7 = 18 bytes a value and party.
+    /// max(x, 0) of signed values with |x| < 2^(width-1), `width` from 2 to 32: the sign of the low bits, and a
+    /// choice. At most 7 rounds; at 32 bits 7.3 + 10.7 = 18 bytes a value and party.
     ///
     /// # Errors
     /// When the width is none, or another party fails.

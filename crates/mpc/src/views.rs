@@ -1,10 +1,11 @@
 //! Privacy by example: what a party sees can be made up from its output alone.
 //!
-//! For each protocol and each party, the real view (input shares, every message sent and received, output shares) is recorded in
-//! many sessions with the same secrets and fresh randomness. The *simulator* is a link: it runs the party's own code
-//! without the other two and without their secrets, answers every round with uniformly random bytes, and only where a
-//! value is revealed with the component that makes it the output. Real and simulated views are compared in every bit and
-//! in every pair of bits. A planted mistake, common randomness that is used again and again, must show.
+//! For each protocol and each party, the real view (input shares, every message sent and received, output shares) is
+//! recorded in many sessions with the same secrets and fresh randomness. The *simulator* is a link: it runs the
+//! party's own code without the other two and without their secrets, answers every round with uniformly random bytes,
+//! and only where a value is revealed with the component that makes it the output. Real and simulated views are
+//! compared in every bit and in every pair of bits. A planted mistake, common randomness that is used again and
+//! again, must show.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -78,7 +78,9 @@ proptest! {
     }
 
     #[test]
-    fn pairs_come_out_ordered(seed: u64, pairs in prop::collection::vec((-5_000_i32..5_000, -5_000_i32..5_000), 1..300)) {
+    fn pairs_come_out_ordered(
+        seed: u64, pairs in prop::collection::vec((-5_000_i32..5_000, -5_000_i32..5_000), 1..300),
+    ) {
         let of_pairs = |side: fn(&(i32, i32)) -> i32| -> Vec<u32> {
             pairs.iter().map(|pair| side(pair).cast_unsigned()).collect()
         };

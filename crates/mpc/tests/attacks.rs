@@ -36,7 +36,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// Short: silence has to be waited for.
-const DEADLINE: Duration = Duration::from_millis(400);
+const DEADLINE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attack {
@@ -121,6 +121,14 @@ fn everything(party: &mut Party, x: &Shares<u32>, wide: &Shares<u64>) -> Result<
 }
 
 fn attacked(attacker: Role, step: Step, attack: Attack) -> Vec<(Role, Result<Vec<u32>, Error>)> {
+    with_one(attacker, |link| Box::new(Hostile { link, step, attack, done: false, held: None }))
+}
+
+/// Runs everything with one party's link wrapped.
+fn with_one(
+    odd: Role,
+    wrap: impl Fn(MemoryLink) -> Box<dyn Link> + Sync,
+) -> Vec<(Role, Result<Vec<u32>, Error>)> {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let x = deal(&mut rng, &(0..400_u32).map(|i| i * 37 % 401).collect::<Vec<_>>());
     let wide = deal(&mut rng, &(0..400_u64).map(|i| i << 20).collect::<Vec<_>>());
@@ -131,14 +139,10 @@ fn attacked(attacker: Role, step: Step, attack: Attack) -> Vec<(Role, Result<Vec
             .into_iter()
             .zip(memory::ring(DEADLINE))
             .map(|(role, link)| {
-                let (keys, x, wide, waiting) =
-                    (&keys[role.index()], &x[role.index()], &wide[role.index()], &waiting);
+                let (keys, x, wide, waiting, wrap) =
+                    (&keys[role.index()], &x[role.index()], &wide[role.index()], &waiting, &wrap);
                 scope.spawn(move || {
-                    let link: Box<dyn Link> = if role == attacker {
-                        Box::new(Hostile { link, step, attack, done: false, held: None })
-                    } else {
-                        Box::new(link)
-                    };
+                    let link = if role == odd { wrap(link) } else { Box::new(link) };
                     let mut party = Party::new(role, world::session(2), keys, link);
                     let result = everything(&mut party, x, wide);
                     // Links stay open until all have ended, so that nobody is blamed for leaving first.
@@ -186,7 +190,8 @@ fn every_attack_at_every_step_is_answered_by_name() {
                     // A wrong value or nothing: either nobody notices, or openings that follow differ.
                     continue;
                 }
-                // Where a frame is missing, its sender and its receiver accuse each other, and the third party cannot know.
+                // Where a frame is missing, its sender and its receiver accuse each other, and the third party cannot
+                // know.
                 let accused_by_all = !matches!(attack, Attack::Drop | Attack::Delay);
                 for (role, result) in &honest {
                     let error = result.as_ref().expect_err(&case);
@@ -222,6 +227,44 @@ fn fits(attack: Attack, error: &Error, attacker: Role) -> bool {
         }
         _ => false,
     }
+}
+
+/// A party that sends nothing any more from one step on, and never ends by itself.
+struct Hanging {
+    link: MemoryLink,
+    step: Step,
+    hangs: bool,
+}
+
+impl Link for Hanging {
+    fn send(&mut self, to: Side, frame: Vec<u8>) -> Result<(), LinkFault> {
+        self.hangs |= frame[34] == self.step as u8;
+        if self.hangs { Ok(()) } else { self.link.send(to, frame) }
+    }
+
+    fn receive(&mut self, from: Side, most: usize) -> Result<Vec<u8>, LinkFault> {
+        self.link.receive(from, most)
+    }
+}
+
+#[test]
+fn who_hangs_is_named_by_both_others() {
+    let hang = |hanging: Role, step: Step| {
+        let wrap = |link| -> Box<dyn Link> { Box::new(Hanging { link, step, hangs: false }) };
+        for (role, result) in with_one(hanging, wrap) {
+            if role != hanging {
+                let error = result.unwrap_err();
+                let case = format!("{hanging} hangs at {step:?}, {role} says: {error}");
+                assert_eq!(error.culprits(), [hanging], "{case}");
+            }
+        }
+    };
+    // Most of the time is spent waiting, so the cases wait side by side.
+    std::thread::scope(|scope| {
+        for hanging in Role::ALL {
+            scope.spawn(move || steps_of(hanging).into_iter().for_each(|step| hang(hanging, step)));
+        }
+    });
 }
 
 #[test]

@@ -21,7 +21,8 @@ use world::{of, succeed};
 
 const FRACTION: u32 = 16;
 
-/// Tensors in the order of their names in `order`, as `pmirs-encoder` stores them: scaled 8-bit integers, or 16-bit floats.
+/// Tensors in the order of their names in `order`, as `pmirs-encoder` stores them: scaled 8-bit integers, or 16-bit
+/// floats.
 fn parameters(file: &str, order: &[String]) -> Vec<f32> {
     let path = format!("{}/../../models/compact-lite/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(path).unwrap();

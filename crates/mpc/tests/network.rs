@@ -28,8 +28,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn truncation_errs_by_at_most_one_unit(seed: u64, bits in 1_u32..=32, values in prop::collection::vec(bounded(), 1..400)) {
-        let shares = deal(&mut ChaCha20Rng::seed_from_u64(seed), &values.iter().map(|v| v.cast_unsigned()).collect::<Vec<_>>());
+    fn truncation_errs_by_at_most_one_unit(
+        seed: u64, bits in 1_u32..=32, values in prop::collection::vec(bounded(), 1..400),
+    ) {
+        let unsigned: Vec<u64> = values.iter().map(|value| value.cast_unsigned()).collect();
+        let shares = deal(&mut ChaCha20Rng::seed_from_u64(seed), &unsigned);
         let truncated = succeed(seed, |party| party.truncate(Unmasked::of_shares(of(party, &shares)), bits));
         for (value, got) in values.iter().zip(reconstruct(&truncated).unwrap()) {
             let (floor, got) = (value >> bits, got.cast_signed());

@@ -92,7 +92,8 @@ proptest! {
             Ok((party.reveal(&products)?, party.reveal(&distances)?))
         });
         let twin = |each: fn(i32, i32) -> i32| -> Vec<u32> {
-            table.chunks(dim).map(|row| row.iter().zip(query).map(|(&a, &b)| each(a, b)).sum::<i32>().cast_unsigned()).collect()
+            let of_row = |row: &[i32]| row.iter().zip(query).map(|(&a, &b)| each(a, b)).sum::<i32>();
+            table.chunks(dim).map(|row| of_row(row).cast_unsigned()).collect()
         };
         prop_assert_eq!(&results[0].0, &twin(|a, b| a * b));
         prop_assert_eq!(&results[0].1, &twin(|a, b| (a - b) * (a - b)));

@@ -24,8 +24,9 @@ pub struct EncodeReport {
     pub cosine: f32,
 }
 
-/// Deals a network's weights (one vector a node: weights, then bias) and an input, evaluates them `runs` times, and compares
-/// with floating point. A text tower's input is its one-hot vectors, which are integers: say so by `integers`.
+/// Deals a network's weights (one vector a node: weights, then bias) and an input, evaluates them `runs` times, and
+/// compares with floating point. A text tower's input is its one-hot vectors, which are integers: say so by
+/// `integers`.
 ///
 /// # Errors
 /// When a size does not fit the network.

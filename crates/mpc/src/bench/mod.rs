@@ -1,4 +1,5 @@
-//! Three parties in one process, timed: what `pmirs bench split` prints. The only code of this crate that reads a clock.
+//! Three parties in one process, timed: what `pmirs bench split` prints. The only code of this crate that reads a
+//! clock.
 
 mod encode;
 mod search;

@@ -36,8 +36,8 @@ impl Extent {
 /// What a layer computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
-    /// A convolution with zero padding so that a stride of one keeps the size (TensorFlow's SAME). Weights: rows x columns
-    /// x inputs x outputs.
+    /// A convolution with zero padding so that a stride of one keeps the size (TensorFlow's SAME). Weights: rows x
+    /// columns x inputs x outputs.
     Convolution {
         /// Rows and columns of the window.
         window: [usize; 2],
@@ -50,7 +50,8 @@ pub enum Layer {
         /// Whether a bias of `outputs` values follows the weights.
         bias: bool,
     },
-    /// A convolution of every channel by itself, padded in the same way. Weights: rows x columns x channels, then a bias.
+    /// A convolution of every channel by itself, padded in the same way. Weights: rows x columns x channels, then a
+    /// bias.
     Depthwise {
         /// Rows and columns of the window.
         window: [usize; 2],
@@ -68,8 +69,8 @@ pub enum Layer {
         /// Whether a bias of `outputs` values follows the weights.
         bias: bool,
     },
-    /// A row of a table for every place, by a shared one-hot vector of *integers* 0 and 1 (not of fixed point). Weights:
-    /// rows x width.
+    /// A row of a table for every place, by a shared one-hot vector of *integers* 0 and 1 (not of fixed point).
+    /// Weights: rows x width.
     Lookup {
         /// Rows of the table.
         rows: usize,
@@ -234,8 +235,8 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// The places of the input, numbered row by row, that each tap of the window at output place `index` covers; nothing
-    /// for padding.
+    /// The places of the input, numbered row by row, that each tap of the window at output place `index` covers;
+    /// nothing for padding.
     pub(super) fn taps(self, index: usize) -> impl Iterator<Item = Option<usize>> {
         let [rows, columns] = self.window;
         let (y, x) = (index / self.output.width, index % self.output.width);

@@ -1,8 +1,8 @@
 //! Small neural networks under sharing: neither the picture nor the weights are known to any party.
 //!
-//! A [`Network`] is a public list of layers; weights and inputs are shares in fixed point over Z_2^64. The operations are
-//! those of PMIRS's compact encoders: convolution, depthwise convolution, linear layers, a lookup table, ReLU, addition,
-//! and the mean over places. Normalising the result is left to whom it opens.
+//! A [`Network`] is a public list of layers; weights and inputs are shares in fixed point over Z_2^64. The operations
+//! are those of PMIRS's compact encoders: convolution, depthwise convolution, linear layers, a lookup table, ReLU,
+//! addition, and the mean over places. Normalising the result is left to whom it opens.
 //!
 //! | layer | rounds | bytes a value that leaves it and party, at 16 bits of fraction |
 //! |---|---|---|
