@@ -13,7 +13,7 @@ use pmirs_mpc::{Party, Role, Shares};
 use pmirs_wire::Digest;
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
 
-use super::{Met, Stopped, unexpected};
+use super::meeting::{Met, Stopped, unexpected};
 use crate::commands::{check_base, check_entry, decide, next_sequence};
 use crate::orders::Checked;
 use crate::refusal::Refusal;

@@ -10,7 +10,7 @@ use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::split::{Answer, PeerMessage, SignedStatement, Version};
 use pmirs_wire::{Bytes, CollectionId, ItemId, limits};
 
-use super::{Met, unexpected};
+use super::meeting::{Met, unexpected};
 use crate::members::{Members, hash};
 use crate::orders::Signed;
 use crate::refusal::Refusal;
