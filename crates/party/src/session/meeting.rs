@@ -9,6 +9,7 @@ use pmirs_wire::Digest;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::split::{Opening, PeerMessage, Version};
 use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::commands::check_entry;
 use crate::peers::{Ends, Missing, PeerLink, Wire};
@@ -156,17 +157,19 @@ impl Met {
         let PeerMessage::Ahead { entries, statements } = self.receive(node, leader).await? else {
             return Err(unexpected(node, leader));
         };
-        let mut here = write(shared);
-        for signed in statements {
-            let members = here.members.next(&signed)?;
-            here.govern(signed, members)?;
-        }
-        for entry in entries {
-            check_entry(node, &here, &entry)?;
-            here.commit(entry)?;
-            tracing::info!(collection = %self.ours.collection, version = here.version().number, "caught up");
-        }
-        Ok(())
+        block_in_place(|| {
+            let mut here = write(shared);
+            for signed in statements {
+                let members = here.members.next(&signed)?;
+                here.govern(signed, members)?;
+            }
+            for entry in entries {
+                check_entry(node, &here, &entry)?;
+                here.commit(entry)?;
+                tracing::info!(collection = %self.ours.collection, version = here.version().number, "caught up");
+            }
+            Ok(())
+        })
     }
 
     pub(super) async fn tell(&mut self, node: &Node, shared: &Shared, asker: Role) -> Result<(), Refusal> {
