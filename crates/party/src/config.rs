@@ -48,6 +48,12 @@ pub struct Limits {
     pub sessions: usize,
     /// Requests in work at a time; more are turned away.
     pub requests: usize,
+    /// Memory for large requests in transit, in MiB; they wait for their share of it.
+    pub body_memory_mib: u32,
+    /// How long the start of a connection and the headers of a request may take.
+    pub header_time: Duration,
+    /// How long the body of a request may take to come.
+    pub body_time: Duration,
     /// How far a client's clock may be off.
     pub clock_skew: Duration,
     /// Orders remembered against replay; when full, orders are turned away.
@@ -68,6 +74,9 @@ impl Default for Limits {
             session_time: Duration::from_mins(10),
             sessions: 8,
             requests: 256,
+            body_memory_mib: 512,
+            header_time: Duration::from_secs(30),
+            body_time: Duration::from_mins(2),
             clock_skew: Duration::from_mins(5),
             remembered_orders: 1 << 20,
             collections: 10_000,

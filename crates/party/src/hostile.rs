@@ -110,6 +110,46 @@ fn a_hostile_party_is_named_by_the_others_and_the_next_search_works() {
     }
 }
 
+/// The step in which values are opened to all, by its number.
+const REVEAL: u8 = 2;
+
+#[test]
+fn two_holders_that_open_different_values_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let parties = Embedded::trio(folder.path()).unwrap();
+    let user = User::new(1, parties[0].parties());
+    let mut rng = rng(63);
+    user.create(ID, DIM as u32);
+    user.change(ID, &random_rows(&mut rng, 50, DIM), &[]).unwrap();
+    let query = [vector(&mut rng, DIM)];
+    let expected = scores(&user, &query);
+    for (hostile, party) in parties.iter().enumerate() {
+        let lied = AtomicUsize::new(0);
+        set(
+            party,
+            Some(Arc::new(move |_, mut frame| {
+                if frame[STEP_AT] == REVEAL && lied.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let last = frame.len() - 1;
+                    frame[last] ^= 1;
+                }
+                Fate::Send(vec![frame])
+            })),
+        );
+        let answers = user.search_raw(ID, &query, 5);
+        set(party, None);
+        for (place, answer) in answers.into_iter().enumerate().filter(|(place, _)| *place != hostile) {
+            let refused = answer.unwrap_err().refused();
+            // Who sees two different values cannot tell which of the two lies.
+            let (blamed, problem) = (&refused.blamed, &refused.problem.message);
+            assert!(
+                blamed.contains(&(hostile as u8)) && blamed.len() <= 2,
+                "P{hostile} lies, P{place}: {problem}"
+            );
+        }
+        assert_eq!(scores(&user, &query), expected);
+    }
+}
+
 fn scores(user: &User, query: &[Vec<i8>]) -> Vec<i32> {
     user.search(ID, query, 5).unwrap()[0].iter().map(|(_, score)| *score).collect()
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use pmirs_crypto::ResponseSealer;
@@ -26,16 +26,25 @@ use crate::refusal::Refusal;
 use crate::session;
 use crate::state::{Node, Shared, read};
 
+/// Requests up to this size take none of the memory for large ones.
+const SMALL: usize = 64 << 10;
+
 /// What routes work with.
 #[derive(Clone)]
 struct Desk {
     node: Arc<Node>,
     places: Arc<Semaphore>,
+    /// MiB of large requests in transit.
+    memory: Arc<Semaphore>,
 }
 
 /// The service for clients.
 pub(crate) fn service(node: &Arc<Node>) -> Router {
-    let desk = Desk { node: Arc::clone(node), places: Arc::new(Semaphore::new(node.limits.requests)) };
+    let desk = Desk {
+        node: Arc::clone(node),
+        places: Arc::new(Semaphore::new(node.limits.requests)),
+        memory: Arc::new(Semaphore::new(node.limits.body_memory_mib as usize)),
+    };
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/v1/party", get(info))
@@ -57,7 +66,7 @@ async fn info(State(Desk { node, .. }): State<Desk>) -> Response {
     })
 }
 
-async fn exchange(State(Desk { node, places }): State<Desk>, request: Request) -> Response {
+async fn exchange(State(Desk { node, places, memory }): State<Desk>, request: Request) -> Response {
     let Ok(_place) = places.try_acquire_owned() else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -65,9 +74,14 @@ async fn exchange(State(Desk { node, places }): State<Desk>, request: Request) -
             "the server is busy: try again in a moment",
         );
     };
-    let collected =
-        tokio::time::timeout(node.limits.session_time, to_bytes(request.into_body(), limits::TRANSPORT));
-    let Ok(Ok(sealed)) = collected.await else {
+    let share = share_of_memory(&request, node.limits.body_memory_mib);
+    let collected = async {
+        // A request larger than all of the memory may still come, alone.
+        let share = memory.acquire_many(share).await.ok();
+        (to_bytes(request.into_body(), limits::TRANSPORT).await, share)
+    };
+    let collected = tokio::time::timeout(node.limits.body_time, collected);
+    let Ok((Ok(sealed), _share)) = collected.await else {
         return plain(
             StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::TooLarge,
@@ -90,6 +104,13 @@ async fn exchange(State(Desk { node, places }): State<Desk>, request: Request) -
         Ok(sealed) => ([(CONTENT_TYPE, "application/octet-stream")], sealed).into_response(),
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, ProblemKind::Internal, "the server failed"),
     }
+}
+
+/// How many MiB a request takes of the memory for large ones; what says nothing of its size counts as the largest.
+fn share_of_memory(request: &Request, most: u32) -> u32 {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes: usize = announced.unwrap_or(limits::TRANSPORT).min(limits::TRANSPORT);
+    if bytes <= SMALL { 0 } else { (bytes.div_ceil(1 << 20) as u32).min(most) }
 }
 
 fn open(node: &Node, sealed: &[u8]) -> Result<(PartyRequest, ResponseSealer), String> {

@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use pmirs_mpc::Role;
 use pmirs_wire::Digest;
 use pmirs_wire::split::PartyEntry;
@@ -85,6 +88,8 @@ impl Server {
     /// Serves until `shutdown` completes, then takes no more connections and lets orders in work finish, for as long as
     /// the limits say.
     ///
+    /// It needs a runtime of several threads: what waits for the disk takes one of them.
+    ///
     /// # Errors
     /// When a listening socket fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
@@ -98,10 +103,17 @@ impl Server {
         tracing::info!(address = %self.address, peers = %self.peer_address, %role, tls = self.tls.is_some(), "listening");
         let links = tokio::spawn(peers::run(Arc::clone(&self.node.mesh), self.peers));
         let service = http::service(&self.node).into_make_service();
-        let server = axum_server::from_tcp(self.clients).map_err(Error::Serve)?.handle(handle);
+        let mut server = axum_server::from_tcp(self.clients).map_err(Error::Serve)?.handle(handle);
+        let patience = self.node.limits.header_time;
+        bound(server.http_builder(), patience);
         let plain = NoDelayAcceptor::new();
         let served = match self.tls {
-            Some(tls) => server.acceptor(RustlsAcceptor::new(tls).acceptor(plain)).serve(service).await,
+            Some(tls) => {
+                server
+                    .acceptor(RustlsAcceptor::new(tls).handshake_timeout(patience).acceptor(plain))
+                    .serve(service)
+                    .await
+            }
             None => server.acceptor(plain).serve(service).await,
         };
         stopping.abort();
@@ -109,6 +121,17 @@ impl Server {
         tracing::info!("stopped");
         served.map_err(Error::Serve)
     }
+}
+
+/// Bounds what one connection may hold, and for how long it may say nothing.
+fn bound(http: &mut Builder<TokioExecutor>, patience: Duration) {
+    const BUFFER: usize = 64 << 10;
+    http.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(patience)
+        .keep_alive_timeout(patience)
+        .max_concurrent_streams(64);
 }
 
 pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

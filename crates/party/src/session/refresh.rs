@@ -12,8 +12,9 @@ use std::sync::Arc;
 use pmirs_mpc::{Party, Role, Shares};
 use pmirs_wire::Digest;
 use pmirs_wire::split::{Answer, PeerMessage, Pending, PendingKind, Version};
+use tokio::task::block_in_place;
 
-use super::{Met, Stopped, unexpected};
+use super::meeting::{Met, Stopped, unexpected};
 use crate::commands::{check_base, check_entry, decide, next_sequence};
 use crate::orders::Checked;
 use crate::refusal::Refusal;
@@ -46,7 +47,7 @@ pub(super) async fn run(
     };
     // P0 first, as with a batch: what lies ready at the others gives way only when P0 cannot decide on it any more.
     if node.role == Role::First {
-        let sequence = lay_ready(None)?;
+        let sequence = block_in_place(|| lay_ready(None))?;
         for peer in [previous, next] {
             met.send(peer, &PeerMessage::Ready { prepared: checked.digest, sequence });
         }
@@ -55,11 +56,11 @@ pub(super) async fn run(
         }
     } else {
         let sequence = ready(node, met, Role::First, words, &checked.digest).await?;
-        lay_ready(Some(sequence))?;
+        block_in_place(|| lay_ready(Some(sequence)))?;
         met.send(Role::First, &PeerMessage::Ready { prepared: checked.digest, sequence });
     }
     if node.role == Role::First {
-        let entry = {
+        let entry = block_in_place(|| {
             let mut here = write(shared);
             if here.waiting().is_none_or(|waiting| waiting.digest != checked.digest) {
                 return Err(Refusal::conflict("another change took the place of the refresh: try again"));
@@ -68,8 +69,8 @@ pub(super) async fn run(
             let entry =
                 decide(node, checked.order.collection, checked.signed.clone(), checked.digest, version, None);
             here.commit(entry.clone())?;
-            entry
-        };
+            Ok::<_, Refusal>(entry)
+        })?;
         for peer in [previous, next] {
             met.send(peer, &PeerMessage::Decided(entry.clone()));
         }
@@ -77,9 +78,11 @@ pub(super) async fn run(
         let PeerMessage::Decided(entry) = met.receive_after(node, Role::First, words).await? else {
             return Err(unexpected(node, Role::First));
         };
-        let mut here = write(shared);
-        check_entry(node, &here, &entry)?;
-        here.commit(entry)?;
+        block_in_place(|| {
+            let mut here = write(shared);
+            check_entry(node, &here, &entry)?;
+            Ok::<_, Refusal>(here.commit(entry)?)
+        })?;
     }
     tracing::info!(collection = %checked.order.collection, "every share is fresh, the old ones were erased");
     Ok(Answer::State(read(shared).state()))

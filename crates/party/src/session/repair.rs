@@ -9,8 +9,9 @@ use pmirs_mpc::Role;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::split::{Answer, PeerMessage, SignedStatement, Version};
 use pmirs_wire::{Bytes, CollectionId, ItemId, limits};
+use tokio::task::block_in_place;
 
-use super::{Met, unexpected};
+use super::meeting::{Met, unexpected};
 use crate::members::{Members, hash};
 use crate::orders::Signed;
 use crate::refusal::Refusal;
@@ -171,7 +172,7 @@ pub(super) async fn take(node: &Arc<Node>, met: &mut Met, order: Signed) -> Resu
         items: from_previous.items,
         matrix: Matrix { own: from_previous.words, next: from_next.words },
     };
-    node.replace(id, || Collection::restore(&node.root, &header, restored))?;
+    block_in_place(|| node.replace(id, || Collection::restore(&node.root, &header, restored)))?;
     for peer in [previous, next] {
         met.send(peer, &PeerMessage::Ready { prepared: checked.digest, sequence: 0 });
     }

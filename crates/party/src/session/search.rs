@@ -6,7 +6,7 @@ use pmirs_mpc::{Party, Rows, Shares, Unmasked, width_of_differences};
 use pmirs_wire::split::{Answer, Component, Found, List, Metric, Parts, Search, SharePair, Version};
 use pmirs_wire::{Bytes, Digest, limits};
 
-use super::{Met, Stopped};
+use super::meeting::{Met, Stopped};
 use crate::commands::own_parts;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read};

@@ -8,6 +8,7 @@ mod crashes;
 pub(crate) mod file;
 mod journal;
 mod matrix;
+mod replay;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use pmirs_wire::{CollectionId, Digest, ItemId, decode, encode};
 use self::file::{erase, erase_folder, private_folder, sync_folder, write_whole};
 use self::journal::{JOURNAL, Journal};
 pub(crate) use self::matrix::{Matrix, ShareFile, words_of};
+use self::replay::{Replay, load, read_pending};
 use self::rows::RowList;
 use crate::error::Error;
 use crate::members::Members;
@@ -387,132 +389,4 @@ fn settle(root: &Path, half: &Path, folder: &Path) -> Result<(), Error> {
     sync_folder(half).map_err(Error::file(half))?;
     std::fs::rename(half, folder).map_err(Error::file(folder))?;
     sync_folder(root).map_err(Error::file(root))
-}
-
-fn read_pending(folder: &Path, version: &Version) -> Result<Option<Waiting>, Error> {
-    let path = folder.join(PENDING);
-    let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(Error::file(&path))?,
-    };
-    let pending: Pending = decode(&bytes).map_err(|error| Error::damaged(&path, error))?;
-    let (order, digest) =
-        order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
-    let base = match &order.action {
-        Action::Prepare { batch, .. } => Some(batch.base),
-        Action::Refresh { base } => Some(*base),
-        _ => None,
-    };
-    if base != Some(*version) {
-        erase(&path)?;
-        return Ok(None);
-    }
-    Ok(Some(Waiting { digest, order, pending, since: None }))
-}
-
-/// Words and digests that one step appended to both files.
-struct Block {
-    words: u64,
-    own: Digest,
-    next: Digest,
-}
-
-/// The journal, read again.
-struct Replay<'a> {
-    path: &'a Path,
-    header: &'a StoreHeader,
-    members: Option<Members>,
-    statements: Vec<SignedStatement>,
-    version: Version,
-    entry: Option<Entry>,
-    rows: RowList,
-    blocks: Vec<Block>,
-    generation: u64,
-}
-
-impl<'a> Replay<'a> {
-    fn new(path: &'a Path, header: &'a StoreHeader) -> Self {
-        Self {
-            path,
-            header,
-            members: None,
-            statements: Vec::new(),
-            version: first_version(header),
-            entry: None,
-            rows: RowList::default(),
-            blocks: Vec::new(),
-            generation: 0,
-        }
-    }
-
-    fn apply(&mut self, record: Record) -> Result<(), Error> {
-        match record {
-            Record::Statement(signed) => {
-                let members = match &self.members {
-                    None => Members::first(&signed, &self.header.trio),
-                    Some(before) => before.next(&signed),
-                };
-                self.members = Some(members.map_err(|error| Error::damaged(self.path, error))?);
-                self.statements.push(signed);
-            }
-            Record::Batch { entry, own, next } => {
-                let order = order_of(&entry.prepared);
-                let Some((Order { action: Action::Prepare { batch, .. }, .. }, _)) = order else {
-                    return Err(Error::damaged(self.path, "an entry holds no batch"));
-                };
-                for item in &batch.remove {
-                    self.rows.swap_remove(item);
-                }
-                batch.add.iter().for_each(|item| self.rows.push(*item));
-                let words = batch.add.len() as u64 * u64::from(self.header.dim);
-                self.blocks.push(Block { words, own, next });
-                self.version = entry.version;
-                self.entry = Some(entry);
-            }
-            Record::Rewritten { entry, version, generation, rows, own, next } => {
-                if rows != self.rows.len() as u64 {
-                    return Err(Error::damaged(self.path, "rewritten shares have another number of rows"));
-                }
-                self.rows.rewritten();
-                self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
-                (self.version, self.entry, self.generation) = (version, entry, generation);
-            }
-            Record::Rows { items } => items.into_iter().for_each(|item| self.rows.push(item)),
-        }
-        Ok(())
-    }
-}
-
-/// The version of a collection that never had a row.
-pub(crate) fn first_version(header: &StoreHeader) -> Version {
-    let bytes = Version::first_bytes(&header.collection, &header.trio, header.dim);
-    Version { number: 0, hash: Digest(sha256(&bytes)) }
-}
-
-/// Reads the files, every block checked, into the order of the rows.
-fn load(files: &[ShareFile; 2], rows: &RowList, blocks: &[Block], dim: usize) -> Result<Matrix, Error> {
-    let mut row_at = vec![None; rows.written() as usize];
-    for (row, &slot) in rows.slots().iter().enumerate() {
-        if let Some(place) = row_at.get_mut(slot as usize) {
-            *place = Some(row);
-        }
-    }
-    let [own, next] = files;
-    let read = |file: &ShareFile, digests: Vec<(u64, Digest)>| {
-        let mut words = vec![0; rows.len() * dim];
-        let mut slots = row_at.iter();
-        file.read(digests.into_iter(), |block| {
-            for (source, row) in block.chunks_exact(dim).zip(slots.by_ref()) {
-                let target = row.and_then(|row: usize| words.get_mut(row * dim..(row + 1) * dim));
-                if let Some(target) = target {
-                    target.copy_from_slice(source);
-                }
-            }
-        })?;
-        Ok(words)
-    };
-    Ok(Matrix {
-        own: read(own, blocks.iter().map(|block| (block.words, block.own)).collect())?,
-        next: read(next, blocks.iter().map(|block| (block.words, block.next)).collect())?,
-    })
 }
