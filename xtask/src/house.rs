@@ -6,9 +6,6 @@ pub const SERVERS: [&str; 2] = ["pmirs-cloud", "pmirs-party"];
 /// What would let a server understand what it stores.
 pub const UNDERSTANDING: [&str; 3] = ["pmirs-vault", "pmirs-encoder", "pmirs-veil"];
 
-/// Servers that later work brings; while the crate is missing, there is nothing to check.
-pub const NOT_BUILT_YET: [&str; 0] = [];
-
 /// The floors from bottom to top. A crate may depend only on crates of lower floors.
 pub const FLOORS: [&[&str]; 7] = [
     &["pmirs-crypto"],

@@ -139,6 +139,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
             Exit::Network,
             "if the cloud has an authority of its own, name its certificate with `pmirs login URL --ca FILE`",
         ),
+        VaultError::Unreachable { url, .. } if url.starts_with("the party") => (
+            Exit::Network,
+            "all three must run: ask its operator; if it is elsewhere now, `pmirs party moved FILE` takes note",
+        ),
         VaultError::Unreachable { .. } => (Exit::Network, "check the address; `pmirs serve` starts a cloud"),
         VaultError::BadAnswer { .. } => (Exit::Network, "is this a PMIRS cloud, and of a matching version?"),
         VaultError::Refused { problem, .. } => refused(problem.kind),

@@ -131,14 +131,11 @@ pub fn run(args: &Jobs, global: &Global, output: Output) -> Result<(), Failure> 
         Some(JobsCommand::Stop { job: number }) => {
             let job = all.iter().find(|job| job.number == *number);
             let stopped = job.map_or(Ok(false), Job::stop);
-            match stopped.map_err(|error| failure(&format_args!("job {number} was not stopped: {error}")))? {
-                true => output.answer(&Stopped { stopped: *number }),
-                false => Err(Failure::new(
-                    Exit::NotFound,
-                    format!("no job {number} is running"),
-                    "`pmirs jobs` lists them",
-                )),
+            if stopped.map_err(|error| failure(&format_args!("job {number} was not stopped: {error}")))? {
+                return output.answer(&Stopped { stopped: *number });
             }
+            let error = format!("no job {number} is running");
+            Err(Failure::new(Exit::NotFound, error, "`pmirs jobs` lists them"))
         }
         Some(JobsCommand::Clear) => {
             let ended: Vec<&Job> = all.iter().filter(|job| job.state() != State::Running).collect();

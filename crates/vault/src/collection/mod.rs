@@ -296,7 +296,7 @@ impl Collection<'_> {
             let items: Vec<NewItem> = there.iter().map(|it| it.new.clone()).collect();
             latest_epoch(state, &items)?;
             let action = Action::Replace { items: digests(&items) };
-            Ok((!items.is_empty()).then(|| (action, Payload::Items(items))))
+            Ok((!items.is_empty()).then_some((action, Payload::Items(items))))
         })?;
         Ok(Replaced { replaced: entry.map_or(0, |_| there.len() as u64), overtaken })
     }

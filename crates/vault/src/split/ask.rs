@@ -17,7 +17,7 @@ use crate::{VaultError, fresh};
 /// The three servers of a collection, each with the key that was pinned for it.
 pub(crate) struct Parties {
     trio: Digest,
-    parties: [Party; 3],
+    three: [Party; 3],
     identity: Arc<Identity>,
 }
 
@@ -44,7 +44,7 @@ impl Parties {
             party
         });
         let [first, second, third] = connected;
-        Ok(Self { trio: digest, parties: [first?, second?, third?], identity })
+        Ok(Self { trio: digest, three: [first?, second?, third?], identity })
     }
 
     /// What the three are called by together.
@@ -54,7 +54,7 @@ impl Parties {
 
     /// The name of one of them.
     pub(crate) fn name(&self, place: usize) -> &str {
-        self.parties.get(place).map_or("", |party| &party.entry.name)
+        self.three.get(place).map_or("", |party| &party.entry.name)
     }
 
     /// An order, signed.
@@ -79,7 +79,7 @@ impl Parties {
         order: &SignedOrder,
         parts: OfThree<Bytes>,
     ) -> Result<OfThree<Answer>, VaultError> {
-        let [first, second, third] = &self.parties;
+        let [first, second, third] = &self.three;
         let [p0, p1, p2] = parts;
         let asked = thread::scope(|scope| {
             let ask = |party, parts| scope.spawn(move || Party::ask(party, order, parts, None));
@@ -116,7 +116,7 @@ impl Parties {
         parts: Bytes,
         first: Option<Bytes>,
     ) -> Result<Answer, VaultError> {
-        let party = self.parties.get(place);
+        let party = self.three.get(place);
         party
             .ok_or_else(|| VaultError::Internal(format!("there is no party {place}")))?
             .ask(order, parts, first)
@@ -161,7 +161,10 @@ pub(crate) fn pinned(parts: &OfThree<Parts>) -> Result<(OfThree<Bytes>, OfThree<
 impl Party {
     fn connect(entry: &PartyEntry, trio: Digest, place: u8) -> Result<Self, VaultError> {
         let connection = Connection::new(&entry.url, None)?;
-        let info: PartyInfo = connection.get("/v1/party")?;
+        let info: PartyInfo = connection.get("/v1/party").map_err(|error| match error {
+            VaultError::Unreachable { reason, .. } => unreachable(entry, reason),
+            other => other,
+        })?;
         let key = ServerPublicKey::from_bytes(&info.seals.0).map_err(|error| lies(&entry.name, error))?;
         if Digest(key.fingerprint()) != entry.seals || info.signs != entry.signs {
             return Err(lies(&entry.name, "its keys are not those in the file of parties"));
@@ -176,9 +179,10 @@ impl Party {
         let bad = |reason: &dyn std::fmt::Display| lies(&self.entry.name, reason);
         let plain = encode(&PartyRequest { order: order.clone(), parts, first })?;
         let (sealed, opener) = self.key.seal_request(&mut fresh::rng()?, &plain);
-        let (status, body) = self.connection.post("/v1/envelope", &sealed).map_err(|error| {
-            VaultError::Unreachable { url: self.entry.url.clone(), reason: error.to_string() }
-        })?;
+        let (status, body) = self
+            .connection
+            .post("/v1/envelope", &sealed)
+            .map_err(|error| unreachable(&self.entry, error.to_string()))?;
         if status != 200 {
             let problem = crate::remote::read_problem(status, &body);
             return Err(VaultError::Refused { request: format!("party {}", self.entry.name), problem });
@@ -192,6 +196,10 @@ impl Party {
             answer => Ok(answer),
         }
     }
+}
+
+fn unreachable(PartyEntry { name, url, .. }: &PartyEntry, reason: String) -> VaultError {
+    VaultError::Unreachable { url: format!("the party {name} at {url}"), reason }
 }
 
 /// Whether somebody else was faster.

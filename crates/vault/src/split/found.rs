@@ -86,8 +86,8 @@ impl Parties {
         let [second, third] = others;
         let (version, session) = (first.version, first.session);
         let [first, second, third] = [self.list(0, first)?, self.list(1, second)?, self.list(2, third)?];
-        let rows = self.join(session, [&first.rows, &second.rows, &third.rows])?;
-        let scores = self.join(session, [&first.scores, &second.scores, &third.scores])?;
+        let rows = join(session, [&first.rows, &second.rows, &third.rows])?;
+        let scores = join(session, [&first.scores, &second.scores, &third.scores])?;
         if rows.len() != scores.len() || rows.len() > count {
             return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
         }
@@ -108,13 +108,13 @@ impl Parties {
             _ => Err(lies(self.name(place), "it answers one query with another number of lists")),
         }
     }
+}
 
-    /// Every component is held by two, who must agree on it.
-    fn join(&self, session: Digest, pairs: [&SharePair; 3]) -> Result<Vec<u32>, VaultError> {
-        let [first, second, third] = pairs.map(shares);
-        let joined = reconstruct(&[first?, second?, third?]);
-        joined.map_err(|error| lies("of the three", format_args!("session {session}: {error}")))
-    }
+/// Every component is held by two, who must agree on it.
+fn join(session: Digest, pairs: [&SharePair; 3]) -> Result<Vec<u32>, VaultError> {
+    let [first, second, third] = pairs.map(shares);
+    let joined = reconstruct(&[first?, second?, third?]);
+    joined.map_err(|error| lies("of the three", format_args!("session {session}: {error}")))
 }
 
 fn shares(pair: &SharePair) -> Result<Shares<u32>, VaultError> {

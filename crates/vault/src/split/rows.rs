@@ -43,7 +43,7 @@ impl Collection<'_> {
                 return Ok(());
             }
             progress.start("sharing", Some((missing.len() + extra.len()) as u64));
-            let outcome = self.share_rows(&parties, state, &missing, &extra, progress);
+            let outcome = self.share_rows(&parties, &state, &missing, &extra, progress);
             progress.finish();
             match outcome {
                 Ok(()) => {}
@@ -59,7 +59,7 @@ impl Collection<'_> {
     fn share_rows(
         &self,
         parties: &Parties,
-        state: State,
+        state: &State,
         missing: &[ItemId],
         extra: &[ItemId],
         progress: &dyn Progress,
@@ -162,10 +162,9 @@ impl Parties {
         let decided = self.commit(0, &commit, None)?;
         for place in [1, 2] {
             // Whoever does not hear of it now hears of it from the first.
-            if let Err(error) = self.commit(place, &commit, decided.decision.clone()) {
-                if !matches!(error, VaultError::Unreachable { .. }) {
-                    return Err(error);
-                }
+            match self.commit(place, &commit, decided.decision.clone()) {
+                Ok(_) | Err(VaultError::Unreachable { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(decided)
