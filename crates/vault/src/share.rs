@@ -14,6 +14,7 @@ use pmirs_wire::{AccountId, Bytes, CollectionId, Digest};
 use crate::collection::{self, Collection};
 use crate::history::{Member, State};
 use crate::remote::Remote;
+use crate::split::{ATTEMPTS, is_conflict, pause};
 use crate::{Vault, VaultError, fresh};
 
 /// A collection that somebody shared and that waits for an answer.
@@ -102,7 +103,13 @@ impl Collection<'_> {
     /// [`VaultError::NotMember`] where nobody of this name has a part; when this person is no owner, or the cloud
     /// fails.
     pub fn revoke(&self, who: &str) -> Result<MemberInfo, VaultError> {
-        let gone = self.member(who)?;
+        let gone = self.member(who);
+        if self.record.protection == Protection::Split && matches!(gone, Err(VaultError::NotMember(_))) {
+            // The three may not have heard of it, when an earlier attempt ended in between.
+            self.tell_parties(None)?;
+            self.parties()?.refresh(self.record.id)?;
+        }
+        let gone = gone?;
         self.start_epoch(Some(gone.account))?;
         if self.record.protection == Protection::Split {
             self.tell_parties(None)?;
@@ -125,7 +132,11 @@ impl Collection<'_> {
     /// # Errors
     /// When this person is the last owner, or the cloud fails.
     pub fn leave(self) -> Result<(), VaultError> {
-        self.tell_parties(Some(self.remote.account()))?;
+        match self.tell_parties(Some(self.remote.account())) {
+            // They know already, or an owner's next word will tell them.
+            Err(error) if error.refusal().is_some() => {}
+            told => told?,
+        }
         leave(self.vault, &self.remote, self.record.id)
     }
 
@@ -134,9 +145,22 @@ impl Collection<'_> {
         if self.record.protection != Protection::Split {
             return Ok(());
         }
-        let mut state = begun(self.history().state())?.clone();
-        state.members.retain(|account, _| Some(*account) != without);
-        self.parties()?.follow_members(&state, self.record.id, &self.vault.identity()).map(drop)
+        let parties = self.parties()?;
+        for attempt in 1.. {
+            let told = parties.state(self.record.id)?;
+            let mut state = {
+                let mut history = self.history();
+                history.follow(&self.remote, self.vault.local())?;
+                begun(history.state())?.clone()
+            };
+            state.members.retain(|account, _| Some(*account) != without);
+            match parties.tell_members(&told, &state, self.record.id, &self.vault.identity()) {
+                // Another owner told them something meanwhile.
+                Err(error) if is_conflict(&error) && attempt < ATTEMPTS => pause(attempt)?,
+                done => return done.map(drop),
+            }
+        }
+        Err(VaultError::Busy)
     }
 
     fn start_epoch(&self, gone: Option<AccountId>) -> Result<u32, VaultError> {

@@ -57,7 +57,8 @@ fn entry() -> Entry {
 }
 
 fn parts() -> Parts {
-    Parts { own: Component::Seed(Bytes(vec![1; 32])), next: Component::Words(Bytes(vec![2; 8])) }
+    let (own, next) = (Component::Seed(Bytes(vec![1; 32])), Component::Words(Bytes(vec![2; 8])));
+    Parts { own, next, salt: Digest([3; 32]) }
 }
 
 fn refused() -> Refused {
@@ -231,7 +232,7 @@ fn three_parties_fit_together_or_say_why_not() {
 
 #[test]
 fn parts_go_two_to_each() {
-    let [first, second, third] = Parts::of_three([1; 32], [2; 32], &[7, 8]);
+    let [first, second, third] = Parts::of_three([1; 32], [2; 32], &[7, 8], [[3; 32], [4; 32], [5; 32]]);
     assert_eq!((&first.next, &second.next, &third.next), (&second.own, &third.own, &first.own));
     assert_eq!(third.own, Component::Words(Bytes(vec![7, 0, 0, 0, 8, 0, 0, 0])));
 }

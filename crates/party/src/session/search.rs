@@ -46,7 +46,7 @@ pub(crate) fn check(
     queries(&parts, search.queries as usize, dim)
 }
 
-fn queries(Parts { own, next }: &Parts, count: usize, dim: usize) -> Result<Vec<Shares<u32>>, Refusal> {
+fn queries(Parts { own, next, .. }: &Parts, count: usize, dim: usize) -> Result<Vec<Shares<u32>>, Refusal> {
     let words = |component: &Component| {
         let words = component_words(component, count * dim);
         let fits = words.len() == count * dim;

@@ -57,7 +57,8 @@ fn prepare(collection: &mut Collection, number: u32, add: &[ItemId], remove: &[I
     let signed = SignedOrder { order: bytes.into(), signature: Bytes(vec![0; 64]) };
     let words: Vec<u8> = (0..add.len() * DIM).flat_map(|_| number.to_le_bytes()).collect();
     let component = || Component::Words(words.clone().into());
-    let parts = (!add.is_empty()).then(|| Parts { own: component(), next: component() });
+    let parts =
+        (!add.is_empty()).then(|| Parts { own: component(), next: component(), salt: Digest([9; 32]) });
     let kind = PendingKind::Batch(parts);
     let pending = Pending { order: signed.clone(), identity: Bytes::default(), sequence: 0, kind };
     collection.prepare(order, digest, pending).unwrap();

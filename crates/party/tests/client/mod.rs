@@ -220,7 +220,7 @@ impl User {
             return (Default::default(), [Digest(sha256(&[])); 3]);
         }
         let Dealt { seeds: [first, second], rest } = Dealt::new(&mut fresh(), &all);
-        let parts = Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0);
+        let parts = Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0, [[7; 32]; 3]);
         let parts = parts.map(|parts| Bytes(encode(&parts).unwrap()));
         let digests = parts.each_ref().map(|parts| Digest(sha256(&parts.0)));
         (parts, digests)

@@ -36,6 +36,12 @@ pub(crate) fn import(
             let reason = format!("the embedding of '{name}' has {} dimensions", embedding.len());
             return Err(VaultError::Query(reason));
         }
+        let length = embedding.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if !(0.98..=1.02).contains(&length) {
+            return Err(VaultError::Query(format!(
+                "the embedding of '{name}' has length {length}, and not 1"
+            )));
+        }
         let meta = ItemMeta {
             name,
             kind,

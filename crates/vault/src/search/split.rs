@@ -57,33 +57,46 @@ fn attempt(
         let started = Instant::now();
         let candidates = collection.search_parties(vector, count)?;
         breakdown.score += started.elapsed();
-        let log = collection.history().state().map_or(0, |state| state.items);
-        if candidates.rows != log && !levelled && collection.may_write() {
+        let missing = {
+            let mut history = collection.history();
+            history.follow(&collection.remote, collection.vault.local())?;
+            let leaves = history.leaves(collection.vault.local())?;
+            leaves.items().filter(|(item, _)| !candidates.rows.contains(item)).count()
+        };
+        if missing > 0 && !levelled && collection.may_write() {
             // Somebody changed the log and ended before the three had followed.
             collection.follow_rows(&Quiet)?;
             levelled = true;
             continue;
         }
-        let mut found = open(collection, vector, options, &candidates, breakdown)?;
-        if candidates.rows < log {
-            found.warnings.push(format!(
-                "the three servers do not hold {} of {log} items yet: whoever may write has them follow with \
-                 `pmirs add` or `pmirs rekey`",
-                log - candidates.rows
+        let mut opened = open(collection, vector, options, &candidates, breakdown)?;
+        if missing > 0 {
+            opened.found.exact = false;
+            opened.found.warnings.push(format!(
+                "the three servers do not hold {missing} of the items yet: whoever may write has them follow with \
+                 `pmirs rekey`"
             ));
         }
         let answered: HashSet<ItemId> = candidates.items.iter().map(|(item, _)| *item).collect();
-        let whole = (candidates.items.len() as u64) == candidates.rows;
-        let most = candidates.items.last().map_or(f32::NEG_INFINITY, |(_, last)| last + candidates.error);
-        let enough = found.scored.get(options.k.saturating_sub(1)).map(|scored| scored.cosine);
-        found.exact &= whole || options.k == 0 || enough.is_some_and(|enough| most < enough);
+        let whole = candidates.items.len() == candidates.rows.len();
+        // By what was opened, and not by a score that may be wrong.
+        let most = opened.least + 2.0 * candidates.error;
+        let enough = opened.found.scored.get(options.k.saturating_sub(1)).map(|scored| scored.cosine);
+        opened.found.exact &= whole || options.k == 0 || enough.is_some_and(|enough| most < enough);
         // Where a filter refuses some, more are looked at, until there are enough or the three give no more.
-        if !whole && found.scored.len() < options.k && count < limits::SPLIT_CANDIDATES {
+        if !whole && opened.found.scored.len() < options.k && count < limits::SPLIT_CANDIDATES {
             count = (4 * count).min(limits::SPLIT_CANDIDATES);
             continue;
         }
-        let edge = if whole && candidates.rows == log { Edge::Whole } else { Edge::Below(most) };
+        let edge = if whole { Edge::Whole } else { Edge::Below(most) };
         let edges: Vec<(u32, Edge)> = collection.keys().epochs().map(|epoch| (epoch, edge)).collect();
+        // What the three are known not to hold they cannot have left out.
+        let answered: HashSet<ItemId> = {
+            let mut history = collection.history();
+            let leaves = history.leaves(collection.vault.local())?;
+            let unknown = leaves.items().map(|(item, _)| item).filter(|item| !candidates.rows.contains(item));
+            answered.into_iter().chain(unknown).collect()
+        };
         let audited =
             Audited { collection, vector, filter: &options.filter, answered: &answered, edges: &edges };
         let held = match options.audit {
@@ -99,15 +112,20 @@ fn attempt(
             }
         };
         return match held {
-            // Whoever cannot have them follow sees fewer than the log has, and is told so.
-            Err(VaultError::Altered { field: "search answer", .. }) if candidates.rows < log => Ok(found),
             Err(VaultError::Altered { what, field: "search answer", reason }) => {
                 let reason = format!("{reason}; session {}", candidates.session);
                 Err(VaultError::Altered { what, field: "search answer", reason })
             }
-            held => held.map(|()| found),
+            held => held.map(|()| opened.found),
         };
     }
+}
+
+/// Candidates that were opened.
+struct Opened {
+    found: Found,
+    /// The least of their true cosines.
+    least: f32,
 }
 
 /// Opens the candidates' true embeddings, and notes a score that no honest three can have given.
@@ -117,7 +135,8 @@ fn open(
     options: &SearchOptions,
     candidates: &crate::split::Candidates,
     breakdown: &mut Breakdown,
-) -> Result<Found, VaultError> {
+) -> Result<Opened, VaultError> {
+    let mut least = f32::INFINITY;
     let mut found =
         Found { scored: Vec::new(), candidates: candidates.items.len(), exact: true, warnings: Vec::new() };
     let fetching = Instant::now();
@@ -133,6 +152,7 @@ fn open(
     for ItemRecord { item, epoch, meta, embedding, .. } in records {
         let truth = keys.open_embedding(item, epoch, &embedding.0, collection.header.dim)?;
         let cosine = dot(vector, &truth);
+        least = least.min(cosine);
         let said = candidates.items.iter().find(|(of, _)| *of == item).map_or(f32::NAN, |(_, score)| *score);
         if (said - cosine).abs() > candidates.error || said.is_nan() {
             found.exact = false;
@@ -149,5 +169,5 @@ fn open(
     }
     sort(&mut found.scored);
     breakdown.open += opening.elapsed();
-    Ok(found)
+    Ok(Opened { found, least })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use pmirs_crypto::{Context, Identity, ServerPublicKey, sha256};
 use pmirs_wire::problem::ProblemKind;
@@ -9,6 +10,8 @@ use pmirs_wire::split::{
     Action, Answer, Order, Parts, PartyEntry, PartyInfo, PartyRequest, SignedOrder, State, Trio,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, decode, encode};
+
+use rand_core::Rng as _;
 
 use super::{lies, trio_digest};
 use crate::remote::Connection;
@@ -88,7 +91,8 @@ impl Parties {
         let [first, second, third] = asked.map(|asked| {
             asked.unwrap_or_else(|_| Err(VaultError::Internal("asking a party panicked".to_owned())))
         });
-        // A party that answers names the one that does not, so it is heard first.
+        // That one of the three is away says more than what the others make of it; and that somebody was faster, more than
+        // that a session ended over it.
         let failed =
             |answer: &Result<Answer, VaultError>| matches!(answer, Err(VaultError::Unreachable { .. }));
         let mut errors: Vec<VaultError> = Vec::new();
@@ -102,6 +106,7 @@ impl Parties {
                 Err(error) => errors.push(error),
             }
         }
+        errors.sort_by_key(|error| !is_conflict(error));
         if let Some(error) = unreachable.into_iter().chain(errors).next() {
             return Err(error);
         }
@@ -122,11 +127,25 @@ impl Parties {
             .ask(order, parts, first)
     }
 
-    /// A collection at all three, which must agree.
+    /// A collection at all three, which must agree. One that missed something catches up when the three meet, so they meet
+    /// before one of them is said to lie.
     pub(crate) fn state(&self, collection: CollectionId) -> Result<State, VaultError> {
-        let order = self.order(collection, Action::Show)?;
-        let answers = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3])?;
-        self.agreed(answers)
+        let ask = || -> Result<OfThree<State>, VaultError> {
+            let order = self.order(collection, Action::Show)?;
+            let [first, second, third] = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3])?;
+            Ok([self.read_state(0, first)?, self.read_state(1, second)?, self.read_state(2, third)?])
+        };
+        let level = |[first, second, third]: &OfThree<State>| {
+            [second, third].iter().all(|it| it.version == first.version)
+                && [second, third].iter().all(|it| it.statement_hash == first.statement_hash)
+        };
+        let mut states = ask()?;
+        if !level(&states) {
+            let dim = states.iter().map(|state| state.dim).min().unwrap_or(0);
+            self.meet(collection, dim as usize)?;
+            states = ask()?;
+        }
+        self.agreed(states.map(Answer::State))
     }
 
     /// The state that three answers agree on.
@@ -200,6 +219,14 @@ impl Party {
 
 fn unreachable(PartyEntry { name, url, .. }: &PartyEntry, reason: String) -> VaultError {
     VaultError::Unreachable { url: format!("the party {name} at {url}"), reason }
+}
+
+/// Waits before another attempt, longer each time and never as long as somebody else who waits too.
+pub(crate) fn pause(attempt: u32) -> Result<(), VaultError> {
+    let most = 20_u64 << attempt.min(5);
+    let wait = most / 2 + fresh::rng()?.next_u64() % most;
+    thread::sleep(Duration::from_millis(wait));
+    Ok(())
 }
 
 /// Whether somebody else was faster.

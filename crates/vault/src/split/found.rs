@@ -1,5 +1,7 @@
 //! A search by the three, joined here.
 
+use std::collections::HashSet;
+
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::split::{Action, Answer, Found, List, Metric, Search, SharePair, Version};
 use pmirs_wire::{CollectionId, Digest, ItemId};
@@ -16,8 +18,8 @@ pub(crate) struct Candidates {
     pub(crate) items: Vec<(ItemId, f32)>,
     /// How far such a cosine may lie from the true one.
     pub(crate) error: f32,
-    /// How many rows were searched.
-    pub(crate) rows: u64,
+    /// Which items were searched.
+    pub(crate) rows: HashSet<ItemId>,
     /// Complaints name it.
     pub(crate) session: Digest,
 }
@@ -38,6 +40,10 @@ impl Collection<'_> {
                 Err(VaultError::Busy) => continue,
                 rows => rows?,
             };
+            if rows.len() as u64 != joined.rows {
+                let reason = format_args!("it lists {} rows, the three searched {}", rows.len(), joined.rows);
+                return Err(lies(parties.name(0), reason));
+            }
             let mut items = Vec::with_capacity(joined.hits.len());
             for (row, score) in joined.hits {
                 let item = rows.get(row as usize).copied();
@@ -51,7 +57,12 @@ impl Collection<'_> {
             }
             items.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let error = score_error(vector.len());
-            return Ok(Candidates { items, error, rows: rows.len() as u64, session: joined.session });
+            return Ok(Candidates {
+                items,
+                error,
+                rows: rows.into_iter().collect(),
+                session: joined.session,
+            });
         }
         Err(VaultError::Busy)
     }
@@ -59,11 +70,20 @@ impl Collection<'_> {
 
 struct Joined {
     version: Version,
+    rows: u64,
     session: Digest,
     hits: Vec<(u32, u32)>,
 }
 
 impl Parties {
+    /// Has the three meet, over a search that finds nothing of interest.
+    pub(crate) fn meet(&self, collection: CollectionId, dim: usize) -> Result<(), VaultError> {
+        match self.search(collection, &vec![0.0; dim], 1) {
+            Err(error) if !super::ask::is_conflict(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn search(&self, collection: CollectionId, vector: &[f32], count: usize) -> Result<Joined, VaultError> {
         let (bytes, parts) = pinned(&deal(&quantised(vector))?)?;
         let search = Search {
@@ -78,20 +98,23 @@ impl Parties {
         let first = self.read_found(0, first)?;
         let others = [self.read_found(1, second)?, self.read_found(2, third)?];
         for (place, other) in others.iter().enumerate() {
-            if other.session != first.session || other.version != first.version {
+            if (other.session, other.version, other.rows) != (first.session, first.version, first.rows) {
                 let reason = format_args!("session {}: it speaks of another than the first", first.session);
                 return Err(lies(self.name(place + 1), reason));
             }
         }
         let [second, third] = others;
-        let (version, session) = (first.version, first.session);
+        let (version, session, count_of_rows) = (first.version, first.session, first.rows);
         let [first, second, third] = [self.list(0, first)?, self.list(1, second)?, self.list(2, third)?];
         let rows = join(session, [&first.rows, &second.rows, &third.rows])?;
         let scores = join(session, [&first.scores, &second.scores, &third.scores])?;
         if rows.len() != scores.len() || rows.len() > count {
             return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
         }
-        Ok(Joined { version, session, hits: rows.into_iter().zip(scores).collect() })
+        if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
+            return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
+        }
+        Ok(Joined { version, session, rows: count_of_rows, hits: rows.into_iter().zip(scores).collect() })
     }
 
     fn read_found(&self, place: usize, answer: Answer) -> Result<Found, VaultError> {

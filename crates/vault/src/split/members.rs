@@ -1,12 +1,16 @@
 //! Who may ask the three servers: what the collection's log says, in statements that owners sign.
 
 use pmirs_crypto::{Context, Identity, sha256};
+use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::split::{Action, Member, SignedStatement, State, Statement};
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, encode};
 
-use super::ask::Parties;
+use super::ask::{Parties, is_conflict, pause};
 use crate::VaultError;
 use crate::history;
+
+/// How often what somebody else overtook is tried again.
+pub(crate) const ATTEMPTS: u32 = 24;
 
 impl Parties {
     /// Makes the collection at all three.
@@ -32,14 +36,15 @@ impl Parties {
         self.govern(&statement, identity)
     }
 
-    /// Has the three know the members that the log has. Does nothing where they do.
-    pub(crate) fn follow_members(
+    /// Has the three know these members from now on; `state` was read before the log was, so that nobody who was removed
+    /// meanwhile comes back by it.
+    pub(crate) fn tell_members(
         &self,
+        state: &State,
         log: &history::State,
         collection: CollectionId,
         identity: &Identity,
     ) -> Result<State, VaultError> {
-        let state = self.state(collection)?;
         let members: Vec<Member> = log
             .members
             .iter()
@@ -73,16 +78,29 @@ impl Parties {
 
     /// Fresh shares of every row at all three; the old ones are erased.
     pub(crate) fn refresh(&self, collection: CollectionId) -> Result<State, VaultError> {
-        let base = self.state(collection)?.version;
-        let order = self.order(collection, Action::Refresh { base })?;
-        let answers = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3])?;
-        self.agreed(answers)
+        for attempt in 1.. {
+            let base = self.state(collection)?.version;
+            let order = self.order(collection, Action::Refresh { base })?;
+            match self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]) {
+                // Somebody changed the rows meanwhile.
+                Err(error) if is_conflict(&error) && attempt < ATTEMPTS => pause(attempt)?,
+                answers => return self.agreed(answers?),
+            }
+        }
+        Err(VaultError::Busy)
     }
 
     /// Erases the collection at all three.
     pub(crate) fn delete(&self, collection: CollectionId) -> Result<(), VaultError> {
         let order = self.order(collection, Action::Delete)?;
-        self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]).map(drop)
+        for place in 0..3 {
+            match self.ask(place, &order, Bytes(Vec::new()), None) {
+                // An earlier attempt may have come so far.
+                Err(error) if error.refusal() == Some(ProblemKind::NotFound) => {}
+                answer => drop(answer?),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -16,8 +16,9 @@ use pmirs_wire::split::Trio;
 
 use crate::VaultError;
 
-pub(crate) use ask::Parties;
+pub(crate) use ask::{Parties, is_conflict, pause};
 pub(crate) use found::Candidates;
+pub(crate) use members::ATTEMPTS;
 
 /// Steps of an embedding's coordinates: a coordinate x is stored as the integer nearest to x times this. Shares are words
 /// of 32 bits, so a finer step than int8 costs nothing to store, and half as much again to compare.

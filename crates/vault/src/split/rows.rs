@@ -10,15 +10,14 @@ use pmirs_wire::item::ItemRecord;
 use pmirs_wire::split::{Action, Answer, Batch, Parts, Receipt, RowPage, SignedOrder, State, Version};
 use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, encode, limits};
 
-use super::ask::{OfThree, Parties, is_conflict, pinned};
-use super::members::no_parts;
+use rand_core::Rng as _;
+
+use super::ask::{OfThree, Parties, is_conflict, pause, pinned};
+use super::members::{ATTEMPTS, no_parts};
 use super::{lies, quantised};
 use crate::collection::{Collection, record_digest};
 use crate::progress::Progress;
 use crate::{VaultError, fresh};
-
-/// How often a batch is dealt anew because somebody else was faster.
-const ATTEMPTS: usize = 16;
 
 impl Collection<'_> {
     /// Has the three servers hold the rows that the log pins, and no others; does nothing where they do.
@@ -27,7 +26,14 @@ impl Collection<'_> {
         let mut attempts = 0;
         loop {
             let state = parties.state(self.record.id)?;
-            let rows = self.rows(&parties, state.version)?;
+            let rows = match self.rows(&parties, state.version) {
+                Err(VaultError::Busy) if attempts < ATTEMPTS => {
+                    attempts += 1;
+                    pause(attempts)?;
+                    continue;
+                }
+                rows => rows?,
+            };
             let there: BTreeSet<ItemId> = rows.iter().copied().collect();
             let (missing, extra) = {
                 let mut history = self.history();
@@ -49,7 +55,9 @@ impl Collection<'_> {
                 Ok(()) => {}
                 Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
                     attempts += 1;
-                    std::thread::sleep(std::time::Duration::from_millis(20 << attempts.min(5)));
+                    // One that missed the first's word is behind until they meet.
+                    parties.meet(self.record.id, self.header.dim as usize)?;
+                    pause(attempts)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -127,7 +135,13 @@ impl Collection<'_> {
         if let Some(rows) = local.rows(self.record.id, version.hash)? {
             return Ok(rows);
         }
-        let rows = parties.rows(self.record.id, version)?;
+        // Which of the two is asked first does not matter: they must agree, and nothing that is listed twice is taken.
+        let rows = parties.rows(0, self.record.id, version)?;
+        let other = parties.rows(1, self.record.id, version)?;
+        if rows != other || rows.iter().collect::<BTreeSet<_>>().len() != rows.len() {
+            let names = format!("{} or {}", parties.name(0), parties.name(1));
+            return Err(lies(&names, "they do not list the same rows, or one of them twice"));
+        }
         local.remember_rows(self.record.id, version.hash, &rows)?;
         Ok(rows)
     }
@@ -182,22 +196,27 @@ impl Parties {
         self.read_state(place, answer)
     }
 
-    fn rows(&self, collection: CollectionId, version: Version) -> Result<Vec<ItemId>, VaultError> {
+    fn rows(
+        &self,
+        place: usize,
+        collection: CollectionId,
+        version: Version,
+    ) -> Result<Vec<ItemId>, VaultError> {
         let mut items: Vec<ItemId> = Vec::new();
         loop {
             let from = items.len() as u64;
             let order = self.order(collection, Action::Rows { from })?;
             let Answer::Rows(RowPage { version: of, from: start, items: page }) =
-                self.ask(0, &order, Bytes(Vec::new()), None)?
+                self.ask(place, &order, Bytes(Vec::new()), None)?
             else {
-                return Err(lies(self.name(0), "it answers with something else than rows"));
+                return Err(lies(self.name(place), "it answers with something else than rows"));
             };
             if of != version {
                 return Err(VaultError::Busy);
             }
             let (ids, rest) = page.0.as_chunks::<16>();
             if start != from || !rest.is_empty() || items.len() + ids.len() > limits::SPLIT_COLLECTION {
-                return Err(lies(self.name(0), "its list of rows is not one"));
+                return Err(lies(self.name(place), "its list of rows is not one"));
             }
             items.extend(ids.iter().map(|id| ItemId(*id)));
             if ids.len() < limits::SPLIT_ROW_PAGE {
@@ -209,6 +228,31 @@ impl Parties {
 
 /// The parts of the three.
 pub(super) fn deal(words: &[u32]) -> Result<OfThree<Parts>, VaultError> {
-    let Dealt { seeds: [first, second], rest } = Dealt::new(&mut fresh::rng()?, words);
-    Ok(Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0))
+    let mut rng = fresh::rng()?;
+    let Dealt { seeds: [first, second], rest } = Dealt::new(&mut rng, words);
+    let mut salts = [[0; 32]; 3];
+    for salt in &mut salts {
+        rng.fill_bytes(salt);
+    }
+    Ok(Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0, salts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P0 has both seeds, so of P1's parts it lacks, for the right guess, nothing but the salt.
+    #[test]
+    fn the_first_server_cannot_test_a_guess() {
+        let parts = deal(&[1, 2, 3]).unwrap();
+        let (_, digests) = pinned(&parts).unwrap();
+        let [first, second, third] = &parts;
+        for other in [second, third] {
+            for salt in [first.salt, Digest([0; 32])] {
+                let guess = encode(&Parts { salt, ..other.clone() }).unwrap();
+                assert!(digests.iter().all(|digest| digest.0 != sha256(&guess)));
+            }
+            assert!(digests.iter().any(|digest| digest.0 == sha256(&encode(other).unwrap())));
+        }
+    }
 }

@@ -47,6 +47,9 @@ pub struct Parts {
     pub own: Component,
     /// x_{i+1}.
     pub next: Component,
+    /// 32 random bytes of this server's alone. The order pins the parts of all three by digest, and P0, which has both
+    /// seeds, could else test a guess of the secret by what P1's parts would be.
+    pub salt: Digest,
 }
 
 impl Message for Parts {
@@ -56,15 +59,16 @@ impl Message for Parts {
 
 impl Parts {
     /// The parts of all three servers: x₀ and x₁ as seeds, x₂ as words.
-    pub fn of_three(first: [u8; 32], second: [u8; 32], rest: &[u32]) -> [Self; 3] {
+    pub fn of_three(first: [u8; 32], second: [u8; 32], rest: &[u32], salts: [[u8; 32]; 3]) -> [Self; 3] {
         let (first, second) =
             (Component::Seed(first.to_vec().into()), Component::Seed(second.to_vec().into()));
         let words: Vec<u8> = rest.iter().flat_map(|word| word.to_le_bytes()).collect();
         let words = Component::Words(words.into());
+        let [p0, p1, p2] = salts.map(Digest);
         [
-            Self { own: first.clone(), next: second.clone() },
-            Self { own: second, next: words.clone() },
-            Self { own: words, next: first },
+            Self { own: first.clone(), next: second.clone(), salt: p0 },
+            Self { own: second, next: words.clone(), salt: p1 },
+            Self { own: words, next: first, salt: p2 },
         ]
     }
 }
