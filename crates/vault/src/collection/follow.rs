@@ -1,5 +1,6 @@
 //! Keeping up: the collection's signed history and, by it, what this machine holds of the items.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
 
@@ -64,15 +65,45 @@ impl Collection<'_> {
             match self.follow_pages(&mut history, &head, &mut total)? {
                 Pages::Level => return Ok(total),
                 Pages::Moved => {}
-                // Numbers of changes are the server's word, and one lie would stay: once, all is taken anew.
-                Pages::Unlike(_) if !retaken => {
+                // Numbers of changes are the server's word, and one lie would stay: once, all is taken anew, if the server
+                // has all now. Else what this machine holds may be all that is left.
+                Pages::Unlike(error) => {
+                    if retaken || !self.lists_all(&mut history)? {
+                        return Err(error);
+                    }
                     local.retake(self.record.id)?;
                     (retaken, history.counted) = (true, None);
                 }
-                Pages::Unlike(error) => return Err(error),
             }
         }
         Err(VaultError::Busy)
+    }
+
+    /// Whether the server's changes, from the first one on, lead to the items that the log has.
+    fn lists_all(&self, history: &mut History) -> Result<bool, VaultError> {
+        let mut listed = HashMap::new();
+        let mut after = 0;
+        let mut left = (history.number().unwrap_or(0) + SLACK).saturating_mul(limits::BATCH_ITEMS as u64);
+        loop {
+            let (page, _) = self.remote.changes(self.record.id, after)?;
+            left = left.saturating_sub(page.changes.len() as u64);
+            for change in page.changes {
+                match change {
+                    ItemChange::Added(record) => drop(listed.insert(record.item, record_digest(&record))),
+                    ItemChange::Removed(item) => drop(listed.remove(&item)),
+                }
+            }
+            if page.more && (page.seq <= after || left == 0) {
+                return Ok(false);
+            }
+            after = page.seq;
+            if !page.more {
+                break;
+            }
+        }
+        let leaves = history.leaves(self.vault.local())?;
+        let all = leaves.items().all(|(item, _)| leaves.digest(&item) == listed.get(&item).copied());
+        Ok(all)
     }
 
     /// Takes what changed, each of it held to the log.
