@@ -51,6 +51,14 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "one of the three servers is broken or lies: do not rely on the answer, and ask the operators; `pmirs verify \
              NAME` says what else is wrong",
         ),
+        VaultError::PartyLacks { party } => {
+            let hint = format!(
+                "`pmirs party repair COLLECTION --party {party}` gives it its shares again, once its operator has started it \
+                 with the keys that it had; whoever was made a member just now asks an owner to run any command"
+            );
+            return (Exit::Network, hint);
+        }
+        VaultError::NotSplit(_) => (Exit::Usage, "`pmirs collection list` shows the level of each"),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),

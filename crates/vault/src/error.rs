@@ -56,6 +56,18 @@ pub enum VaultError {
         /// What is wrong.
         reason: String,
     },
+    /// One of the three servers does not hold a collection as the two others do.
+    #[error(
+        "the party {party} does not hold this collection as the two others do: its store was lost or set back, or it does \
+         not know this account yet"
+    )]
+    PartyLacks {
+        /// Which.
+        party: String,
+    },
+    /// A collection that no three servers search.
+    #[error("'{0}' is searched by no three servers: it is not at the level 'split'")]
+    NotSplit(String),
     /// Several collections have the name, by different people.
     #[error("several collections are named '{0}'")]
     Ambiguous(String),

@@ -259,7 +259,10 @@ impl Vault {
     /// # Errors
     /// When there is none, or its record is not what its author wrote.
     pub fn collection(&self, name: &str) -> Result<Collection<'_>, VaultError> {
-        collection::find(self, name)
+        let collection = collection::find(self, name)?;
+        // Whether a server is away matters to commands that need it, and those try again.
+        let _ = collection.level_members();
+        Ok(collection)
     }
 
     /// Searches every collection that this person can read, and merges what is found by true cosine. Where models

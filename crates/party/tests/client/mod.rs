@@ -208,9 +208,21 @@ impl User {
     }
 
     pub fn try_govern(&self, id: CollectionId, statement: &Statement) -> [Result<Answer, No>; 3] {
-        let statement = self.statement(statement);
-        [0, 1, 2]
-            .map(|place| self.ask(place, &self.order(id, Action::Govern { statement: statement.clone() })))
+        self.hand_over(id, &self.statement(statement))
+    }
+
+    /// Hands a signed statement to P0, and to the others with its receipt if it gave one.
+    pub fn hand_over(&self, id: CollectionId, statement: &SignedStatement) -> [Result<Answer, No>; 3] {
+        let mut first = None;
+        [0, 1, 2].map(|place| {
+            let order = self.order(id, Action::Govern { statement: statement.clone() });
+            let answer =
+                self.send(place, &PartyRequest { order, parts: Bytes::default(), first: first.clone() });
+            if let Ok(Answer::Receipt(receipt)) = &answer {
+                first = Some(Bytes(encode(receipt).unwrap()));
+            }
+            answer
+        })
     }
 
     /// Deals vectors: what each of the three gets, encoded, and the digests of that.

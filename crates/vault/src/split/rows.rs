@@ -22,6 +22,7 @@ use crate::{VaultError, fresh};
 impl Collection<'_> {
     /// Has the three servers hold the rows that the log pins, and no others; does nothing where they do.
     pub(crate) fn follow_rows(&self, progress: &dyn Progress) -> Result<(), VaultError> {
+        self.level_members()?;
         let parties = self.parties()?;
         let mut attempts = 0;
         loop {
@@ -59,6 +60,7 @@ impl Collection<'_> {
                     parties.meet(self.record.id, self.header.dim as usize)?;
                     pause(attempts)?;
                 }
+                Err(error) if is_conflict(&error) => return Err(parties.set_back(self.record.id, error)),
                 Err(error) => return Err(error),
             }
         }
@@ -95,7 +97,7 @@ impl Collection<'_> {
     }
 
     /// The true embeddings of items, as far as these are still there.
-    fn embeddings(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<f32>)>, VaultError> {
+    pub(crate) fn embeddings(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<f32>)>, VaultError> {
         let mut embeddings = Vec::with_capacity(items.len());
         for batch in items.chunks(limits::BATCH_ITEMS) {
             for record in self.records(batch)? {
@@ -149,7 +151,7 @@ impl Collection<'_> {
 
 impl Parties {
     /// One batch, at all three or at none.
-    fn change(
+    pub(super) fn change(
         &self,
         collection: CollectionId,
         base: Version,
@@ -184,10 +186,15 @@ impl Parties {
         Ok(decided)
     }
 
-    fn receipt(&self, place: usize, answer: Answer, prepared: Digest) -> Result<Receipt, VaultError> {
+    pub(super) fn receipt(
+        &self,
+        place: usize,
+        answer: Answer,
+        prepared: Digest,
+    ) -> Result<Receipt, VaultError> {
         match answer {
             Answer::Receipt(receipt) if receipt.prepared == prepared => Ok(receipt),
-            _ => Err(lies(self.name(place), "it gives no receipt for the batch")),
+            _ => Err(lies(self.name(place), "it gives no receipt for what it was handed")),
         }
     }
 
