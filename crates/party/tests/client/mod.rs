@@ -6,7 +6,7 @@ use pmirs_crypto::{Context, Dealt, Identity, IdentitySeed, ServerPublicKey, sha2
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::collection::Role;
 use pmirs_wire::split::{
-    Action, Answer, Batch, Found, Member, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt, Refused,
+    Action, Answer, Batch, Found, Member, Membership, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt, Refused,
     Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, decode, encode};
@@ -99,7 +99,10 @@ impl No {
 
 impl User {
     pub fn new(seed: u64, trio: &Trio) -> Self {
-        let identity = Identity::from_seed(&IdentitySeed::generate(&mut rng(seed)));
+        Self::of(Identity::from_seed(&IdentitySeed::generate(&mut rng(seed))), trio)
+    }
+
+    pub fn of(identity: Identity, trio: &Trio) -> Self {
         let account = AccountId(identity.public().fingerprint());
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let agent = config.new_agent();
@@ -174,6 +177,13 @@ impl User {
     pub fn state(&self, place: usize, id: CollectionId) -> Result<State, No> {
         self.ask(place, &self.order(id, Action::Show)).map(|answer| match answer {
             Answer::State(state) => state,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    pub fn members(&self, place: usize, id: CollectionId) -> Result<(Statement, bool), No> {
+        self.ask(place, &self.order(id, Action::Members)).map(|answer| match answer {
+            Answer::Members(Membership { statement, stale }) => (decode(&statement.statement.0).unwrap(), stale),
             other => panic!("{other:?}"),
         })
     }
