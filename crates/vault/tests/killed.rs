@@ -78,7 +78,8 @@ fn kill_and_add_again() {
             std::fs::write(notes.join(&name), format!("Note {number} of round {kill}.")).unwrap();
             there.insert(name);
         }
-        let victims: Vec<usize> = if kill % 6 == 5 { vec![0, 1, 2] } else { vec![rng.next_u32() as usize % 3] };
+        let victims: Vec<usize> =
+            if kill % 6 == 5 { vec![0, 1, 2] } else { vec![rng.next_u32() as usize % 3] };
         let dying: Vec<Child> = victims.iter().filter_map(|place| children[*place].take()).collect();
         let delay = Duration::from_micros(u64::from(rng.next_u32()) % 500_000);
         let added = std::thread::scope(|scope| {

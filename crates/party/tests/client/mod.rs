@@ -6,8 +6,8 @@ use pmirs_crypto::{Context, Dealt, Identity, IdentitySeed, ServerPublicKey, sha2
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::collection::Role;
 use pmirs_wire::split::{
-    Action, Answer, Batch, Found, Member, Membership, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt, Refused,
-    Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
+    Action, Answer, Batch, Found, Member, Membership, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt,
+    Refused, Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, decode, encode};
 use rand_chacha::ChaCha20Rng;
@@ -183,7 +183,9 @@ impl User {
 
     pub fn members(&self, place: usize, id: CollectionId) -> Result<(Statement, bool), No> {
         self.ask(place, &self.order(id, Action::Members)).map(|answer| match answer {
-            Answer::Members(Membership { statement, stale }) => (decode(&statement.statement.0).unwrap(), stale),
+            Answer::Members(Membership { statement, stale }) => {
+                (decode(&statement.statement.0).unwrap(), stale)
+            }
             other => panic!("{other:?}"),
         })
     }

@@ -87,7 +87,13 @@ fn two_statements_of_one_number_do_not_part_the_three() {
     let next = |author: &crate::client::User, gone: &crate::client::User| {
         let mut members = latest.members.clone();
         members.retain(|member| member.account != gone.account);
-        author.statement(&Statement { number: 2, previous, author: author.account, members, ..latest.clone() })
+        author.statement(&Statement {
+            number: 2,
+            previous,
+            author: author.account,
+            members,
+            ..latest.clone()
+        })
     };
     let (ours, theirs) = (next(&anna, &rob), next(&rob, &rob));
     // Rob leaves at P1 alone, while Anna tells P0: without P0's word, or with its word for another one, P1 takes none.
@@ -137,12 +143,12 @@ fn what_was_removed_is_gone_from_every_disk() {
     anna.create(ID, DIM as u32);
     let rows = random_rows(&mut rng, 12, DIM);
     anna.change(ID, &rows, &[]).unwrap();
-    let removed = shares(&world).map(|files| files.iter().map(|file| words_of_row(file, 5)).collect::<Vec<_>>());
+    let removed =
+        shares(&world).map(|files| files.iter().map(|file| words_of_row(file, 5)).collect::<Vec<_>>());
     let kept = shares(&world).map(|files| files.iter().map(|file| words_of_row(file, 6)).collect::<Vec<_>>());
     let holds = |world: &World, secret: &[u8]| {
-        let folders = ["north", "east", "south"].map(|name| {
-            world.folder.path().join(name).join("collections").join(ID.to_string())
-        });
+        let folders = ["north", "east", "south"]
+            .map(|name| world.folder.path().join(name).join("collections").join(ID.to_string()));
         let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
         files
             .map(|file| std::fs::read(file.unwrap().path()).unwrap())

@@ -162,6 +162,11 @@ impl From<pmirs_party::Error> for Failure {
                 "bring the file back from a backup: the two others and all clients pin the keys; shares come back by `pmirs \
                  party repair COLLECTION`",
             ),
+            Error::File { path, .. } if path.ends_with("party.key") => (
+                Exit::Integrity,
+                "its keys are what the two others and all clients pin: bring the file back from a backup; without it this party \
+                 is another one, and its collections are made anew",
+            ),
             Error::File { path, .. } if !path.exists() => {
                 (Exit::NotFound, "check the path for a typing mistake")
             }

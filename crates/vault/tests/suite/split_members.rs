@@ -156,7 +156,10 @@ fn owners_who_race_leave_log_and_three_agreeing() {
         scope.spawn(|| {
             let (reader, words) = (&world.vault, "a dog");
             while !done.load(Ordering::Relaxed) {
-                let answer = reader.collection("split").unwrap().search(&Query::text(words), &SearchOptions::default());
+                let answer = reader
+                    .collection("split")
+                    .unwrap()
+                    .search(&Query::text(words), &SearchOptions::default());
                 assert!(answer.is_ok_and(|answer| answer.hits.len() == 6));
             }
         });
