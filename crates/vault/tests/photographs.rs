@@ -148,7 +148,7 @@ fn every_level_finds_the_same_ten_of_a_few_dozen_drawn_pictures() {
 
 /// A ring, a disc or bars, in colours and sizes that all differ.
 fn drawn(seed: u32) -> Picture {
-    let side = 64;
+    let side = 64_u32;
     let colour = |salt: u32| (seed.wrapping_mul(2_654_435_761).wrapping_add(salt) >> 13) as u8;
     let (front, back) =
         ([colour(0), colour(1 << 21), colour(5 << 21)], [colour(9 << 20), 200, colour(3 << 22)]);

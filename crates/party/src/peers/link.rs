@@ -89,7 +89,9 @@ impl Link for PeerLink {
         #[cfg(test)]
         if let Some(tamper) = &self.tamper {
             match tamper(to, frame) {
-                Fate::Send(frames) => return frames.into_iter().try_for_each(|frame| self.send_now(to, frame)),
+                Fate::Send(frames) => {
+                    return frames.into_iter().try_for_each(|frame| self.send_now(to, frame));
+                }
                 Fate::Hang(time) => {
                     std::thread::sleep(time);
                     return Ok(());
