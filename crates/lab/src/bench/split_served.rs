@@ -121,7 +121,7 @@ fn recall(truth: &[Vec<f32>], lists: &[Vec<(u32, f32)>], k: usize) -> f64 {
         sorted.sort_by(|a, b| b.total_cmp(a));
         let least = k.checked_sub(1).and_then(|last| sorted.get(last)).copied().unwrap_or(f32::INFINITY);
         let right = |(row, score): &&(u32, f32)| {
-            scores.get(*row as usize).is_some_and(|truth| truth == score && *truth >= least)
+            scores.get(*row as usize).is_some_and(|truth| truth.total_cmp(score).is_eq() && *truth >= least)
         };
         hits += list.iter().filter(right).count();
     }
@@ -169,7 +169,7 @@ impl Servers {
                 .arg(&parties)
                 .args(["--listen", &port(2 * place).to_string()])
                 .args(["--peer-listen", &port(2 * place + 1).to_string()])
-                .env("PMIRS_LOG", "error")
+                .env("PMIRS_LOG", std::env::var("PMIRS_LOG").unwrap_or_else(|_| "error".to_owned()))
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .spawn()

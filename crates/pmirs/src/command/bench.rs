@@ -295,6 +295,11 @@ impl From<BenchError> for Failure {
             BenchError::Asked { .. } | BenchError::Encode(_) | BenchError::Database(_) => {
                 Self::new(Exit::Failure, &error, "try again; `pmirs bench load --help` lists the options")
             }
+            BenchError::Party(_) => Self::new(
+                Exit::Failure,
+                &error,
+                "try again; PMIRS_LOG=info says on standard error what the three do",
+            ),
             BenchError::Threads(_) => Self::new(Exit::Failure, &error, "ask for fewer with --threads"),
             BenchError::TooFew { .. } => {
                 Self::new(Exit::Usage, &error, "name another folder, or fewer items")

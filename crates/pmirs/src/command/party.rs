@@ -104,20 +104,17 @@ fn moved(args: &PartyMoved, global: &Global, output: Output) -> Result<(), Failu
 }
 
 #[derive(Serialize)]
-struct Repaired {
+struct Mended {
     repaired: Vec<String>,
     rows: u64,
     ms: f64,
 }
 
-impl Answer for Repaired {
+impl Answer for Mended {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.repaired.as_slice() {
             [] => writeln!(out, "All three hold the collection.")?,
-            names => {
-                let names: Vec<String> = names.iter().map(|name| plain(name).to_string()).collect();
-                writeln!(out, "{} holds its shares again.", names.join(", "))?;
-            }
+            names => writeln!(out, "{} holds its shares again.", plain(&names.join(", ")))?,
         }
         if self.rows > 0 {
             writeln!(out, "  {} shared anew", count(self.rows as usize, "row"))?;
@@ -130,7 +127,7 @@ fn repair(args: &PartyRepair, global: &Global, output: Output) -> Result<(), Fai
     let vault = session::open(global)?;
     let collection = vault.collection(&args.collection)?;
     let report = collection.repair(args.party.as_deref(), args.rows, &Bar::new(output))?;
-    output.answer(&Repaired {
+    output.answer(&Mended {
         repaired: report.repaired,
         rows: report.rows,
         ms: report.elapsed.as_secs_f64() * 1e3,

@@ -133,7 +133,7 @@ impl Parties {
         let lists =
             of_three.map(|((first, second), third)| join_list(session, [first, second, third], count));
         let lists = lists.collect::<Result<Vec<_>, VaultError>>()?;
-        Ok(Joined { version, session, rows, lists, rounds, sent })
+        Ok(Joined { version, rows, session, lists, rounds, sent })
     }
 
     fn read_found(&self, place: usize, answer: Answer) -> Result<Found, VaultError> {
