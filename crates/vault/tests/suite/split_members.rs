@@ -80,6 +80,9 @@ fn who_leaves_or_declines_is_refused_by_the_three_at_once() {
     is_level(&user, &world.vault, id);
 }
 
+/// What a person runs.
+type Command = fn(&Vault);
+
 #[test]
 fn what_an_owner_left_undone_is_done_by_the_next_command() {
     let world = World::new();
@@ -92,7 +95,7 @@ fn what_an_owner_left_undone_is_done_by_the_next_command() {
     let (eva, _) = person(&world, "eva");
     share(&world, "split", &ben, "ben", Role::Writer);
     share(&world, "split", &eva, "eva", Role::Owner);
-    let next: [(&str, &Vault, fn(&Vault)); 3] = [
+    let next: [(&str, &Vault, Command); 3] = [
         ("search", &world.vault, |vault| drop(found(vault, "split", "a dog"))),
         ("show", &world.vault, |vault| drop(vault.collection("split").unwrap().items().unwrap())),
         ("another owner's search", &eva, |vault| drop(found(vault, "split", "a dog"))),
