@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{now_ms, system_rng};
 use crate::commands::{Beside, carry_out, found};
+use crate::models;
 use crate::orders::{Signed, founding};
 use crate::refusal::Refusal;
 use crate::session;
@@ -161,12 +162,19 @@ async fn known(node: &Arc<Node>, shared: Shared, signed: Signed, beside: Beside)
     }
     let checked = {
         let here = read(&shared);
-        signed.by_member(&here.members)?
+        let is_model = here.members.model().is_some();
+        let checked = signed.by_member(&here.members)?;
+        models::fits(is_model, &checked.order.action)?;
+        checked
     };
     node.once.admit(checked.digest, checked.order.sent_ms, now_ms())?;
     match &checked.order.action {
         Action::Search(search) => {
             session::search::check(node, &shared, search, &beside.parts)?;
+            session::run(node, shared, checked, beside.parts).await
+        }
+        Action::Encode(encode) => {
+            session::encode::check(node, &shared, encode, &beside.parts)?;
             session::run(node, shared, checked, beside.parts).await
         }
         Action::Refresh { .. } | Action::Repair { .. } => {
@@ -195,6 +203,10 @@ async fn unknown(node: &Arc<Node>, signed: Signed) -> Result<Answer, Refusal> {
     match signed.order().action {
         Action::Repair { place } if usize::from(place) == node.role.index() => {
             repaired(node, None, signed).await
+        }
+        Action::Models => {
+            let node = Arc::clone(node);
+            blocking(move || models::list(&node, signed)).await
         }
         _ => Err(Refusal::not_found()),
     }

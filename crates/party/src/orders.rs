@@ -91,6 +91,7 @@ fn least_role(action: &Action) -> Role {
     match action {
         // The rules of statements say who may sign one; a reader may leave.
         Action::Show | Action::Rows { .. } | Action::Search(_) | Action::Govern { .. } => Role::Reader,
+        Action::Describe { .. } | Action::Manifest | Action::Models | Action::Encode(_) => Role::Reader,
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
         Action::Refresh { .. } | Action::Delete => Role::Owner,
     }

@@ -31,6 +31,8 @@ use crate::error::Error;
 use crate::members::Members;
 
 const PENDING: &str = "pending";
+/// What is public of a model whose weights the rows are.
+const MANIFEST: &str = "manifest";
 /// Items in one line of a repaired journal.
 const ROWS_PER_LINE: usize = 64 << 10;
 
@@ -330,6 +332,21 @@ impl Collection {
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
         Ok(PendingKind::Refresh { generation, own, next })
+    }
+
+    /// Keeps what is public of a model; on the disk when this returns.
+    pub(crate) fn describe(&self, manifest: &[u8]) -> Result<(), Error> {
+        write_whole(&self.folder, MANIFEST, manifest)
+    }
+
+    /// What is public of a model, if it was described.
+    pub(crate) fn manifest(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.folder.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::File { path, source }),
+        }
     }
 
     /// Erases all of it.

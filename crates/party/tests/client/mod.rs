@@ -193,6 +193,7 @@ impl User {
             dim,
             author: self.account,
             members: vec![self.member(Role::Owner)],
+            model: None,
         }
     }
 

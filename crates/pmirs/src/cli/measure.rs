@@ -113,6 +113,7 @@ pub enum Bench {
     Veil(BenchVeil),
     Load(BenchLoad),
     Split(BenchSplit),
+    SplitEncode(BenchSplitEncode),
     Aggregate(BenchAggregate),
 }
 
@@ -135,6 +136,28 @@ pub struct BenchSplit {
     /// Queries at once
     #[arg(long, value_name = "Q", default_value_t = 1, value_parser = between(1, 64))]
     pub queries: usize,
+    /// What lies between the three
+    #[arg(long, value_name = "LINK", default_value = "loopback")]
+    pub link: LinkArg,
+}
+
+/// Pictures and sentences through a model in shares, by three parties on this machine
+///
+/// Neither the pictures nor the weights are known to any one of the three. The result is compared with that of the model's
+/// own encoder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench split-encode\n  \
+    pmirs bench split-encode --model compact --pictures ~/Pictures --json")]
+pub struct BenchSplitEncode {
+    /// Name of a model or folder of a pack
+    #[arg(long, value_name = "PACK", default_value = "compact-lite", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// Folder with photographs; without it, pictures that the program draws
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub pictures: Option<PathBuf>,
+    /// How many pictures
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(1, 10_000))]
+    pub count: usize,
     /// What lies between the three
     #[arg(long, value_name = "LINK", default_value = "loopback")]
     pub link: LinkArg,

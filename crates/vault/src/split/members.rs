@@ -32,6 +32,7 @@ impl Parties {
             dim,
             author: account,
             members: vec![owner],
+            model: None,
         };
         self.govern(&statement, identity)
     }
@@ -62,6 +63,7 @@ impl Parties {
             dim: state.dim,
             author: AccountId(identity.public().fingerprint()),
             members,
+            model: None,
         };
         self.govern(&statement, identity)
     }
