@@ -129,6 +129,11 @@ impl Members {
     }
 }
 
+/// Whether a statement takes somebody away who was there before it.
+pub(crate) fn takes_away(before: &Members, after: &Members) -> bool {
+    before.statement.members.iter().any(|gone| member(&after.statement, &gone.account).is_none())
+}
+
 /// Reads a statement and checks what can be seen from itself.
 pub(crate) fn read(signed: &SignedStatement) -> Result<Statement, Rejected> {
     let statement: Statement =

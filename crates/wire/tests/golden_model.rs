@@ -71,6 +71,7 @@ fn statements_orders_and_answers() {
         action,
     };
     check("split_order_describe.hex", &order(Action::Describe { manifest: Digest([3; 32]) }));
+    check("split_order_meet.hex", &order(Action::Meet));
     check("split_order_manifest.hex", &order(Action::Manifest));
     check("split_order_models.hex", &order(Action::Models));
     for tower in [ModelTower::Image, ModelTower::Text] {

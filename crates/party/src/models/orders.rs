@@ -15,11 +15,13 @@ use crate::store::Collection;
 pub(crate) fn fits(is_model: bool, action: &Action) -> Result<(), Refusal> {
     let fitting = match action {
         Action::Show
+        | Action::Members
         | Action::Govern { .. }
         | Action::Prepare { .. }
         | Action::Commit { .. }
         | Action::Refresh { .. }
         | Action::Repair { .. }
+        | Action::Meet
         | Action::Delete => true,
         Action::Describe { .. } | Action::Manifest | Action::Encode(_) => is_model,
         Action::Models => false,

@@ -55,6 +55,7 @@ pub(crate) async fn run(
             Action::Encode(encode) => {
                 encode::run(node, &shared, &mut met, session, version, encode, parts).await
             }
+            Action::Meet => Ok(Answer::State(read(&shared).state())),
             Action::Refresh { base } => refresh::run(node, &shared, &mut met, session, *base, &checked).await,
             _ => Err(Refusal::internal(&"an order of one party came to all three")),
         }

@@ -15,6 +15,8 @@ pub enum Model {
     Info(ModelInfo),
     Use(ModelUse),
     Remove(ModelRemove),
+    Split(ModelSplit),
+    Unsplit(ModelUnsplit),
     Distill(ModelDistill),
 }
 
@@ -73,6 +75,47 @@ pub struct ModelUse {
 pub struct ModelRemove {
     /// Name of the model
     pub name: String,
+}
+
+/// Share a model's weights with three servers, so that others use it and nobody but you has it
+///
+/// Each of the three holds shares of the weights and learns none of them. With `--encoder remote`, you and whoever you lend
+/// it to search and add without the model: pictures and words go to the three as shares, and the embedding comes back.
+/// Stopped, it goes on where it was when it is run again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs model split compact-lite --parties parties.toml\n  \
+    pmirs model split compact-lite --parties parties.toml --for ben --not-for eva\n  \
+    pmirs search scans --image wrist.jpg --encoder remote    # ben, who has no model\n\n\
+    Whoever may use a model can ask it often enough to train another one like it.")]
+pub struct ModelSplit {
+    /// Name of a compact model or folder of its pack
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Lend it to this contact (repeatable)
+    #[arg(long = "for", value_name = "NAME")]
+    pub lend: Vec<String>,
+    /// Lend it to this contact no longer (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub not_for: Vec<String>,
+}
+
+/// Have three servers erase their shares of a model
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs model unsplit compact-lite --parties parties.toml --yes")]
+pub struct ModelUnsplit {
+    /// Name of the model or folder of its pack; or its name and version, as `pmirs model split` prints them
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Distil the compact models by a recipe

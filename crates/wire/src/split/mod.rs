@@ -6,7 +6,9 @@
 //!
 //! | to do | orders | answers |
 //! |---|---|---|
-//! | make a collection, share, revoke, leave | [`Action::Govern`] to all three | [`State`] |
+//! | make a collection | [`Action::Govern`] to all three | [`State`] |
+//! | share, revoke, leave | [`Action::Govern`] to P0, then to the others with its receipt | [`Receipt`], [`State`] |
+//! | compare the members with the log | [`Action::Members`] to any one | [`Membership`] |
 //! | add and remove | [`Action::Prepare`] to P0, then to the others with its receipt; then [`Action::Commit`] to P0, then to the others | [`Receipt`], [`State`] with P0's decision |
 //! | search | [`Action::Search`] to all three at once | [`Found`] |
 //! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
@@ -30,7 +32,7 @@ mod statement;
 mod stored;
 mod trio;
 
-pub use answer::{Answer, Found, List, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
+pub use answer::{Answer, Found, List, Membership, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
 pub use batch::{Batch, Component, Entry, Parts, Version};
 pub use model::{Encode, Encoded, ModelEntry, ModelFile, ModelManifest, ModelTower};
 pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
