@@ -108,7 +108,7 @@ impl Parties {
     }
 
     /// Those that cannot catch up by themselves. One alone can be helped.
-    fn in_need(&self, collection: CollectionId) -> Result<Vec<usize>, VaultError> {
+    pub(super) fn in_need(&self, collection: CollectionId) -> Result<Vec<usize>, VaultError> {
         let mut behind = self.behind(collection);
         if !behind.is_empty() && self.lacking(collection).is_empty() {
             // One that only missed the first's last word hears of it when they meet, which fails where that is not all.
@@ -126,7 +126,7 @@ impl Parties {
         }
     }
 
-    fn repair(&self, collection: CollectionId, place: usize) -> Result<(), VaultError> {
+    pub(super) fn repair(&self, collection: CollectionId, place: usize) -> Result<(), VaultError> {
         let order = self.order(collection, Action::Repair { place: place as u8 })?;
         self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]).map(drop)
     }

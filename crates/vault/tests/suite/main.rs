@@ -18,6 +18,7 @@ mod sharing;
 mod split;
 mod split_faults;
 mod split_members;
+mod split_model;
 mod tamper;
 mod three;
 mod withheld;

@@ -41,6 +41,10 @@ pub(super) fn share(
     let manifest = Bytes(encode(&manifest(vault, encoder, &name, &weights)?)?);
     let digest = Digest(sha256(&manifest.0));
     parties.found_model(vault, id, &name, digest)?;
+    // One that lost its store, or was away too long to catch up, gets its shares from the two others.
+    for place in parties.in_need(id)? {
+        parties.repair(id, place)?;
+    }
     parties.describe(id, digest, &manifest)?;
 
     let rows = (2 * weights.len()).div_ceil(limits::SPLIT_MODEL_ROW);
