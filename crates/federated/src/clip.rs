@@ -13,6 +13,7 @@
 //! ([`Aggregate::is_plausible`]).
 
 use rand_core::Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::fixed::TALLY_ONE;
 use crate::plan::Weighting;
@@ -153,7 +154,7 @@ impl Aggregate {
 
 /// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan,
 /// Ramaswamy 2021): the members that needed none are counted inside the masked sum.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdaptiveClip {
     /// The share aimed at.
     pub quantile: f64,
