@@ -116,16 +116,20 @@ impl Course {
         }
     }
 
+    /// How many may speak at this step.
+    pub fn expected(&self) -> usize {
+        match self {
+            Self::Gathering(state) => state.most(),
+            Self::Sharing { state, .. } => state.expected().len(),
+            Self::Summing { state, .. } => state.expected().len(),
+            Self::Confirming { state, .. } => state.expected().len(),
+            Self::Unmasking { state, .. } => state.expected().len(),
+        }
+    }
+
     /// Whether all have spoken who can.
     pub fn is_complete(&self) -> bool {
-        let all = |members: Vec<u32>, expected: &[u32]| members.len() >= expected.len();
-        match self {
-            Self::Gathering(state) => state.is_full(),
-            Self::Sharing { state, .. } => all(state.members(), &state.expected()),
-            Self::Summing { state, .. } => all(state.members(), state.expected()),
-            Self::Confirming { state, .. } => all(state.members(), state.expected()),
-            Self::Unmasking { state, .. } => all(state.members(), state.expected()),
-        }
+        self.heard().len() >= self.expected()
     }
 
     /// Whether enough have spoken for the round to go on.

@@ -87,10 +87,9 @@ impl Gathering {
         needed.is_ok_and(|needed| members >= needed)
     }
 
-    /// Whether nobody else may come: the cohort is full, or all of the group are here.
-    pub fn is_full(&self) -> bool {
-        let most = (self.round.plan().cohort as usize).min(self.round.group().len());
-        self.heard.len() >= most
+    /// Most members that may come: the cohort, or all of a smaller group.
+    pub fn most(&self) -> usize {
+        (self.round.plan().cohort as usize).min(self.round.group().len())
     }
 
     /// Ends the step: the roster, which goes to every member on it.
