@@ -473,6 +473,7 @@ fn a_question_for_news_waits_for_them() {
     let members: Vec<PublicIdentity> = users.iter().map(|user| user.identity.public()).collect();
     let mut terms = terms(3);
     terms.rates.dropout = 0.0;
+    terms.quorum = 2;
     let charter = charter(&world.user, &members, terms, 1);
     let id = charter.id().unwrap();
     let shown: Federation = start(&world.user, &charter).message();
