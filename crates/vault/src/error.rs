@@ -235,6 +235,17 @@ pub enum VaultError {
         /// Its reason.
         problem: Problem,
     },
+    /// The privacy ledger is not the one that this home wrote.
+    #[error("the privacy ledger {}: {reason}", path.display())]
+    Ledger {
+        /// Its file.
+        path: PathBuf,
+        /// What the check found.
+        reason: pmirs_privacy::ledger::LedgerError,
+    },
+    /// Something would be let out that this home does not allow; it was not.
+    #[error(transparent)]
+    Privacy(pmirs_privacy::ledger::Refusal),
     /// The encoder fails.
     #[error(transparent)]
     Encoder(#[from] pmirs_encoder::EncoderError),

@@ -26,6 +26,7 @@
 //!
 //! - [`add`]: files to sources, decode, embed, veil, seal, upload, each stage on its own thread.
 //! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
+//! - [`privacy`]: what was let out for others to learn from, in a signed ledger, and how much more may be.
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.
 
@@ -40,6 +41,7 @@ mod history;
 mod keys;
 mod local;
 mod login;
+pub mod privacy;
 mod progress;
 mod rekey;
 pub mod remote;

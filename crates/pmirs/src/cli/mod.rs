@@ -4,6 +4,7 @@ mod collection;
 mod eval;
 mod measure;
 mod person;
+mod privacy;
 mod sharing;
 mod start;
 
@@ -16,6 +17,7 @@ pub use collection::*;
 pub use eval::*;
 pub use measure::*;
 pub use person::*;
+pub use privacy::*;
 pub use sharing::*;
 pub use start::*;
 
@@ -138,6 +140,8 @@ pub enum Command {
     #[command(subcommand)]
     Bench(Bench),
     Audit(Audit),
+    #[command(subcommand)]
+    Privacy(Privacy),
     Completions(Completions),
     Man(Man),
     /// Print the "who learns what" table as Markdown

@@ -23,6 +23,7 @@ mod man;
 mod model;
 mod party;
 mod people;
+mod privacy;
 mod search;
 mod serve;
 mod share;
@@ -100,6 +101,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),
         Command::Audit(args) => audit::run(args, output),
+        Command::Privacy(command) => privacy::run(command, global, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
         Command::Table => table::run(output),

@@ -20,4 +20,4 @@ pub use chain::{Ledger, LedgerHead, Spent};
 pub use entry::{MAX_ENTRIES, MAX_LEDGER};
 pub use error::LedgerError;
 pub use release::{Purpose, Release};
-pub use summary::{Share, Summary};
+pub use summary::{DataShare, Share, Summary};
