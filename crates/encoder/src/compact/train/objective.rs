@@ -162,32 +162,36 @@ impl Objective<'_> {
         let apart = |count: usize| shared_words(&(0..count as u64).collect::<Vec<_>>(), self.terms.smoothing);
 
         let captioned = batch.captions.len();
-        let captions = embed(&batch.captions);
-        let shown = photos.clone().narrow(0, 0, captioned);
-        let others = embed(&batch.other_captions);
-        let mut words = captions.clone();
-        let mut loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned))
-            .mul_scalar(self.terms.photos)
-            + contrast(captions.clone(), others.clone(), scale.clone(), apart(captioned))
-                .mul_scalar(self.terms.captions);
+        // Two captions of each captioned photo; a recipe may do without.
+        let said = (captioned > 0).then(|| (embed(&batch.captions), embed(&batch.other_captions)));
+        let mut words: Vec<Matrix> = said.iter().map(|(captions, _)| captions.clone()).collect();
+        let mut loss = Tensor::<Engine, 1>::zeros([1], &FlexDevice);
+        if let Some((captions, others)) = &said {
+            let shown = photos.clone().narrow(0, 0, captioned);
+            loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned))
+                .mul_scalar(self.terms.photos)
+                + contrast(captions.clone(), others.clone(), scale.clone(), apart(captioned))
+                    .mul_scalar(self.terms.captions);
+        }
         if !batch.classes.is_empty() {
             let shown = photos.clone().narrow(0, captioned, batch.classes.len());
             let phrases = embed(&batch.class_phrases);
-            words = Tensor::cat(vec![words, phrases.clone()], 0);
+            words.push(phrases.clone());
             let targets = shared_words(&batch.classes, self.terms.smoothing);
             let term = contrast(shown, phrases, scale.clone(), targets);
             loss = loss + term.mul_scalar(self.terms.classes);
         }
         if let Some(guide) = &batch.affinity {
-            let (seen, said, said_else) =
-                (guide.photos.tensor(), guide.words.tensor(), guide.other_words.tensor());
+            let (seen, all_words) = (guide.photos.tensor(), guide.words.tensor());
             let mimic = |left: Matrix, right: Matrix, guides: (&Matrix, &Matrix)| {
                 mimic(left, right, scale.clone(), guides, guide.sharpness)
             };
-            let term = mimic(photos.clone(), words, (&seen, &said))
-                + mimic_among(photos, scale.clone(), &seen, guide.sharpness)
-                + mimic(captions, others, (&said.clone().narrow(0, 0, captioned), &said_else))
-                    .mul_scalar(self.terms.captions);
+            let mut term = mimic(photos.clone(), Tensor::cat(words, 0), (&seen, &all_words))
+                + mimic_among(photos, scale.clone(), &seen, guide.sharpness);
+            if let Some((captions, others)) = said {
+                let guides = (&all_words.narrow(0, 0, captioned), &guide.other_words.tensor());
+                term = term + mimic(captions, others, guides).mul_scalar(self.terms.captions);
+            }
             loss = loss + term.mul_scalar(self.terms.affinity);
         }
         if !batch.prototype_names.is_empty() {
