@@ -26,6 +26,7 @@
 //!
 //! - [`add`]: files to sources, decode, embed, veil, seal, upload, each stage on its own thread.
 //! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
+//! - [`federate`]: pictures and captions of one's own to an update of the model, and from there to a new pack.
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.
 
@@ -35,6 +36,7 @@ mod collection;
 mod contact;
 mod device;
 mod error;
+pub mod federate;
 mod fresh;
 mod history;
 mod keys;
