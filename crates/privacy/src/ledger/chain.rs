@@ -84,6 +84,33 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Reads a ledger whose writer may have died while it wrote: what a crash leaves behind the last whole entry is cut
+    /// off, at most one entry long. `remembered` is where the ledger ended when its last release was let out, so nothing
+    /// that counts is ever cut; any other damage is refused as by [`open`](Self::open).
+    ///
+    /// Returns how many bytes at the end are to be cut.
+    pub fn recover(
+        bytes: &[u8],
+        member: &PublicIdentity,
+        remembered: Option<&LedgerHead>,
+    ) -> Result<(Self, usize), LedgerError> {
+        let error = match Self::open(bytes, member) {
+            Ok(ledger) => return Ok((ledger, 0)),
+            Err(error) => error,
+        };
+        // A header that is cut short can only be that of a ledger that was never used.
+        let whole = if bytes.len() < HEADER { 0 } else { whole_entries(bytes, member) };
+        let (kept, cut) = bytes.split_at_checked(whole).unwrap_or((bytes, &[]));
+        let ledger = if whole == 0 { Self::new(member) } else { Self::open(kept, member)? };
+        let torn = cut.len() <= 2 + MAX_ENTRY + SIGNATURE && error.is_of_entry(ledger.head().entries);
+        let nothing = LedgerHead { entries: 0, hash: Self::new(member).head().hash };
+        if torn && ledger.head() == *remembered.unwrap_or(&nothing) {
+            Ok((ledger, cut.len()))
+        } else {
+            Err(error)
+        }
+    }
+
     /// Takes the first record off the front, and returns what follows it.
     fn follow<'a>(&mut self, bytes: &'a [u8], member: &PublicIdentity) -> Result<&'a [u8], LedgerError> {
         let number = self.releases.len() as u64;
@@ -142,6 +169,12 @@ impl Ledger {
         LedgerHead { entries: self.releases.len() as u64, hash }
     }
 
+    /// The release that answered an occasion, with the entry's number.
+    pub fn answer_to(&self, occasion: &[u8; 32]) -> Option<(u64, &Release)> {
+        let found = self.releases.iter().enumerate().find(|(_, release)| release.occasion == *occasion);
+        found.map(|(number, release)| (number as u64, release))
+    }
+
     /// Refuses a ledger that is not the continuation of what was remembered.
     pub fn check_continues(&self, remembered: &LedgerHead) -> Result<(), LedgerError> {
         let here = usize::try_from(remembered.entries).ok().and_then(|entries| self.hashes.get(entries));
@@ -168,7 +201,8 @@ impl Ledger {
     }
 
     /// Writes a release down, if the member's terms allow it. What it returns is stored first; then the release may
-    /// leave. Nothing is given back when it does not arrive.
+    /// leave. Nothing is given back when it does not arrive. Who finds an occasion [answered](Self::answer_to) sends the
+    /// same message again and does not spend again: another message is refused, and so is the same one here.
     pub fn spend(
         &mut self,
         identity: &Identity,
@@ -177,6 +211,9 @@ impl Ledger {
     ) -> Result<Spent, Refusal> {
         if identity.public().fingerprint() != self.member {
             return Err(Refusal::OtherMember);
+        }
+        if let Some((entry, _)) = self.answer_to(&release.occasion) {
+            return Err(Refusal::OtherMessage { entry });
         }
         self.allows(budget, &release)?;
         let head = self.head();
@@ -230,6 +267,22 @@ impl Ledger {
         }
         fitting.min(most)
     }
+}
+
+/// Bytes up to the end of the last entry that is whole and follows.
+fn whole_entries(bytes: &[u8], member: &PublicIdentity) -> usize {
+    let mut ledger = Ledger::new(member);
+    let Some((header, mut rest)) = bytes.split_at_checked(HEADER) else { return 0 };
+    if header != ledger.bytes {
+        return 0;
+    }
+    while let Ok(next) = ledger.follow(rest, member) {
+        rest = next;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    ledger.bytes.len()
 }
 
 /// What an entry's successor names. The signature has a fixed length and comes last, so no two pairs run together.
