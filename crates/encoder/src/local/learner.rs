@@ -182,6 +182,20 @@ impl Learner {
         judge::judge(self.task.as_ref(), weights, examples, pictures)
     }
 
+    /// Unit vectors, as a search compares them, of all pictures, and of all captions picture by picture.
+    ///
+    /// # Errors
+    /// For weights of another length.
+    pub fn embed(
+        &self,
+        weights: &[f32],
+        examples: &Examples,
+    ) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), LocalError> {
+        self.check(weights)?;
+        let all: Vec<usize> = (0..examples.len()).collect();
+        Ok(self.task.vectors(weights, examples, &all, &examples.all_captions(&all)))
+    }
+
     pub(super) fn task(&self) -> &dyn Task {
         self.task.as_ref()
     }

@@ -178,7 +178,9 @@ impl LocalTrainer for Trainer {
             }
         };
         let learned = self.learner.train(global, &self.examples, &self.mine, &plan, seed, &amend)?;
-        Ok(Trained { update: learned.update, examples: learned.examples, loss: learned.loss })
+        // R@1, because ten of a dozen pictures would be nearly all of them.
+        let quality = self.judge(global)?.map(|judgement| judgement.text_to_image.r1);
+        Ok(Trained { update: learned.update, examples: learned.examples, loss: learned.loss, quality })
     }
 }
 
