@@ -25,7 +25,7 @@ use self::parameters::Parameters;
 use self::text::{TextShape, TextTower};
 use self::trunk::Architecture;
 use crate::encoder::get_or_try_init;
-use crate::{EncoderError, Pack, PackError, Prepared, Towers};
+use crate::{EncoderError, Pack, PackError, PackManifest, Prepared, Towers};
 
 /// Images that go through the trunk together: enough rows for a good matrix product, few enough for the cache.
 const SHARD: usize = 2;
@@ -58,11 +58,7 @@ impl CompactTowers {
     /// [`PackError::Field`] when `architecture` is not one of a compact network.
     pub fn open(pack: &Pack) -> Result<Self, PackError> {
         let manifest = pack.manifest();
-        let wrong = |problem: String| PackError::Field { field: "architecture".into(), problem };
-        let architecture: CompactArchitecture = toml::Value::Table(manifest.architecture.clone())
-            .try_into()
-            .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
-        architecture.check(manifest.dim).map_err(wrong)?;
+        let architecture = CompactArchitecture::of(manifest)?;
         Ok(Self {
             image_shape: ImageTower::new(&architecture.trunk, architecture.head_hidden, manifest.dim),
             text_shape: TextTower::new(architecture.text),
@@ -120,6 +116,16 @@ impl Towers for CompactTowers {
 }
 
 impl CompactArchitecture {
+    /// The architecture that a manifest describes.
+    pub(crate) fn of(manifest: &PackManifest) -> Result<Self, PackError> {
+        let wrong = |problem: String| PackError::Field { field: "architecture".into(), problem };
+        let architecture: Self = toml::Value::Table(manifest.architecture.clone())
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+        architecture.check(manifest.dim).map_err(wrong)?;
+        Ok(architecture)
+    }
+
     /// Bounds what a manifest may make this engine allocate, and catches shapes that cannot be laid out.
     fn check(&self, dim: usize) -> Result<(), String> {
         const MOST_CHANNELS: usize = 8192;
@@ -150,7 +156,7 @@ impl CompactArchitecture {
 }
 
 /// Planes to pixels: the kernels take channels last.
-fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
+pub(crate) fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
     let area = planes.len() / 3;
     let (red, rest) = planes.split_at(area);
     let (green, blue) = rest.split_at(area);

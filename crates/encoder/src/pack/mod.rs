@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub use manifest::{
-    CostSpec, FORMAT, ImageSpec, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
-    TextSpec,
+    AdapterSpec, CostSpec, FORMAT, ImageSpec, LineageSpec, PackKind, PackManifest, Padding, Pooling,
+    Resample, ResizeMode, ScoreSpec, TextSpec,
 };
 
 use crate::PackError;
@@ -63,6 +63,14 @@ impl Pack {
     /// What `model.toml` says.
     pub fn manifest(&self) -> &PackManifest {
         &self.manifest
+    }
+
+    /// SHA-256 of `model.toml` in its canonical text, in hexadecimal: it pins every file, and so the whole pack.
+    ///
+    /// # Errors
+    /// When the manifest has no such text.
+    pub fn digest(&self) -> Result<String, PackError> {
+        Ok(sha256_hex(self.manifest.to_toml()?.as_bytes()))
     }
 
     /// The bytes of `file`, after checking them against the SHA-256 that the manifest pins.
