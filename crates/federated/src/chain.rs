@@ -41,6 +41,9 @@ pub struct Record {
     pub discarded: bool,
     /// The members' mean loss, as far as noise lets it show.
     pub loss: f64,
+    /// The members' mean quality on pairs of their own that they held back, as far as noise lets it show; ½ stands for
+    /// those who told none.
+    pub quality: f64,
     /// The share of members whose update needed no clipping.
     pub within: f64,
     /// The L2 norm of the mean update.
@@ -182,6 +185,7 @@ impl Chain {
             survivors: revealed.survivors.clone(),
             discarded,
             loss: finite(aggregate.loss),
+            quality: finite(aggregate.quality),
             within: finite(aggregate.within),
             norm: finite(aggregate.norm),
             model: self.charter.manifest.digest(weights)?,

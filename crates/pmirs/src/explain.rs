@@ -16,6 +16,11 @@ impl From<VaultError> for Failure {
 #[expect(clippy::too_many_lines, reason = "one arm for each error")]
 fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
+        VaultError::Federation { .. } => (
+            Exit::Integrity,
+            "compare the federation's words with the other members; if they differ, take no part in it"
+                .into(),
+        ),
         VaultError::NoIdentity(_) => {
             (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")
         }

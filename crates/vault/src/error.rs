@@ -174,6 +174,14 @@ pub enum VaultError {
     /// Nobody of this name has a part in the collection.
     #[error("'{0}' is not a member of this collection")]
     NotMember(String),
+    /// A federation cannot be started or joined like this, or the coordinator did what no honest one does.
+    #[error("the federation {federation}: {reason}")]
+    Federation {
+        /// Its name, or the file that describes it.
+        federation: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {

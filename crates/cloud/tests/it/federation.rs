@@ -178,7 +178,7 @@ impl Running {
 
     fn words(&self, member: usize, round: &Round) -> Vec<u32> {
         let update = (0..WEIGHTS).map(|at| (member * at) as f32 / 100.0 - 0.1).collect();
-        let trained = Trained { update, examples: 3, loss: 0.5 };
+        let trained = Trained { update, examples: 3, loss: 0.5, quality: None };
         words_of(round, &mut Prg::new(&[member as u8; 32], b"rounding"), &trained, None).unwrap().words
     }
 
