@@ -13,6 +13,7 @@ mod demo;
 mod devices;
 mod distill;
 mod eval;
+mod federate;
 mod init;
 mod invite;
 mod item;
@@ -105,6 +106,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
         Command::Table => table::run(output),
+        Command::Federate(command) => federate::run(command, global, output),
         Command::Jobs(args) => jobs::run(args, global, output),
         Command::Agent => agent::run(global),
     }
