@@ -82,6 +82,54 @@ fn no_member_moves_the_sum_further_than_is_accounted_for() {
     }
 }
 
+/// On a grid of one step to the clip some tries of rounding are refused, which moves the mean, by less than is stated.
+#[test]
+fn refused_tries_move_the_mean_by_less_than_a_step() {
+    let round = round(noisy(8, 9, 5e6));
+    assert!((round.fixed().scale() - 1.0).abs() < 1e-12);
+    let third = Trained { update: vec![1.0 / 3.0; 9], examples: 1, loss: 1.0, quality: None };
+    let draws = 4_000;
+    let ones: i64 = (0..draws)
+        .map(|draw: u32| {
+            let seed = pmirs_crypto::sha256(&draw.to_be_bytes());
+            let noise = simulated_noise(&round, 0, &seed).unwrap();
+            let words = encode(&round, &mut Prg::new(&seed, b"r"), &third, Some(&noise)).unwrap().words;
+            words
+                .iter()
+                .zip(&noise)
+                .take(9)
+                .map(|(word, noise)| i64::from(word.wrapping_sub(*noise as u32) as i32))
+                .sum::<i64>()
+        })
+        .sum();
+    let mean = ones as f64 / f64::from(9 * draws);
+    // At most five ones of nine are let through: 0.3175 on average, by counting.
+    assert!((mean - 0.3175).abs() < 0.008, "{mean}");
+    assert!((1.0 / 3.0 - mean) * 3.0 < 0.99, "{mean}");
+}
+
+/// Noise in few dimensions is far from its deviation now and then, and no reason to call a sum implausible.
+#[test]
+fn honest_sums_are_plausible_in_any_dimension() {
+    for weights in [1, 3, 1_000] {
+        let round = round(noisy(8, weights, 2.0));
+        for number in 0..100_u8 {
+            let mut sum = vec![0_u32; round.layout().words()];
+            for member in 0..8_u32 {
+                let trained = extreme(weights, 1.0, 1.0);
+                let noise = simulated_noise(&round, member, &[number; 32]).unwrap();
+                let words =
+                    encode(&round, &mut Prg::new(&[number; 32], b"r"), &trained, Some(&noise)).unwrap().words;
+                sum.iter_mut().zip(words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+            }
+            let aggregate = Aggregate::decode(&round, &sum, 8).unwrap();
+            assert!(aggregate.is_plausible(&round), "{weights} weights, {number}: {}", aggregate.norm);
+            sum[0] = sum[0].wrapping_add((200.0 * round.fixed().scale()) as u32);
+            assert!(!Aggregate::decode(&round, &sum, 8).unwrap().is_plausible(&round), "{weights}, {number}");
+        }
+    }
+}
+
 /// Every word of a sum carries the noise of all its members: none is left out, tallies included.
 #[test]
 fn noise_arrives_in_every_word() {
