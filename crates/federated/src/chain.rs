@@ -229,11 +229,11 @@ impl Chain {
         if record.discarded && record.model != self.model {
             return Err(wrong("a round that was discarded changed the model"));
         }
+        let adaptive = self.charter.terms.adaptive.map(|adaptive| adaptive.rule()).transpose()?;
+        let clip = adaptive.map_or(self.clip, |adaptive| adaptive.next(self.clip, record.within));
         self.head = digest("chain", &[signed.record.as_ref(), &signature]);
         self.model = record.model;
-        if let Some(adaptive) = self.charter.terms.adaptive {
-            self.clip = adaptive.next(self.clip, record.within);
-        }
+        self.clip = clip;
         self.next += 1;
         Ok(record)
     }

@@ -71,7 +71,7 @@ pub struct Terms {
     /// Most of a member's update, in L2 norm, in the first round.
     pub clip: f64,
     /// How the clip moves from round to round; it stays where this is nothing.
-    pub adaptive: Option<AdaptiveClip>,
+    pub adaptive: Option<Adaptive>,
     /// Standard deviation of each member's noise over the clip; 0 is none.
     pub noise: f64,
     /// How members with many examples count.
@@ -90,6 +90,31 @@ pub struct Terms {
     pub step_ms: u64,
     /// Tries at one round before the federation stops.
     pub attempts: u32,
+}
+
+/// A clip that follows the updates; see [`AdaptiveClip`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Adaptive {
+    /// The share of members aimed at that need no clipping.
+    pub quantile: f64,
+    /// How fast; 0.2 in the paper.
+    pub rate: f64,
+    /// The least that the clip becomes.
+    pub least: f64,
+    /// The most.
+    pub largest: f64,
+}
+
+impl Adaptive {
+    /// The rule.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for one that is none.
+    pub fn rule(&self) -> Result<AdaptiveClip, Error> {
+        let Self { quantile, rate, least, largest } = *self;
+        AdaptiveClip::new(quantile, rate, least, largest)
+            .map_err(|error| wrong("adaptive", format!("{self:?}"), &error.to_string()))
+    }
 }
 
 impl Charter {
@@ -186,16 +211,7 @@ impl Charter {
         if !(terms.noise.is_finite() && terms.noise >= 0.0) {
             return Err(wrong("noise", terms.noise.to_string(), "0 or more"));
         }
-        let sound = |adaptive: AdaptiveClip| {
-            (0.0..=1.0).contains(&adaptive.quantile) && (0.0..=10.0).contains(&adaptive.rate)
-        };
-        if !terms.adaptive.is_none_or(sound) {
-            return Err(wrong(
-                "adaptive",
-                format!("{:?}", terms.adaptive),
-                "a quantile of 0 to 1 and a rate of 0 to 10",
-            ));
-        }
+        terms.adaptive.map_or(Ok(()), |adaptive| adaptive.rule().map(drop))?;
         Ok(())
     }
 }
