@@ -73,7 +73,7 @@ fn measure(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result
     let update = update(settings, &seed);
     let words = |member: u32| {
         let rng = &mut Prg::new(&seed, &member.to_be_bytes());
-        let trained = Trained { update: update.clone(), examples: 1, loss: 1.0 };
+        let trained = Trained { update: update.clone(), examples: 1, loss: 1.0, quality: None };
         clip::encode(&round, rng, &trained, None).map(|encoded| encoded.words).unwrap_or_default()
     };
     let report = world.run(&mut script, &mut watch, words)?;

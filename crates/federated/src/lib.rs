@@ -84,7 +84,7 @@
 //!
 //! // Each has learned something; the coordinator gets the mean.
 //! let words = |member: u32| {
-//!     let trained = Trained { update: vec![0.1, 0.2, member as f32 / 10.0], examples: 5, loss: 1.0 };
+//!     let trained = Trained { update: vec![0.1, 0.2, member as f32 / 10.0], examples: 5, loss: 1.0, quality: None };
 //!     encode(&round, &mut Prg::new(&[member as u8; 32], b"rounding"), &trained, None).unwrap().words
 //! };
 //! let world = World { round: &round, identities: &identities, present: &[0, 1, 2, 3], seed: [3; 32], at_once: 4 };
@@ -95,6 +95,8 @@
 //! ```
 
 pub mod bench;
+pub mod chain;
+pub mod charter;
 pub mod client;
 pub mod clip;
 pub mod compress;
@@ -109,6 +111,7 @@ pub mod optimiser;
 mod pair;
 pub mod partition;
 pub mod plan;
+pub mod private;
 mod round;
 pub mod server;
 pub mod simulate;

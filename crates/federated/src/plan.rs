@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::compress::Compression;
-use crate::graph::Rates;
+use crate::graph::{self, Rates};
 use crate::group::MAX_MEMBERS;
 
 /// Most weights that a round trains.
@@ -118,8 +118,8 @@ impl Schedule {
     }
 }
 
-/// Noise of one member. Who draws it, by which mechanism and with what guarantee, is `pmirs-privacy`'s to
-/// say; this crate adds the integers that it is handed and leaves room for them.
+/// Noise of one member, in every word that it sends: discrete Gaussian, drawn by the round's
+/// [`Guarantee`](crate::private::Guarantee), which says what it is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Noise {
     /// None.
@@ -132,6 +132,20 @@ pub enum Noise {
 }
 
 impl Noise {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.deviation() == 0.0
+    }
+
+    /// The noise of a round whose clip is this many times as large, worth as much.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        match *self {
+            Self::None => Self::None,
+            Self::PerMember { deviation } => Self::PerMember { deviation: deviation * factor },
+        }
+    }
+
     /// The standard deviation of one member's noise, in the update's units.
     pub fn deviation(&self) -> f64 {
         match *self {
@@ -164,6 +178,22 @@ impl Weighting {
 }
 
 impl RoundPlan {
+    /// The same plan with another clip, and noise that is worth as much beside it.
+    #[must_use]
+    pub fn with_clip(self, clip: f64) -> Self {
+        Self { noise: self.noise.scaled(clip / self.clip), clip, ..self }
+    }
+
+    /// As [`Round::fewest_honest`](crate::Round::fewest_honest).
+    pub(crate) fn fewest_honest(&self) -> usize {
+        let quorum = self.quorum as usize;
+        let honest = (quorum..=self.cohort as usize).map(|members| {
+            let (_, corrupt) = self.rates.of(members);
+            graph::confirmations(members, corrupt).max(quorum).saturating_sub(corrupt)
+        });
+        honest.min().unwrap_or_default()
+    }
+
     /// Whether a round can be run like this in a group of so many members.
     pub(crate) fn check(&self, group: usize) -> Result<(), Error> {
         let wrong = |field, got: String, expected: String| Err(Error::Plan { field, got, expected });
@@ -183,6 +213,16 @@ impl RoundPlan {
         let noise = self.noise.deviation();
         if !(noise.is_finite() && noise >= 0.0) {
             return wrong("noise", noise.to_string(), "0 or more".into());
+        }
+        if noise > 0.0 && self.weighting != Weighting::Uniform {
+            return wrong("weighting", format!("{:?}", self.weighting), "Uniform beside noise".into());
+        }
+        if noise > 0.0 && self.compression.lanes() > 1 {
+            return wrong(
+                "compression",
+                format!("{:?}", self.compression),
+                "whole words beside noise".into(),
+            );
         }
         let training = &self.training;
         if !(training.proximal.is_finite() && training.proximal >= 0.0 && training.schedule.is_sound()) {

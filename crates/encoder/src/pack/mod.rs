@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use manifest::{
-    CostSpec, FORMAT, ImageSpec, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
-    TextSpec,
+    AdapterSpec, CostSpec, FORMAT, ImageSpec, LineageSpec, PackKind, PackManifest, Padding, Pooling,
+    Resample, ResizeMode, ScoreSpec, TextSpec,
 };
 
 pub use public::PublicPart;
@@ -70,6 +70,14 @@ impl Pack {
     /// What `model.toml` says.
     pub fn manifest(&self) -> &PackManifest {
         &self.manifest
+    }
+
+    /// SHA-256 of `model.toml` in its canonical text, in hexadecimal: it pins every file, and so the whole pack.
+    ///
+    /// # Errors
+    /// When the manifest has no such text.
+    pub fn digest(&self) -> Result<String, PackError> {
+        Ok(sha256_hex(self.manifest.to_toml()?.as_bytes()))
     }
 
     /// The bytes of `file`, after checking them against the SHA-256 that the manifest pins.
