@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::compress::Compression;
-use crate::graph::{self, Rates};
+use crate::graph::{Attendance, Rates};
 use crate::group::MAX_MEMBERS;
 
 /// Most weights that a round trains.
@@ -184,14 +184,16 @@ impl RoundPlan {
         Self { noise: self.noise.scaled(clip / self.clip), clip, ..self }
     }
 
+    /// A roster of so many members of a group of this size.
+    pub(crate) fn attendance(&self, group: usize, members: usize) -> Attendance {
+        let (dropout, corrupt) = (self.rates.dropouts(members), self.rates.corrupted(group));
+        Attendance { members, dropout, corrupt, quorum: self.quorum as usize }
+    }
+
     /// As [`Round::fewest_honest`](crate::Round::fewest_honest).
-    pub(crate) fn fewest_honest(&self) -> usize {
-        let quorum = self.quorum as usize;
-        let honest = (quorum..=self.cohort as usize).map(|members| {
-            let (_, corrupt) = self.rates.of(members);
-            graph::confirmations(members, corrupt).max(quorum).saturating_sub(corrupt)
-        });
-        honest.min().unwrap_or_default()
+    pub(crate) fn fewest_honest(&self, group: usize) -> usize {
+        let least = Attendance::smallest(self.quorum as usize, self.rates.corrupted(group));
+        self.attendance(group, least).fewest_honest()
     }
 
     /// Whether a round can be run like this in a group of so many members.
@@ -229,6 +231,13 @@ impl RoundPlan {
             return wrong("training", format!("{training:?}"), "rates of 0 or more".into());
         }
         self.compression.check()?;
-        self.rates.check()
+        self.rates.check()?;
+        let corrupt = self.rates.corrupted(group);
+        let least = Attendance::smallest(quorum, corrupt);
+        if cohort < least {
+            let got = format!("{corrupt} corrupt of a group of {group}, and a cohort of {cohort}");
+            return wrong("rates", got, "at least 3 honest members in every cohort".into());
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::advertise::{Advertised, Secrets};
 use super::{Member, Outcome, Table, advance};
 use crate::draw::sample;
-use crate::graph;
 use crate::message::{Roster, Seat, Step, Wanted, digest, frame};
 use crate::pair::is_ascending;
 use crate::{Error, Round};
@@ -82,14 +81,13 @@ fn believe(member: &Member<'_>, own: &Digest, roster: &Roster) -> Result<Table, 
         return lie("it leaves this member out, or has another advert of it");
     }
     let (neighbours, threshold) = (roster.neighbours as usize, roster.threshold as usize);
-    if size < 3 || !graph::is_private(size, neighbours, threshold, &round.plan().rates) {
-        return lie("too few neighbours or shares to be private");
-    }
-    let (_, corrupt) = round.plan().rates.of(size);
-    let confirmations = graph::confirmations(size, corrupt);
-    let needed = confirmations.max(round.plan().quorum as usize);
+    let attendance = round.attendance(size);
+    let (confirmations, needed) = (attendance.confirmations(), attendance.needed());
     if size < needed {
         return lie("fewer members than the quorum");
+    }
+    if !attendance.is_private(neighbours, threshold) {
+        return lie("too few neighbours, shares or honest members to be private");
     }
     for Seat { member, advert, signature } in &roster.seats {
         round.group().verify(*member, Step::Roster, "an advert", advert, signature.as_ref())?;

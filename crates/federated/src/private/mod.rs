@@ -54,7 +54,12 @@ pub struct Guarantee {
 }
 
 impl Guarantee {
-    pub(crate) fn of(plan: &RoundPlan, layout: Layout, fixed: &Fixed) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(
+        plan: &RoundPlan,
+        group: usize,
+        layout: Layout,
+        fixed: &Fixed,
+    ) -> Result<Option<Self>, Error> {
         if plan.noise.is_none() {
             return Ok(None);
         }
@@ -64,7 +69,7 @@ impl Guarantee {
         };
         let variance = fixed.variance().ok_or_else(|| wrong("noise that can be drawn on the grid".into()))?;
         let mechanism =
-            DistributedGaussian::new(grid(plan, layout, fixed), plan.fewest_honest() as u32, variance);
+            DistributedGaussian::new(grid(plan, layout, fixed), plan.fewest_honest(group) as u32, variance);
         mechanism.map(|mechanism| Some(Self { mechanism })).map_err(|error| wrong(error.to_string()))
     }
 
