@@ -11,6 +11,10 @@ use crate::group::MAX_MEMBERS;
 
 /// Most weights that a round trains.
 pub const MAX_WEIGHTS: usize = 1 << 26;
+/// Most steps of one member in one round.
+pub const MAX_LOCAL_STEPS: u32 = 1 << 20;
+/// Most examples of one step.
+pub const MAX_BATCH: u32 = 1 << 16;
 
 /// One round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,7 +234,14 @@ impl RoundPlan {
         if !(training.proximal.is_finite() && training.proximal >= 0.0 && training.schedule.is_sound()) {
             return wrong("training", format!("{training:?}"), "rates of 0 or more".into());
         }
-        self.compression.check()?;
+        for (field, got, most) in
+            [("local_steps", training.local_steps, MAX_LOCAL_STEPS), ("batch", training.batch, MAX_BATCH)]
+        {
+            if got > most {
+                return wrong(field, got.to_string(), format!("at most {most}"));
+            }
+        }
+        self.compression.check(self.weights as usize)?;
         self.rates.check()?;
         let corrupt = self.rates.corrupted(group);
         let least = Attendance::smallest(quorum, corrupt);
