@@ -41,7 +41,8 @@ pub struct RoundPlan {
     pub compression: Compression,
     /// How many members may vanish or lie.
     pub rates: Rates,
-    /// Fewest members whose sum may be revealed.
+    /// Fewest survivors that may be named, corrupt ones among them; how many honest members a sum then has for certain is
+    /// [`Round::fewest_honest`](crate::Round::fewest_honest).
     pub quorum: u32,
     /// Most members that may take part.
     pub cohort: u32,

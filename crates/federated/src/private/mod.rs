@@ -20,6 +20,7 @@
 //! - **Neighbours**: a member's words are in the sum, or zeros in their place. All of a member's data at once, that is.
 //!   That it takes part is no secret.
 //! - **Who is counted on**: [`Round::fewest_honest`] members who add their noise, over all rosters that the plan allows.
+//!   The graph proves that a sum has them, with the rest of its bound; a quorum of named survivors alone does not.
 //!   Members that work for the coordinator may leave theirs out or tell it, and those who vanish take theirs along.
 //! - **No amplification by sampling.** The coordinator sees who takes part, and so does every member, on the roster. It
 //!   also chooses, and a choice that the adversary makes or sees amplifies nothing, however random it claims to be. What
