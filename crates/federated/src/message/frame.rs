@@ -137,6 +137,13 @@ fn head(round: &Round, step: Step, sender: Sender) -> Vec<u8> {
     [&[VERSION, step as u8], round.id().0.as_slice(), &sender.number().to_be_bytes()].concat()
 }
 
+/// The digest of a member's frame around a body of one leaf, from that body's length and hash: a signature on it says
+/// what was said, by whom, in which step of which round, to a reader who has not seen the body.
+pub(crate) fn digest_of(round: &Round, step: Step, member: u32, length: u32, body: &Digest) -> Digest {
+    let head = head(round, step, Sender::Member(member));
+    digest("frame", &[&head, &u64::from(length).to_be_bytes(), &body.0])
+}
+
 /// The sender's number and what follows the head.
 fn read_head<'a>(
     round: &Round,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pmirs_crypto::sha256;
 use pmirs_wire::{Bytes, Digest, Message};
 
 use super::{Heard, Register, Sharing};
@@ -27,8 +28,7 @@ pub(super) struct Present {
     pub(super) frame: Vec<u8>,
     pub(super) mask: pmirs_crypto::ExchangePublicKey,
     pub(super) commitment: Digest,
-    digest: Digest,
-    signature: Vec<u8>,
+    seat: Seat,
 }
 
 /// A roster and what goes with it, as all later steps know it.
@@ -67,10 +67,10 @@ impl Gathering {
         }
         let advert: Advert = pmirs_wire::decode(opened.body)?;
         let Keys { mask, .. } = Keys::read(&advert)?;
-        let (digest, signature) = (opened.digest, opened.signature.to_vec());
-        let present =
-            Present { frame: bytes.to_vec(), mask, commitment: advert.commitment, digest, signature };
-        self.heard.insert(member, digest);
+        let (signature, length) = (Bytes(opened.signature.to_vec()), opened.body.len() as u32);
+        let seat = Seat { member, advert: Digest(sha256(opened.body)), length, signature };
+        let present = Present { frame: bytes.to_vec(), mask, commitment: advert.commitment, seat };
+        self.heard.insert(member, opened.digest);
         self.present.insert(member, present);
         Ok(Heard::New)
     }
@@ -101,11 +101,7 @@ impl Gathering {
         self.heard.close(STEP, self.round.plan().quorum as usize)?;
         let parameters = self.round.parameters(members)?;
         self.heard.close(STEP, self.round.needed(&parameters))?;
-        let seats = self.present.iter().map(|(member, present)| Seat {
-            member: *member,
-            advert: present.digest,
-            signature: Bytes(present.signature.clone()),
-        });
+        let seats = self.present.values().map(|present| present.seat.clone());
         let (neighbours, threshold) = (parameters.neighbours as u32, parameters.threshold as u32);
         let roster = Roster { neighbours, threshold, seats: seats.collect() };
         let bytes = frame::announce(&self.round, Step::Roster, &roster)?;

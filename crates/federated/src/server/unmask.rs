@@ -163,26 +163,21 @@ impl Unmasking {
         Ok(masks)
     }
 
-    /// The secret of a member that fits what it published. A false share among the first ones is got around: each
-    /// share is left out in turn, and the ones behind it are tried.
+    /// The secret of a member that fits what it published. Where the first shares do not give it, false ones are found
+    /// by those that agree; and where one share is too few for that, each is left out in turn.
     fn secret(&self, member: u32, fits: impl Fn(&[u8; 32]) -> bool) -> Result<Zeroizing<[u8; 32]>, Error> {
         let needed = self.summed.table.parameters.threshold;
         let shares = self.shares.get(&member).map_or(&[][..], Vec::as_slice);
         if shares.len() < needed {
             return Err(Error::Unrecoverable { member, got: shares.len(), needed });
         }
+        let first = || shamir::combine(needed as u8, shares);
         let all_but = |left_out: Option<usize>| {
             let kept = shares.iter().enumerate().filter(move |(at, _)| Some(*at) != left_out);
-            kept.map(|(_, share)| share).collect::<Vec<&Share>>()
+            shamir::correct(needed as u8, kept.map(|(_, share)| share))
         };
-        let kept = std::iter::once(None).chain((0..shares.len()).map(Some)).map(all_but);
-        for kept in kept {
-            let tries =
-                kept.windows(needed).map(|tried| shamir::combine(needed as u8, tried.iter().copied()));
-            if let Some(secret) = tries.flatten().find(|secret| fits(secret)) {
-                return Ok(secret);
-            }
-        }
-        Err(Error::FalseShares { member })
+        let corrected = std::iter::once(None).chain((0..shares.len()).map(Some)).map(all_but);
+        let mut tries = std::iter::once_with(first).chain(corrected).flatten();
+        tries.find(|secret| fits(secret)).ok_or(Error::FalseShares { member })
     }
 }
