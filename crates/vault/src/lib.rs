@@ -73,5 +73,6 @@ pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
 pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
 pub use share::{MemberInfo, Offer};
+pub use split::{BareFound, BareRows, RepairReport, SplitModel};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
 pub use verify::{Fault, Head, VerifyReport};

@@ -48,6 +48,8 @@ pub struct Vault {
     encoder: OnceLock<Arc<Encoder>>,
     /// Other models at hand, for collections that were made with them.
     others: RwLock<Vec<Arc<Encoder>>>,
+    /// Models whose towers run elsewhere, which come before those at hand.
+    preferred: RwLock<Vec<Arc<Encoder>>>,
     remote: RwLock<Option<Arc<Remote>>>,
 }
 
@@ -135,6 +137,7 @@ impl Vault {
             local,
             encoder: OnceLock::new(),
             others: RwLock::default(),
+            preferred: RwLock::default(),
             remote: RwLock::new(None),
         })
     }
@@ -197,11 +200,21 @@ impl Vault {
         self
     }
 
+    /// Takes `encoder` before any other of its name from now on.
+    pub(crate) fn prefer_encoder(&self, encoder: Arc<Encoder>) {
+        self.preferred.write().unwrap_or_else(PoisonError::into_inner).push(encoder);
+    }
+
     /// The encoder that a collection's embeddings come from: embeddings of different models cannot be compared.
     ///
     /// # Errors
     /// [`VaultError::OtherModel`] when no model at hand is that one.
     pub(crate) fn encoder_of(&self, model: &str) -> Result<Arc<Encoder>, VaultError> {
+        let preferred = self.preferred.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(preferred) = preferred.iter().rev().find(|it| collection::model_name(it) == model) {
+            return Ok(preferred.clone());
+        }
+        drop(preferred);
         let chosen = self.encoder()?;
         if collection::model_name(&chosen) == model {
             return Ok(chosen);
@@ -264,7 +277,10 @@ impl Vault {
     /// # Errors
     /// When there is none, or its record is not what its author wrote.
     pub fn collection(&self, name: &str) -> Result<Collection<'_>, VaultError> {
-        collection::find(self, name)
+        let collection = collection::find(self, name)?;
+        // Whether a server is away matters to commands that need it, and those try again.
+        let _ = collection.level_members();
+        Ok(collection)
     }
 
     /// Searches every collection that this person can read, and merges what is found by true cosine. Where models

@@ -5,11 +5,13 @@
 //!
 //! - [`trunk`], [`image`]: pixels to a raw vector, on hand-written kernels.
 //! - [`text`]: token ids to a raw vector.
+//! - [`layers`]: the same towers as layers and weights for evaluation under secret sharing.
 //! - [`parameters`], [`store`]: named tensors in a flat vector, and their file.
 //! - [`train`]: from the teacher, the captions and the class names to a pack.
 
 pub mod image;
 mod kernels;
+pub mod layers;
 pub mod parameters;
 pub mod store;
 pub mod text;
@@ -69,9 +71,14 @@ impl CompactTowers {
     }
 
     fn load(&self, files: &[String], layout: &parameters::Layout) -> Result<Parameters, PackError> {
-        let file = files.first().map_or("", String::as_str);
-        store::read(file, &self.pack.read(file)?, Arc::new(layout.clone()))
+        load(&self.pack, files, layout)
     }
+}
+
+/// The parameters of one tower.
+fn load(pack: &Pack, files: &[String], layout: &parameters::Layout) -> Result<Parameters, PackError> {
+    let file = files.first().map_or("", String::as_str);
+    store::read(file, &pack.read(file)?, Arc::new(layout.clone()))
 }
 
 impl Towers for CompactTowers {
@@ -116,8 +123,11 @@ impl Towers for CompactTowers {
 }
 
 impl CompactArchitecture {
-    /// The architecture that a manifest describes.
-    pub(crate) fn of(manifest: &PackManifest) -> Result<Self, PackError> {
+    /// What a manifest says of the network.
+    ///
+    /// # Errors
+    /// [`PackError::Field`] when `architecture` is not one of a compact network.
+    pub fn of(manifest: &PackManifest) -> Result<Self, PackError> {
         let wrong = |problem: String| PackError::Field { field: "architecture".into(), problem };
         let architecture: Self = toml::Value::Table(manifest.architecture.clone())
             .try_into()

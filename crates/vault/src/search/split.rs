@@ -11,7 +11,7 @@ use pmirs_wire::item::ItemRecord;
 use pmirs_wire::{ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
+use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort, undisturbed};
 use crate::VaultError;
 use crate::collection::Collection;
 use crate::progress::Quiet;
@@ -21,28 +21,22 @@ fn first_fetch(k: usize) -> usize {
     (4 * k).clamp(16, limits::SPLIT_CANDIDATES)
 }
 
-/// How often a search starts over because another process of this home followed the log meanwhile.
-const ATTEMPTS: usize = 8;
-
 pub(super) fn find(
     collection: &Collection<'_>,
     vector: &[f32],
     options: &SearchOptions,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
-    for _ in 0..ATTEMPTS {
+    undisturbed(collection, |_| {
         {
             let mut history = collection.history();
             history.follow(&collection.remote, collection.vault.local())?;
             history.watch();
             collection.renew_keys(&mut history)?;
         }
-        match attempt(collection, vector, options, breakdown) {
-            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
-            found => return found,
-        }
-    }
-    Err(VaultError::Busy)
+        collection.level_members()?;
+        attempt(collection, vector, options, breakdown).map(Some)
+    })
 }
 
 fn attempt(
@@ -157,9 +151,9 @@ fn open(
         if (said - cosine).abs() > candidates.error || said.is_nan() {
             found.exact = false;
             found.warnings.push(format!(
-                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): run \
-                 `pmirs verify`",
-                candidates.session
+                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): where \
+                 `pmirs verify` says so too, `pmirs party repair {} --rows` puts its row right",
+                candidates.session, collection.header.name
             ));
         }
         if !options.filter.is_open() && !options.filter.admits(&keys.open_meta(item, epoch, &meta.0)?) {
