@@ -18,8 +18,7 @@ fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::Federation { .. } => (
             Exit::Integrity,
-            "compare the federation's words with the other members; if they differ, take no part in it"
-                .into(),
+            "compare the federation's words with the other members; if they differ, take no part in it",
         ),
         VaultError::NoIdentity(_) => {
             (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")

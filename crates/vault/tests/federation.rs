@@ -46,7 +46,7 @@ const MEMBERS: usize = 8;
 const ROUNDS: u32 = 3;
 const WEIGHTS: usize = 1000;
 /// Longer than this is a fault.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 fn main() {
     match std::env::var(ROLE).as_deref().map(|role| role.split(' ').collect::<Vec<_>>()) {

@@ -235,7 +235,7 @@ impl Live {
                     self.state.step = next.due() as u8;
                     self.state.deadline_ms = Some(desk.now_ms + self.chain.charter().terms.step_ms);
                     self.extended = 0;
-                    self.course = Some(next);
+                    self.course = Some(*next);
                     let kept = desk.store.move_federation(self.place, &self.state);
                     self.on_disk(kept)?;
                 }

@@ -74,7 +74,7 @@ fn course(
             return Ok(course);
         }
         match course.close().map_err(damaged)? {
-            Closed::Next(next) => course = next,
+            Closed::Next(next) => course = *next,
             Closed::Revealed(_) => break,
         }
     }

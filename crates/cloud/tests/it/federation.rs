@@ -159,7 +159,7 @@ impl Running {
                 (Some(Progress::Shared(state)), frame)
             }
             (Step::Upload, Some(Progress::Shared(state))) => {
-                let words = self.words(member, &playing.round);
+                let words = Self::words(member, &playing.round);
                 let (state, frame) = state.mask(&seat, &message(), &words).unwrap();
                 (Some(Progress::Masked(state)), frame)
             }
@@ -176,7 +176,7 @@ impl Running {
         frame
     }
 
-    fn words(&self, member: usize, round: &Round) -> Vec<u32> {
+    fn words(member: usize, round: &Round) -> Vec<u32> {
         let update = (0..WEIGHTS).map(|at| (member * at) as f32 / 100.0 - 0.1).collect();
         let trained = Trained { update, examples: 3, loss: 0.5, quality: None };
         words_of(round, &mut Prg::new(&[member as u8; 32], b"rounding"), &trained, None).unwrap().words
@@ -248,7 +248,7 @@ impl Running {
         let round = self.chain.round(0).unwrap();
         let mut sum = vec![0_u32; round.layout().words()];
         for survivor in survivors {
-            let words = self.words(*survivor as usize, &round);
+            let words = Self::words(*survivor as usize, &round);
             sum.iter_mut().zip(words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
         }
         let revealed = Revealed { sum, survivors: survivors.to_vec(), vanished: Vec::new() };
@@ -366,12 +366,12 @@ fn nobody_answers_for_others_and_nothing_is_taken_twice() {
     assert!(!running.speak(0, good.clone()).message::<Heard>().again);
     assert!(running.speak(0, good.clone()).message::<Heard>().again, "a repetition is one");
     refused(0, advert(&running.chain, &running.users[0].identity, 0), 409, "another message");
-    for member in 1..4 {
-        running.play(member, &mut playing[member], Step::Advert);
+    for (member, playing) in playing.iter_mut().enumerate().skip(1) {
+        running.play(member, playing, Step::Advert);
     }
     refused(0, good, 409, "expected a message of step shares");
-    for member in 0..4 {
-        running.play(member, &mut playing[member], Step::Shares);
+    for (member, playing) in playing.iter_mut().enumerate() {
+        running.play(member, playing, Step::Shares);
     }
     uploads_are_refused(&running, &mut playing);
 }
@@ -468,7 +468,7 @@ fn what_is_no_federation_is_not_started() {
 /// Who asks after news waits for some, and is told as soon as there is.
 #[test]
 fn a_question_for_news_waits_for_them() {
-    let world = World::with(Limits { turn_wait: Duration::from_secs(60), ..Limits::default() });
+    let world = World::with(Limits { turn_wait: Duration::from_mins(1), ..Limits::default() });
     let users: Vec<User> = (0..3).map(|member| world.another(10 + member)).collect();
     let members: Vec<PublicIdentity> = users.iter().map(|user| user.identity.public()).collect();
     let mut terms = terms(3);
@@ -503,7 +503,7 @@ fn encode_over(good: &[u8]) -> Vec<u8> {
 fn wait_until(is_so: impl Fn() -> bool) {
     let started = std::time::Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never came about");
+        assert!(started.elapsed() < Duration::from_mins(1), "it never came about");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

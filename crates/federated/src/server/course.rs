@@ -45,7 +45,7 @@ pub enum Course {
 #[derive(Debug)]
 pub enum Closed {
     /// The next step.
-    Next(Course),
+    Next(Box<Course>),
     /// The end of the round.
     Revealed(Revealed),
 }
@@ -149,7 +149,7 @@ impl Course {
     /// Why the round cannot go on; nothing was revealed then.
     pub fn close(self) -> Result<Closed, Error> {
         let by_member = |mail: Mail| mail.into_iter().collect();
-        Ok(Closed::Next(match self {
+        Ok(Closed::Next(Box::new(match self {
             Self::Gathering(state) => {
                 let (state, roster) = state.close()?;
                 Self::Sharing { state, roster }
@@ -167,6 +167,6 @@ impl Course {
                 Self::Unmasking { state, proofs: by_member(proofs) }
             }
             Self::Unmasking { state, .. } => return Ok(Closed::Revealed(state.finish()?)),
-        }))
+        })))
     }
 }

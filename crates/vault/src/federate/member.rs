@@ -279,7 +279,7 @@ impl<'v> Membership<'v> {
         }
         match (message, kept.progress.as_ref().map(|bytes| Progress::from_bytes(bytes.as_ref()))) {
             (Some(message), Some(Ok(progress))) => {
-                self.answer(&seat, due, kept, progress, &frame, &message.0)
+                self.answer(&seat, due, &kept, progress, &frame, &message.0)
             }
             (_, Some(Err(error))) => Err(VaultError::file(self.folder.path(), &error)),
             _ => Ok(Did::Waited),
@@ -334,7 +334,7 @@ impl<'v> Membership<'v> {
         &self,
         seat: &Member<'_>,
         due: Step,
-        kept: Kept,
+        kept: &Kept,
         progress: Progress,
         frame: &[u8],
         message: &[u8],

@@ -34,7 +34,7 @@ pub use pmirs_encoder::local::{
     Course, Examples, Judgement, Learner, LocalError, MOST_ADAPTER_WEIGHTS, Part, Plan,
 };
 pub use publish::{Provenance, publish};
-pub use run::Ending;
+pub use run::{Ending, Watch};
 pub use trainer::{Pace, TrainFailed, Trainer, manifest, reduce};
 
 /// What is wrong with a federation, or what its coordinator did.

@@ -22,17 +22,15 @@ pub enum Ending {
     Stopped(String),
 }
 
+/// Is told what was done and where the federation stands, or which failure is waited after.
+pub type Watch<'a> = &'a mut dyn FnMut(Result<(&Did, &Standing), &VaultError>);
+
 impl Membership<'_> {
     /// Takes part until all rounds are done. It can be ended at any moment and called again: it goes on where it was.
-    /// `watch` is told what was done and where the federation stands, or which failure it waits after.
     ///
     /// # Errors
     /// [`VaultError::Federation`] where the coordinator does what no honest one does; when files fail.
-    pub fn run<T: LocalTrainer>(
-        &mut self,
-        trainer: &mut T,
-        watch: &mut dyn FnMut(Result<(&Did, &Standing), &VaultError>),
-    ) -> Result<Ending, VaultError> {
+    pub fn run<T: LocalTrainer>(&mut self, trainer: &mut T, watch: Watch<'_>) -> Result<Ending, VaultError> {
         let taken = self.take()?;
         let (mut after, [first, longest]) = (None, PAUSES);
         let mut pause = first;

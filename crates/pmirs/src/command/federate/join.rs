@@ -69,12 +69,11 @@ fn covers(agreed: &Consent, args: &FederateJoin) -> bool {
 }
 
 fn consent(vault: &Vault, args: &FederateJoin) -> Result<Consent, Failure> {
-    let source = match table(args) {
-        Some(path) => DataSource::File(path.to_owned()),
-        None => {
-            let collection = vault.collection(&args.data)?;
-            DataSource::Collection { id: collection.info().id, name: args.data.clone() }
-        }
+    let source = if let Some(path) = table(args) {
+        DataSource::File(path.to_owned())
+    } else {
+        let collection = vault.collection(&args.data)?;
+        DataSource::Collection { id: collection.info().id, name: args.data.clone() }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Consent {
@@ -172,12 +171,11 @@ fn take_part(
     let part = find::part(&membership.chain().charter().part)?;
     let pace = pace::pace(args.max_cpu, args.idle_only);
     let bar = Bar::new(output);
-    let trainer = match table(args) {
-        Some(path) => Trainer::open(pack, part, from_table(path)?.into_iter().map(Ok), &bar),
-        None => {
-            let collection = vault.collection(&args.data)?;
-            Trainer::open(pack, part, from_collection(&collection)?, &bar)
-        }
+    let trainer = if let Some(path) = table(args) {
+        Trainer::open(pack, part, from_table(path)?.into_iter().map(Ok), &bar)
+    } else {
+        let collection = vault.collection(&args.data)?;
+        Trainer::open(pack, part, from_collection(&collection)?, &bar)
     };
     let mut trainer = trainer.map_err(|error| not_trainable(&error))?.paced(pace);
     let rounds = membership.chain().charter().terms.rounds;
