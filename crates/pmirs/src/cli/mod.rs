@@ -2,6 +2,7 @@
 
 mod collection;
 mod eval;
+mod federate;
 mod measure;
 mod person;
 mod sharing;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use collection::*;
 pub use eval::*;
+pub use federate::*;
 pub use measure::*;
 pub use person::*;
 pub use sharing::*;
@@ -135,6 +137,8 @@ pub enum Command {
     Model(Model),
     #[command(subcommand)]
     Eval(Eval),
+    #[command(subcommand)]
+    Federate(Federate),
     #[command(subcommand)]
     Bench(Bench),
     Audit(Audit),

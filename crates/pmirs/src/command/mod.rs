@@ -13,6 +13,7 @@ mod demo;
 mod devices;
 mod distill;
 mod eval;
+mod federate;
 mod init;
 mod invite;
 mod item;
@@ -98,6 +99,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Log(args) => log::run(args, global, output),
         Command::Model(command) => model::run(command, output),
         Command::Eval(command) => eval::run(command, output),
+        Command::Federate(command) => federate::run(command, output),
         Command::Bench(command) => bench::run(command, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Completions(args) => completions::run(args, output),
