@@ -12,6 +12,7 @@
 //! bound the *mean* by discarding a round whose sum is longer than survivors × C
 //! ([`Aggregate::is_plausible`]).
 
+pub use pmirs_privacy::AdaptiveClip;
 use pmirs_privacy::Grid;
 use rand_core::Rng;
 
@@ -45,7 +46,10 @@ impl std::fmt::Debug for Encoded {
 /// update without.
 ///
 /// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy
-/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)).
+/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)). What one try keeps on average,
+/// refusing some tries moves: towards zero, and all coordinates together by less than one step in L2 norm, whatever their
+/// number (Cauchy and Schwarz: a try errs by a deviation of ½ in any direction and is refused with probability β at most,
+/// which makes ½ √β / (1 − β) = 0.99).
 ///
 /// # Errors
 /// For lengths that are not the round's, that of the noise among them, and numbers that are not finite.
@@ -155,34 +159,17 @@ impl Aggregate {
     }
 
     /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding
-    /// adds at most 1 / scale to a coordinate, and noise to the norm what its deviation says, half as much
-    /// again allowed for chance.
+    /// adds at most 1 / scale to a coordinate, and noise of deviation σ more than σ (√d + 7.5) to the norm with probability
+    /// 2⁻⁴⁰ (Hsu, Kakade, Zhang 2012, for subgaussian vectors).
     pub fn is_plausible(&self, round: &Round) -> bool {
         let plan = round.plan();
-        let total =
-            plan.noise.deviation() * (self.members as f64 * round.layout().coordinates() as f64).sqrt();
-        let rounding = (round.layout().coordinates() as f64).sqrt() / round.fixed().scale();
+        let coordinates = round.layout().coordinates() as f64;
+        let total = plan.noise.deviation() * (self.members as f64).sqrt() * (coordinates.sqrt() + 7.5);
+        let rounding = coordinates.sqrt() / round.fixed().scale();
         let noise = total / self.weight.max(1e-9);
         self.weight > 0.0
             && self.weight <= self.members as f64 + 1e-3
-            && self.norm <= plan.clip + rounding + 1.5 * noise + 1e-9
-    }
-}
-
-/// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan,
-/// Ramaswamy 2021): the members that needed none are counted inside the masked sum.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdaptiveClip {
-    /// The share aimed at.
-    pub quantile: f64,
-    /// How fast; 0.2 in the paper.
-    pub rate: f64,
-}
-
-impl AdaptiveClip {
-    /// The next clip after a round with this clip, in which this share of members needed none.
-    pub fn next(&self, clip: f64, within: f64) -> f64 {
-        clip * (-self.rate * (within - self.quantile)).exp()
+            && self.norm <= plan.clip + rounding + noise + 1e-9
     }
 }
 

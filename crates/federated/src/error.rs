@@ -157,6 +157,15 @@ pub enum Error {
         source: pmirs_crypto::Error,
     },
 
+    /// A record that does not continue a federation's chain, or is not its coordinator's.
+    #[error("the record of round {number} is false: {what}")]
+    Record {
+        /// The round that is due.
+        number: u32,
+        /// What is wrong.
+        what: &'static str,
+    },
+
     // The round fails, and nothing is revealed
     /// Too many members vanished.
     #[error("the round ends at step {step}: {got} members, {needed} are needed")]

@@ -95,6 +95,8 @@
 //! ```
 
 pub mod bench;
+pub mod chain;
+pub mod charter;
 pub mod client;
 pub mod clip;
 pub mod compress;

@@ -322,7 +322,7 @@ fn an_implausible_sum_is_noticed() {
 #[test]
 fn the_adaptive_clip_finds_the_quantile() {
     let plan = RoundPlan { clip: 100.0, ..Setting::default().plan };
-    let adaptive = Some(AdaptiveClip { quantile: 0.5, rate: 0.5 });
+    let adaptive = Some(AdaptiveClip::new(0.5, 0.5, 1e-6, 1e6).unwrap());
     let (_, reports) =
         Setting { plan, adaptive, rounds: 40, ..Setting::default() }.run(&mut trainers(MEMBERS, None));
     let within: f64 = reports[20..].iter().map(|report| report.within).sum::<f64>() / 20.0;

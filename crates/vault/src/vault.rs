@@ -144,6 +144,11 @@ impl Vault {
         identity_path(home).exists()
     }
 
+    /// The folder that it was opened in.
+    pub fn home(&self) -> PathBuf {
+        self.local.beside("")
+    }
+
     /// Who this is, to others.
     pub fn public_identity(&self) -> PublicIdentity {
         self.identity.public()

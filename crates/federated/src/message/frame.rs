@@ -114,6 +114,12 @@ pub(crate) fn open_unsigned<'a>(
     Ok(Opened { member: sender, body, digest: frame_digest(signed), signature })
 }
 
+/// The number of the member that a frame claims to be from.
+pub(super) fn claimed_sender(frame: &[u8]) -> Option<u32> {
+    let (head, _) = frame.split_first_chunk::<HEAD>()?;
+    head.last_chunk().map(|number| u32::from_be_bytes(*number))
+}
+
 /// A message of the coordinator.
 pub(crate) fn hear<M: Message>(round: &Round, step: Step, bytes: &[u8]) -> Result<M, Error> {
     let (sender, body) = read_head(round, step, 0, M::MAX_BYTES, bytes)?;

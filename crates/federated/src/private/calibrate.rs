@@ -12,6 +12,8 @@ use crate::{Error, Round};
 /// Noise is this much larger than it needs to be, so that a scale or a clip that moves later, and with them the rounding
 /// of integers, do not cost a promise its last digit.
 const MARGIN: f64 = 1.0 + 1e-5;
+/// How much noise is raised where the scale that it leaves is too fine to draw it.
+const COARSER: f64 = 1.02;
 /// The scale falls by powers of two, so that few tries are enough.
 const TRIES: u32 = 64;
 
@@ -41,18 +43,21 @@ pub fn calibrate(plan: &RoundPlan, group: &Arc<Group>, goal: &Goal) -> Result<No
         let got = format!("epsilon {epsilon} at delta {delta} over {rounds} rounds");
         Error::Plan { field: "privacy goal", got, expected: reason }
     };
-    let mut deviation = plan.clip * 1e-5;
+    // A continuous Gaussian on no grid at all would need this much; nothing below it is enough.
+    let least = target.gaussian().map_err(|error| unreachable(error.to_string()))?;
+    let mut deviation = least * plan.clip / (plan.fewest_honest() as f64).max(1.0).sqrt();
     for _ in 0..TRIES {
         let noise = Noise::PerMember { deviation };
         let round = Round::new(RoundPlan { noise, ..plan.clone() }, group.clone())?;
         let grid = grid(round.plan(), round.layout(), round.fixed());
         let needed = DistributedGaussian::for_target(grid, round.fewest_honest() as u32, &target)
-            .map_err(|error| unreachable(error.to_string()))?;
-        let needed = needed.variance().value().sqrt() / grid.scale;
-        if needed <= deviation {
-            return Ok(noise);
+            .map(|mechanism| mechanism.variance().value().sqrt() / grid.scale);
+        match needed {
+            Ok(needed) if needed <= deviation => return Ok(noise),
+            Ok(needed) => deviation = needed * MARGIN,
+            // So much noise cannot be drawn in steps so fine: a little more takes coarser ones.
+            Err(_) => deviation *= COARSER,
         }
-        deviation = needed * MARGIN;
     }
     Err(unreachable("a goal that some noise reaches".into()))
 }

@@ -14,8 +14,8 @@ const STEP: Step = Step::Advert;
 
 /// Collects adverts.
 #[derive(Debug)]
-pub struct Gathering<'a> {
-    round: &'a Round,
+pub struct Gathering {
+    round: Round,
     heard: Register,
     present: BTreeMap<u32, Present>,
 }
@@ -33,23 +33,23 @@ pub(super) struct Present {
 
 /// A roster and what goes with it, as all later steps know it.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
-    pub(super) round: &'a Round,
+pub(super) struct Table {
+    pub(super) round: Round,
     pub(super) roster: Digest,
     pub(super) parameters: Parameters,
     pub(super) present: BTreeMap<u32, Present>,
 }
 
-impl Table<'_> {
+impl Table {
     pub(super) fn needed(&self) -> usize {
         self.round.needed(&self.parameters)
     }
 }
 
-impl<'a> Gathering<'a> {
+impl Gathering {
     /// Opens a round.
-    pub fn new(round: &'a Round) -> Self {
-        Self { round, heard: Register::default(), present: BTreeMap::new() }
+    pub fn new(round: &Round) -> Self {
+        Self { round: round.clone(), heard: Register::default(), present: BTreeMap::new() }
     }
 
     /// Takes a member's advert.
@@ -57,7 +57,7 @@ impl<'a> Gathering<'a> {
     /// # Errors
     /// For a message that is not one, of a stranger, or the second of a member; and when the cohort is full.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
-        let opened = frame::open(self.round, STEP, Advert::MAX_BYTES, bytes)?;
+        let opened = frame::open(&self.round, STEP, Advert::MAX_BYTES, bytes)?;
         let member = opened.member;
         if self.heard.check(member, STEP, &opened.digest)? == Heard::Again {
             return Ok(Heard::Again);
@@ -80,11 +80,23 @@ impl<'a> Gathering<'a> {
         self.heard.members()
     }
 
+    /// Whether those who are here can run the round.
+    pub fn is_enough(&self) -> bool {
+        let members = self.heard.len();
+        let needed = self.round.parameters(members).map(|parameters| self.round.needed(&parameters));
+        needed.is_ok_and(|needed| members >= needed)
+    }
+
+    /// Most members that may come: the cohort, or all of a smaller group.
+    pub fn most(&self) -> usize {
+        (self.round.plan().cohort as usize).min(self.round.group().len())
+    }
+
     /// Ends the step: the roster, which goes to every member on it.
     ///
     /// # Errors
     /// [`Error::TooFew`] or [`Error::NoGraph`] where too few are here.
-    pub fn close(self) -> Result<(Sharing<'a>, Vec<u8>), Error> {
+    pub fn close(self) -> Result<(Sharing, Vec<u8>), Error> {
         let members = self.heard.len();
         self.heard.close(STEP, self.round.plan().quorum as usize)?;
         let parameters = self.round.parameters(members)?;
@@ -96,8 +108,8 @@ impl<'a> Gathering<'a> {
         });
         let (neighbours, threshold) = (parameters.neighbours as u32, parameters.threshold as u32);
         let roster = Roster { neighbours, threshold, seats: seats.collect() };
-        let bytes = frame::announce(self.round, Step::Roster, &roster)?;
-        let digest = roster_digest(self.round, &roster);
+        let bytes = frame::announce(&self.round, Step::Roster, &roster)?;
+        let digest = roster_digest(&self.round, &roster);
         let table = Table { round: self.round, roster: digest, parameters, present: self.present };
         Ok((Sharing::new(table), bytes))
     }

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use super::federation::{FederateJoin, FederateLog, FederateStart, FederateStatus};
 use super::measure::between;
 
 /// Improve a model together, without anybody showing a picture
 #[derive(Debug, Subcommand)]
 pub enum Federate {
+    Start(Box<FederateStart>),
+    Join(Box<FederateJoin>),
+    Status(FederateStatus),
+    Log(FederateLog),
     Simulate(Box<FederateSimulate>),
 }
 

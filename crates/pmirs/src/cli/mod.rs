@@ -3,8 +3,10 @@
 mod collection;
 mod eval;
 mod federate;
+mod federation;
 mod measure;
 mod person;
+mod privacy;
 mod sharing;
 mod start;
 
@@ -16,8 +18,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub use collection::*;
 pub use eval::*;
 pub use federate::*;
+pub use federation::*;
 pub use measure::*;
 pub use person::*;
+pub use privacy::*;
 pub use sharing::*;
 pub use start::*;
 
@@ -131,6 +135,8 @@ pub enum Command {
     Share(Share),
     Revoke(Revoke),
     Rekey(Rekey),
+    #[command(subcommand)]
+    Federate(Federate),
     Jobs(Jobs),
     Log(Log),
     #[command(subcommand)]
@@ -138,10 +144,10 @@ pub enum Command {
     #[command(subcommand)]
     Eval(Eval),
     #[command(subcommand)]
-    Federate(Federate),
-    #[command(subcommand)]
     Bench(Bench),
     Audit(Audit),
+    #[command(subcommand)]
+    Privacy(Privacy),
     Completions(Completions),
     Man(Man),
     /// Print the "who learns what" table as Markdown

@@ -81,10 +81,12 @@ impl Mechanism {
     /// The cost of one release.
     ///
     /// Without a rate, the member surely takes part, or the adversary knows whether they do. With one, they take part by
-    /// a coin that the adversary does not see fall.
+    /// a coin that the adversary does not see fall. A sum in which members share the noise costs the same either way: who
+    /// stays out adds none, so the coin shows in how noisy the sum is, and no theorem on sampling covers that.
     pub fn curve(&self, sampled_at: Option<SecretRate>) -> RdpCurve {
         match sampled_at.map(SecretRate::value).filter(|&rate| rate < 1.0) {
             None => RdpCurve::from_fn(|order| self.divergence(order)),
+            Some(_) if matches!(self, Self::Distributed(_)) => self.curve(None),
             Some(rate) => RdpCurve::from_fn(|order| match self {
                 Self::Gaussian { noise_multiplier } => sampled::gaussian(*noise_multiplier, rate, order),
                 Self::Unprotected => f64::INFINITY,

@@ -43,7 +43,7 @@ impl Budget {
 pub enum Refusal {
     /// It would cost more than is left.
     #[error(
-        "this release would bring epsilon from {spent:.3} to {would_be:.3} at delta {delta:e}, and the budget is {budget}"
+        "it would bring epsilon from {spent:.3} to {would_be:.3} at delta {delta:e}, and the limit is {budget}"
     )]
     OverBudget {
         /// `ε` of all releases until now.

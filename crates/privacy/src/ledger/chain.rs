@@ -98,12 +98,15 @@ impl Ledger {
             Ok(ledger) => return Ok((ledger, 0)),
             Err(error) => error,
         };
+        let nothing = Self::new(member).head();
         // A header that is cut short can only be that of a ledger that was never used.
         let whole = if bytes.len() < HEADER { 0 } else { whole_entries(bytes, member) };
         let (kept, cut) = bytes.split_at_checked(whole).unwrap_or((bytes, &[]));
         let ledger = if whole == 0 { Self::new(member) } else { Self::open(kept, member)? };
+        if cut.is_empty() {
+            return ledger.check_continues(remembered.unwrap_or(&nothing)).map(|()| (ledger, 0));
+        }
         let torn = cut.len() <= 2 + MAX_ENTRY + SIGNATURE && error.is_of_entry(ledger.head().entries);
-        let nothing = LedgerHead { entries: 0, hash: Self::new(member).head().hash };
         if torn && ledger.head() == *remembered.unwrap_or(&nothing) {
             Ok((ledger, cut.len()))
         } else {
@@ -223,11 +226,16 @@ impl Ledger {
         Ok(Spent { record, head: self.head() })
     }
 
-    /// Whether [`spend`](Self::spend) would write a release down: for showing a member what a round would cost before
-    /// they consent. Returns the `ε` that everything would come to.
+    /// Whether [`spend`](Self::spend) would write a release down. Returns the `ε` that everything would come to.
     pub fn allows(&self, budget: &Budget, release: &Release) -> Result<f64, Refusal> {
+        self.allows_many(budget, release, 1)
+    }
+
+    /// Whether so many releases like this one would be written down: for showing a member what rounds would cost before
+    /// they consent. Returns the `ε` that everything would come to.
+    pub fn allows_many(&self, budget: &Budget, release: &Release, count: u32) -> Result<f64, Refusal> {
         budget.check()?;
-        if self.releases.len() as u64 >= MAX_ENTRIES {
+        if self.releases.len() as u64 + u64::from(count) > MAX_ENTRIES {
             return Err(Refusal::Full { limit: MAX_ENTRIES });
         }
         release.mechanism.check()?;
@@ -236,7 +244,8 @@ impl Ledger {
             return Err(Refusal::TooLittleNoise { got, demanded: budget.least_noise });
         }
         let now = self.curve(budget.adversary);
-        let would_be = now.compose(&release.curve(budget.adversary)).epsilon(budget.delta)?;
+        let more = release.curve(budget.adversary).times(count);
+        let would_be = now.compose(&more).epsilon(budget.delta)?;
         if !budget.holds(would_be) {
             let spent = now.epsilon(budget.delta)?;
             return Err(Refusal::OverBudget { spent, would_be, budget: budget.epsilon, delta: budget.delta });
