@@ -41,7 +41,6 @@ impl Learner {
         manifest.origin.clone_from(&provenance.origin);
         manifest.adapter = written.adapter.or(manifest.adapter);
         manifest.scores.logit_scale = written.logit_scale.or(manifest.scores.logit_scale);
-        manifest.cost = None;
         let mut pins = String::new();
         for (name, bytes) in &written.files {
             let digest = sha256_hex(bytes);
