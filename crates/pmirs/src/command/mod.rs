@@ -96,7 +96,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Revoke(args) => share::revoke(args, global, output),
         Command::Rekey(args) => share::rekey(args, global, output),
         Command::Log(args) => log::run(args, global, output),
-        Command::Model(command) => model::run(command, output),
+        Command::Model(command) => model::run(command, global, output),
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),
         Command::Audit(args) => audit::run(args, output),

@@ -120,7 +120,8 @@ impl Local {
 
     /// Forgets the account: its address, session and device, and everything that came from its cloud.
     pub(crate) fn forget_account(&self) -> Result<(), VaultError> {
-        let tables = ["setting", "record", "synced", "history", "entry", "leaf", "contact", "split_rows"];
+        let tables =
+            ["setting", "record", "synced", "history", "entry", "leaf", "contact", "split_rows", "made_here"];
         self.connection()
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE; {} COMMIT; VACUUM;",
