@@ -7,10 +7,12 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod adopt;
 mod cheat;
 mod duties;
 mod journey;
 mod liar;
+mod packs;
 mod sharing;
 mod split;
 mod tamper;
