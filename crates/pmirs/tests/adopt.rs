@@ -23,7 +23,8 @@ fn log_in(person: &Person, cloud: &Cloud, invite: &str, name: &str) {
 fn write_notes(person: &Person) {
     let folder = person.path("notes");
     fs::create_dir(&folder).unwrap();
-    let who = ["A brown dog", "An old man", "A red car", "A small boat", "The cook", "A child", "Two bicycles"];
+    let who =
+        ["A brown dog", "An old man", "A red car", "A small boat", "The cook", "A child", "Two bicycles"];
     let does = ["waits", "runs", "sleeps", "is seen", "was painted"];
     let place = ["on the beach", "in the rain", "by the river", "at night", "in the kitchen", "under a tree"];
     for at in 0..NOTES {
@@ -86,7 +87,11 @@ fn killed_in_the_middle_it_is_searched_all_the_same_and_goes_on() {
         }
         kill(&anna, job);
         while state(&anna, job) == "running" {}
-        assert_eq!(state(&anna, job), "broken_off", "it was done before it was killed: more notes are needed");
+        assert_eq!(
+            state(&anna, job),
+            "broken_off",
+            "it was done before it was killed: more notes are needed"
+        );
         let listed = anna.says(&["collection", "list"])["collections"][0].clone();
         assert!(listed["model"].as_str().unwrap().starts_with("compact-lite "), "{listed}");
         assert!(listed["moving_from"][0].as_str().unwrap().starts_with("compact "), "{listed}");
@@ -104,7 +109,11 @@ fn killed_in_the_middle_it_is_searched_all_the_same_and_goes_on() {
             assert!(ask(person, QUESTIONS[0]).get("moving").is_none());
             assert!(person.says(&["collection", "list"])["collections"][0].get("moving_from").is_none());
         }
-        assert_eq!(anna.says(&["model", "list"])["models"][0]["default"], true, "the choice for new ones stays");
+        assert_eq!(
+            anna.says(&["model", "list"])["models"][0]["default"],
+            true,
+            "the choice for new ones stays"
+        );
         let all = anna.says(&["model", "use", "compact", "--all", "--wait"]);
         assert_eq!(all["collections"][0]["moved"], NOTES, "{all}");
         assert_eq!(anna.says(&["verify", "album"])["faults"], json!([]));

@@ -21,13 +21,15 @@ use crate::packs::{narrow, shaken};
 use crate::world::{World, plain};
 use crate::{add, share};
 
-const QUESTIONS: [&str; 4] = ["a dog on the beach", "a red car", "two bicycles in the rain", "somebody cooks"];
+const QUESTIONS: [&str; 4] =
+    ["a dog on the beach", "a red car", "two bicycles in the rain", "somebody cooks"];
 
 /// A folder with so many notes and a few pictures.
 fn notes(world: &World, count: usize) -> PathBuf {
     let folder = world.folder.path().join("notes");
     fs::create_dir_all(&folder).unwrap();
-    let who = ["A brown dog", "An old man", "A red car", "A small boat", "The cook", "A child", "Two bicycles"];
+    let who =
+        ["A brown dog", "An old man", "A red car", "A small boat", "The cook", "A child", "Two bicycles"];
     let does = ["waits", "runs along", "sleeps", "is seen", "was painted"];
     let place = ["on the beach", "in the rain", "by the river", "at night", "in the kitchen", "under a tree"];
     for at in 0..count {
@@ -121,9 +123,15 @@ fn a_half_moved_collection_answers_as_the_moved_one_at_every_level() {
         let liar = Liar::stands_before(&world.vault);
 
         assert!(world.vault.collection("album").unwrap().use_model(&models.new).unwrap(), "{protection}");
-        assert!(!world.vault.collection("album").unwrap().use_model(&models.new).unwrap(), "it is its model now");
+        assert!(
+            !world.vault.collection("album").unwrap().use_model(&models.new).unwrap(),
+            "it is its model now"
+        );
         let info = world.vault.collection("album").unwrap().info();
-        assert_eq!((info.model.as_str(), info.moving_from.as_slice()), ("trained 2", &["trained 1".to_owned()][..]));
+        assert_eq!(
+            (info.model.as_str(), info.moving_from.as_slice()),
+            ("trained 2", &["trained 1".to_owned()][..])
+        );
         let unmoved = answers(&world.vault, Audit::All);
         assert_ne!(before, unmoved, "{protection}: the models do not differ enough for the test");
 
@@ -198,7 +206,9 @@ fn who_lacks_the_new_pack_adds_and_finds_what_is_left_and_is_told_which_pack_it_
 
         let answer = ask(&ben, QUESTIONS[0], Audit::All);
         assert!(answer.hits.len() == 10 && answer.hits.iter().all(|hit| hit.meta.model == "trained 1"));
-        let Answer { exact: false, warnings, moving: Some(moving), .. } = answer else { panic!("{answer:?}") };
+        let Answer { exact: false, warnings, moving: Some(moving), .. } = answer else {
+            panic!("{answer:?}")
+        };
         assert_eq!(moving.ranked_by, "trained 1");
         let digest = pmirs_wire::Digest(models.new.pack().digest()).to_string();
         assert!(warnings.len() == 1 && warnings[0].contains("'trained 2'"), "{warnings:?}");
@@ -299,7 +309,9 @@ fn a_sealed_collection_goes_over_to_another_length_and_back_and_the_others_refus
     let liar = Liar::stands_before(&world.vault);
     let album = world.vault.create_collection("veiled", Protection::Veiled).unwrap();
     let refused = album.use_model(&narrow);
-    let Err(VaultError::OtherDimension { got: 20, expected: 256, .. }) = refused else { panic!("{refused:?}") };
+    let Err(VaultError::OtherDimension { got: 20, expected: 256, .. }) = refused else {
+        panic!("{refused:?}")
+    };
 
     let album = world.vault.create_collection("album", Protection::Sealed).unwrap();
     add(&album, &notes(&world, 80));
