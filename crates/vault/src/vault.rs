@@ -202,15 +202,21 @@ impl Vault {
         let chosen = self.encoder()?;
         let mut at_hand = vec![chosen.clone()];
         at_hand.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
-        let built_in = Encoder::builtin_names().filter_map(|name| Encoder::builtin(name).ok()).map(Arc::new);
-        at_hand.extend(built_in);
-        let mut namesakes = at_hand.iter().filter(|encoder| collection::model_name(encoder) == model.name);
-        let fits =
-            |encoder: &&Arc<Encoder>| model.digest.is_none_or(|digest| digest.0 == encoder.pack().digest());
-        if let Some(found) = namesakes.clone().find(fits) {
+        let is_named = |encoder: &&Arc<Encoder>| collection::model_name(encoder) == model.name;
+        let fits = |encoder: &&Arc<Encoder>| {
+            is_named(encoder) && model.digest.is_none_or(|digest| digest.0 == encoder.pack().digest())
+        };
+        if let Some(found) = at_hand.iter().find(fits) {
             return Ok(found.clone());
         }
-        if let (Some(other), Some(digest)) = (namesakes.next(), model.digest) {
+        let built_in = Encoder::builtin_names().filter_map(|name| Encoder::builtin(name).ok()).map(Arc::new);
+        at_hand.extend(built_in);
+        if let Some(found) = at_hand.iter().find(fits) {
+            // Its towers are read once.
+            self.offer_encoder(found.clone());
+            return Ok(found.clone());
+        }
+        if let (Some(other), Some(digest)) = (at_hand.iter().find(is_named), model.digest) {
             let here = Digest(other.pack().digest()).to_string();
             return Err(VaultError::OtherWeights {
                 model: model.name.clone(),

@@ -22,7 +22,7 @@ use crate::VaultError;
 use crate::adopt::{Anew, anew};
 use crate::collection::{Collection, Model, Models};
 
-/// Contents that one search fetches at most, besides those whose embeddings are here already.
+/// Once it has fetched so many contents, a search looks no deeper.
 const MOST_FETCHED: usize = 1024;
 
 /// An answer, ranked by one model.
@@ -50,6 +50,7 @@ pub(super) fn find(
     let (vector, scores) = embed(collection, here.model, query)?;
     breakdown.encode += encoding.elapsed();
     let wanted = Wanted { vector: &vector, only: Some(here.model), options };
+    let stood = collection.history().number();
     let found = super::find(collection, wanted, breakdown)?;
     let mut going = Going {
         collection,
@@ -66,6 +67,10 @@ pub(super) fn find(
         let (old, _) = embed(collection, other, query)?;
         breakdown.encode += encoding.elapsed();
         going.go_over(other, &old, breakdown)?;
+    }
+    // An item that was moved in between was of the one model when that was asked for, and of the other then.
+    if collection.history().number() != stood {
+        going.meet_moved(super::find(collection, wanted, breakdown)?);
     }
     for missing in here.missing {
         going.found.exact = false;
@@ -206,6 +211,18 @@ impl Going<'_> {
             }
             count *= 2;
         }
+    }
+
+    /// Takes what was found again of the model that ranks, in the place of what was made of the same items here.
+    fn meet_moved(&mut self, again: Found) {
+        let moved: HashSet<ItemId> = again.scored.iter().map(|it| it.item).collect();
+        self.found.scored.retain(|it| !moved.contains(&it.item));
+        self.found.scored.extend(again.scored);
+        self.ranked.retain(|item| !moved.contains(item));
+        self.found.exact &= again.exact;
+        self.found.candidates += again.candidates;
+        self.note(again.warnings);
+        sort(&mut self.found.scored);
     }
 
     /// Puts items of another model among those that were found, in the place of an earlier look's.
