@@ -91,13 +91,18 @@ impl Encoder {
             PackKind::Compact => Box::new(CompactTowers::open(&pack)?),
             PackKind::Onnx => Box::new(RtenTowers::open(&pack)),
         };
-        Ok(Self {
+        Ok(Self::with_towers(pack, towers))
+    }
+
+    /// The encoder of a pack whose towers run elsewhere: preprocessing, vocabulary and means are the pack's.
+    pub fn with_towers(pack: Pack, towers: Box<dyn Towers>) -> Self {
+        Self {
             info: PackInfo::of(pack.manifest()),
             preprocessor: Preprocessor::new(&pack.manifest().image),
             pack,
             tokenizer: OnceLock::new(),
             towers,
-        })
+        }
     }
 
     /// Name, version, sizes and cutoffs of the model.

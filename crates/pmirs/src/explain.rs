@@ -51,6 +51,14 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "one of the three servers is broken or lies: do not rely on the answer, and ask the operators; `pmirs verify \
              NAME` says what else is wrong",
         ),
+        VaultError::PartyLacks { party } => {
+            let hint = format!(
+                "`pmirs party repair COLLECTION --party {party}` gives it its shares again, once its operator has started it \
+                 with the keys that it had; whoever was made a member just now asks an owner to run any command"
+            );
+            return (Exit::Network, hint);
+        }
+        VaultError::NotSplit(_) => (Exit::Usage, "`pmirs collection list` shows the level of each"),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),
@@ -92,6 +100,15 @@ fn explain(error: &VaultError) -> (Exit, String) {
             Exit::Integrity,
             "the cloud tells different stories: trust none of its answers about this collection; compare `pmirs log NAME` with \
              other members to see where the stories part, and ask the cloud's operator",
+        ),
+        VaultError::NoModel(_) => (
+            Exit::NotFound,
+            "its owner shares it with `pmirs model split MODEL --parties FILE --for NAME`, and must be a contact of yours or \
+             own the collection",
+        ),
+        VaultError::OtherWeights(_) => (
+            Exit::Exists,
+            "`pmirs model unsplit MODEL --parties FILE` erases it there; or give this one another version",
         ),
         VaultError::NotAllowed { action: "leave", .. } => (
             Exit::NotAllowed,

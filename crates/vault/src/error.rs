@@ -56,6 +56,18 @@ pub enum VaultError {
         /// What is wrong.
         reason: String,
     },
+    /// One of the three servers does not hold a collection as the two others do.
+    #[error(
+        "the party {party} does not hold this collection as the two others do: its store was lost or set back, or it does \
+         not know this account yet"
+    )]
+    PartyLacks {
+        /// Which.
+        party: String,
+    },
+    /// A collection that no three servers search.
+    #[error("'{0}' is searched by no three servers: it is not at the level 'split'")]
+    NotSplit(String),
     /// Several collections have the name, by different people.
     #[error("several collections are named '{0}'")]
     Ambiguous(String),
@@ -267,9 +279,15 @@ pub enum VaultError {
         /// Its reason.
         problem: Problem,
     },
+    /// The three servers hold no such model that this person may use, of anybody they know.
+    #[error("the three servers hold no model '{0}' that you may use")]
+    NoModel(String),
+    /// Under this name and version other weights lie at the three servers.
+    #[error("another model is shared with the three servers as '{0}'")]
+    OtherWeights(String),
     /// The encoder fails.
     #[error(transparent)]
-    Encoder(#[from] pmirs_encoder::EncoderError),
+    Encoder(pmirs_encoder::EncoderError),
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
@@ -289,6 +307,19 @@ impl VaultError {
 
     pub(crate) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl From<pmirs_encoder::EncoderError> for VaultError {
+    /// What three servers said instead of encoding says it itself.
+    fn from(error: pmirs_encoder::EncoderError) -> Self {
+        match error {
+            pmirs_encoder::EncoderError::Elsewhere(error) => match error.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(error) => Self::Encoder(pmirs_encoder::EncoderError::Elsewhere(error)),
+            },
+            error => Self::Encoder(error),
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Vault {
     encoder: OnceLock<Arc<Encoder>>,
     /// Other models at hand, for collections that were made with them.
     others: RwLock<Vec<Arc<Encoder>>>,
+    /// Models whose towers run elsewhere, which come before those at hand.
+    preferred: RwLock<Vec<Arc<Encoder>>>,
     remote: RwLock<Option<Arc<Remote>>>,
 }
 
@@ -136,6 +138,7 @@ impl Vault {
             local,
             encoder: OnceLock::new(),
             others: RwLock::default(),
+            preferred: RwLock::default(),
             remote: RwLock::new(None),
         })
     }
@@ -193,12 +196,23 @@ impl Vault {
         self
     }
 
-    /// The encoder of one of a collection's models: embeddings of different models cannot be compared.
+    /// Takes `encoder` before any other of its name from now on.
+    pub(crate) fn prefer_encoder(&self, encoder: Arc<Encoder>) {
+        self.preferred.write().unwrap_or_else(PoisonError::into_inner).push(encoder);
+    }
+
+    /// The encoder of one of a collection's models: embeddings of different models cannot be compared. One that runs
+    /// elsewhere comes first, and goes by its name alone: its weights are not here to be compared.
     ///
     /// # Errors
     /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherWeights`] when one of its
     /// name and version has other files.
     pub(crate) fn encoder_of(&self, model: &Model) -> Result<Arc<Encoder>, VaultError> {
+        let preferred = self.preferred.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(preferred) = preferred.iter().rev().find(|it| collection::model_name(it) == model.name) {
+            return Ok(preferred.clone());
+        }
+        drop(preferred);
         let chosen = self.encoder()?;
         let mut at_hand = vec![chosen.clone()];
         at_hand.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
@@ -280,7 +294,10 @@ impl Vault {
     /// # Errors
     /// When there is none, or its record is not what its author wrote.
     pub fn collection(&self, name: &str) -> Result<Collection<'_>, VaultError> {
-        collection::find(self, name)
+        let collection = collection::find(self, name)?;
+        // Whether a server is away matters to commands that need it, and those try again.
+        let _ = collection.level_members();
+        Ok(collection)
     }
 
     /// Searches every collection that this person can read, and merges what is found by true cosine. Where models

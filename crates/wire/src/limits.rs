@@ -60,3 +60,15 @@ pub const SPLIT_QUERIES: usize = 64;
 pub const SPLIT_CANDIDATES: usize = 1024;
 /// Bytes of one message between two servers around a session.
 pub const SPLIT_PEER_MESSAGE: usize = 8 << 20;
+/// Bytes of what is public of a model at the split level.
+pub const SPLIT_MANIFEST: usize = 768 << 10;
+/// Words of one row of a model's weights.
+pub const SPLIT_MODEL_ROW: usize = 4096;
+/// Weights of a model.
+pub const SPLIT_MODEL_WEIGHTS: usize = 16 << 20;
+/// Values that lie at once before one product of a model.
+pub const SPLIT_MODEL_VALUES: usize = 8 << 20;
+/// Multiplications, each with an addition, of one picture or sentence.
+pub const SPLIT_MODEL_WORK: usize = 4 << 30;
+/// Models in one answer.
+pub const SPLIT_MODELS: usize = 256;

@@ -67,6 +67,7 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::split::StoreHeader>(bytes);
     one::<pmirs_wire::split::Record>(bytes);
     one::<pmirs_wire::split::Pending>(bytes);
+    one::<pmirs_wire::split::ModelManifest>(bytes);
 }
 
 /// One of every message, as encoded.

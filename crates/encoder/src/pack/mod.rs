@@ -4,14 +4,19 @@
 //! a text query hashes only what the text tower needs.
 
 mod manifest;
+mod public;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use manifest::{
     CostSpec, FORMAT, ImageSpec, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
     TextSpec,
 };
+
+pub use public::PublicPart;
 
 use crate::PackError;
 
@@ -35,6 +40,8 @@ pub struct Pack {
 enum Place {
     Folder(PathBuf),
     Embedded(EmbeddedFiles),
+    /// Files that came from elsewhere.
+    Memory(Arc<BTreeMap<String, Vec<u8>>>),
 }
 
 impl Pack {
@@ -117,6 +124,7 @@ impl Place {
                 std::fs::read(&path).map(Cow::Owned).map_err(|source| PackError::Read { path, source })
             }
             Self::Embedded(files) => embedded(files, file).map(Cow::Borrowed),
+            Self::Memory(files) => in_memory(files, file).cloned().map(Cow::Owned),
         }
     }
 
@@ -128,6 +136,7 @@ impl Place {
                 size.map_err(|source| PackError::Read { path, source })
             }
             Self::Embedded(files) => embedded(files, file).map(|bytes| bytes.len() as u64),
+            Self::Memory(files) => in_memory(files, file).map(|bytes| bytes.len() as u64),
         }
     }
 }
@@ -138,6 +147,7 @@ impl std::fmt::Debug for Place {
         match self {
             Self::Folder(folder) => write!(f, "Folder({})", folder.display()),
             Self::Embedded(files) => write!(f, "Embedded({} files)", files.len()),
+            Self::Memory(files) => write!(f, "Memory({} files)", files.len()),
         }
     }
 }
@@ -145,6 +155,10 @@ impl std::fmt::Debug for Place {
 fn embedded(files: EmbeddedFiles, name: &str) -> Result<&'static [u8], PackError> {
     let found = files.iter().find(|(file, _)| *file == name);
     found.map(|(_, bytes)| *bytes).ok_or_else(|| PackError::Missing { file: name.into() })
+}
+
+fn in_memory<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a Vec<u8>, PackError> {
+    files.get(name).ok_or_else(|| PackError::Missing { file: name.into() })
 }
 
 /// SHA-256 in lower-case hexadecimal, as `model.toml` pins it.

@@ -6,6 +6,7 @@
 //! - [`encode()`]: the two towers of a model, one input at a time.
 //! - [`load()`]: a server under many clients; [`scaling()`]: whether its scans get in each other's way.
 //! - [`split()`]: a search by three parties over secret shares; [`aggregate()`]: a round of secure aggregation.
+//! - [`split_encode()`]: pictures and sentences through a model that three parties hold in shares.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
@@ -16,6 +17,7 @@ mod pictures;
 mod scan;
 mod search;
 mod split;
+mod split_encode;
 mod stopwatch;
 mod veil;
 
@@ -28,4 +30,5 @@ pub use pmirs_mpc::bench::SearchSize as SplitSize;
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};
 pub use split::{SplitPhase, SplitReport, split};
+pub use split_encode::{SplitEncodeReport, SplitTextReport, split_encode};
 pub use veil::{VeilReport, veil};

@@ -8,6 +8,7 @@
 //! A task reads and a task writes, so that sending never waits for the other side to read: in a round all three send
 //! before they receive.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use pmirs_crypto::PairKey;
 use pmirs_mpc::{Role, frame};
-use pmirs_wire::split::PeerMessage;
+use pmirs_wire::split::{PeerMessage, Refused};
 use pmirs_wire::{Message, decode, encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ pub(crate) struct Wire {
     outbox: UnboundedSender<Vec<u8>>,
     queue: Arc<Queue>,
     inbox: Receiver<Incoming>,
+    /// What came while this side waited for somebody else.
+    early: VecDeque<Incoming>,
     /// Whether it served a session before: it may have died since.
     pub(crate) used: bool,
 }
@@ -63,7 +66,7 @@ impl Wire {
         let (arrived, inbox) = channel(WAITING);
         tokio::spawn(write(writer, queued, Arc::clone(&queue)));
         tokio::spawn(read(reader, arrived));
-        Self { peer, secret, outbox, queue, inbox, used: false }
+        Self { peer, secret, outbox, queue, inbox, early: VecDeque::new(), used: false }
     }
 
     pub(crate) fn peer(&self) -> Role {
@@ -105,7 +108,30 @@ impl Wire {
 
     /// What comes next; nothing when the connection is gone.
     pub(crate) async fn next(&mut self) -> Option<Incoming> {
-        self.inbox.recv().await
+        match self.early.pop_front() {
+            Some(incoming) => Some(incoming),
+            None => self.inbox.recv().await,
+        }
+    }
+
+    /// Waits until the peer ends the session, and says why it did; whatever else it sends meanwhile is kept for later. May
+    /// be given up at any moment.
+    pub(crate) async fn stopped(&mut self) -> Refused {
+        loop {
+            // An honest peer, which waits for this side, does not send more.
+            if self.early.len() >= WAITING {
+                return std::future::pending().await;
+            }
+            match self.inbox.recv().await {
+                Some(Incoming::Message(message)) => match *message {
+                    PeerMessage::Stop(refused) => return refused,
+                    message => self.early.push_back(Incoming::Message(Box::new(message))),
+                },
+                Some(other) => self.early.push_back(other),
+                // That it is gone is noticed by whoever needs something of it.
+                None => return std::future::pending().await,
+            }
+        }
     }
 
     /// The next message within a deadline, or why there is none.

@@ -15,6 +15,8 @@ pub enum Model {
     Info(ModelInfo),
     Use(ModelUse),
     Remove(ModelRemove),
+    Split(ModelSplit),
+    Unsplit(ModelUnsplit),
     Distill(ModelDistill),
 }
 
@@ -91,6 +93,47 @@ pub struct ModelRemove {
     pub name: String,
 }
 
+/// Share a model's weights with three servers, so that others use it and nobody but you has it
+///
+/// Each of the three holds shares of the weights and learns none of them. With `--encoder remote`, you and whoever you lend
+/// it to search and add without the model: pictures and words go to the three as shares, and the embedding comes back.
+/// Stopped, it goes on where it was when it is run again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs model split compact-lite --parties parties.toml\n  \
+    pmirs model split compact-lite --parties parties.toml --for ben --not-for eva\n  \
+    pmirs search scans --image wrist.jpg --encoder remote    # ben, who has no model\n\n\
+    Whoever may use a model can ask it often enough to train another one like it.")]
+pub struct ModelSplit {
+    /// Name of a compact model or folder of its pack
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Lend it to this contact (repeatable)
+    #[arg(long = "for", value_name = "NAME")]
+    pub lend: Vec<String>,
+    /// Lend it to this contact no longer (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub not_for: Vec<String>,
+}
+
+/// Have three servers erase their shares of a model
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs model unsplit compact-lite --parties parties.toml --yes")]
+pub struct ModelUnsplit {
+    /// Name of the model or folder of its pack; or its name and version, as `pmirs model split` prints them
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// Distil the compact models by a recipe
 ///
 /// Stops cleanly at Ctrl-C; the same command goes on from the last checkpoint. Writes each pack into a folder of
@@ -129,6 +172,7 @@ pub enum Bench {
     Veil(BenchVeil),
     Load(BenchLoad),
     Split(BenchSplit),
+    SplitEncode(BenchSplitEncode),
     Aggregate(BenchAggregate),
 }
 
@@ -151,6 +195,28 @@ pub struct BenchSplit {
     /// Queries at once
     #[arg(long, value_name = "Q", default_value_t = 1, value_parser = between(1, 64))]
     pub queries: usize,
+    /// What lies between the three
+    #[arg(long, value_name = "LINK", default_value = "loopback")]
+    pub link: LinkArg,
+}
+
+/// Pictures and sentences through a model in shares, by three parties on this machine
+///
+/// Neither the pictures nor the weights are known to any one of the three. The result is compared with that of the model's
+/// own encoder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench split-encode\n  \
+    pmirs bench split-encode --model compact --pictures ~/Pictures --json")]
+pub struct BenchSplitEncode {
+    /// Name of a model or folder of a pack
+    #[arg(long, value_name = "PACK", default_value = "compact-lite", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// Folder with photographs; without it, pictures that the program draws
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub pictures: Option<PathBuf>,
+    /// How many pictures
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(1, 10_000))]
+    pub count: usize,
     /// What lies between the three
     #[arg(long, value_name = "LINK", default_value = "loopback")]
     pub link: LinkArg,

@@ -1,10 +1,11 @@
-//! `pmirs model add|list|info|use|remove|distill`.
+//! `pmirs model add|list|info|use|remove|split|unsplit|distill`.
 
 mod add;
 mod adopt;
 mod choose;
 mod info;
 mod list;
+mod split;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub fn run(command: &Model, global: &Global, output: Output) -> Result<(), Failu
         Model::Info(args) => info::info(args, output),
         Model::Use(args) => choose::run(args, global, output),
         Model::Remove(args) => list::remove(args, output),
+        Model::Split(args) => split::split(args, global, output),
+        Model::Unsplit(args) => split::unsplit(args, global, output),
         Model::Distill(args) => distill::run(args, output),
     }
 }

@@ -12,7 +12,8 @@ use pmirs_vault::{
 };
 use serde::Serialize;
 
-use crate::cli::{CutoffArg, FilterArgs, Global, KindArg, Search};
+use super::add::encode_where;
+use crate::cli::{CutoffArg, EncoderArg, FilterArgs, Global, KindArg, Search};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, count, plain};
 use crate::report::Failure;
@@ -174,9 +175,14 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         filter,
         audit: if args.verify { Audit::All } else { Audit::default() },
     };
+    if collection.is_none() && args.encoder.encoder == EncoderArg::Remote {
+        let error = "each collection has a model of its own, which the three must hold";
+        return Err(Failure::new(Exit::Usage, error, "name one collection with --encoder remote"));
+    }
     let Some(collection) = collection else { return all(&vault, &query, &options, output) };
-    let Found { hits, exact, warnings, moving, breakdown, .. } =
-        vault.collection(collection)?.search(&query, &options)?;
+    let collection = vault.collection(collection)?;
+    encode_where(&collection, &args.encoder)?;
+    let Found { hits, exact, warnings, moving, breakdown, .. } = collection.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
     }

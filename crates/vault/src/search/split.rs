@@ -36,6 +36,7 @@ pub(super) fn find(
             history.watch();
             collection.renew_keys(&mut history)?;
         }
+        collection.level_members()?;
         match attempt(collection, wanted, breakdown) {
             Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
             found => return found,
@@ -157,9 +158,9 @@ fn open(
         if (said - cosine).abs() > candidates.error || said.is_nan() {
             found.exact = false;
             found.warnings.push(format!(
-                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): run \
-                 `pmirs verify`",
-                candidates.session
+                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): where \
+                 `pmirs verify` says so too, `pmirs party repair {} --rows` puts its row right",
+                candidates.session, collection.header.name
             ));
         }
         if !wanted.admits(&keys, item, epoch, &meta.0)? {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::split::{Action, Answer, Found, List, Metric, Search, SharePair, Version};
-use pmirs_wire::{CollectionId, Digest, ItemId};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId};
 
 use super::ask::{Parties, pinned};
 use super::rows::deal;
-use super::{STEPS, largest_score, lies, quantised, score_error};
+use super::{cosine_of, largest_score, lies, quantised, score_error};
 use crate::VaultError;
 use crate::collection::Collection;
 
@@ -31,9 +31,13 @@ impl Collection<'_> {
     /// The best `count` rows by shares of this vector.
     pub(crate) fn search_parties(&self, vector: &[f32], count: usize) -> Result<Candidates, VaultError> {
         let parties = self.parties()?;
+        let mut conflict = None;
         for _ in 0..ATTEMPTS {
             let joined = match parties.search(self.record.id, vector, count) {
-                Err(error) if super::ask::is_conflict(&error) => continue,
+                Err(error) if super::ask::is_conflict(&error) => {
+                    conflict = Some(error);
+                    continue;
+                }
                 joined => joined?,
             };
             let rows = match self.rows(&parties, joined.version) {
@@ -53,7 +57,7 @@ impl Collection<'_> {
                         format_args!("session {}: row {row} of {}", joined.session, rows.len()),
                     )
                 })?;
-                items.push((item, score.cast_signed() as f32 / (STEPS * STEPS)));
+                items.push((item, cosine_of(score)));
             }
             items.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let error = score_error(vector.len());
@@ -64,7 +68,7 @@ impl Collection<'_> {
                 session: joined.session,
             });
         }
-        Err(VaultError::Busy)
+        Err(conflict.map_or(VaultError::Busy, |error| parties.set_back(self.record.id, error)))
     }
 }
 
@@ -76,9 +80,10 @@ struct Joined {
 }
 
 impl Parties {
-    /// Has the three meet, over a search that finds nothing of interest.
-    pub(crate) fn meet(&self, collection: CollectionId, dim: usize) -> Result<(), VaultError> {
-        match self.search(collection, &vec![0.0; dim], 1) {
+    /// Has the three meet, so that one that missed something catches up.
+    pub(crate) fn meet(&self, collection: CollectionId) -> Result<(), VaultError> {
+        let order = self.order(collection, Action::Meet)?;
+        match self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]) {
             Err(error) if !super::ask::is_conflict(&error) => Err(error),
             _ => Ok(()),
         }
@@ -94,7 +99,7 @@ impl Parties {
             parts,
         };
         let order = self.order(collection, Action::Search(search))?;
-        let [first, second, third] = self.ask_all(&order, bytes)?;
+        let [first, second, third] = self.explained(collection, self.ask_all(&order, bytes))?;
         let first = self.read_found(0, first)?;
         let others = [self.read_found(1, second)?, self.read_found(2, third)?];
         for (place, other) in others.iter().enumerate() {
