@@ -226,8 +226,9 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
         items: now.items,
         bytes: now.bytes,
         seq: now.seq,
-        // Who counts as its owner, and this member's grants, change with the history, which pins the latter.
+        // Who counts as its owner, this member's grants and the settings change with the history, which pins these two.
         owner: now.owner,
+        header: now.header.clone(),
         grants: now.grants.clone(),
         ..opened.clone()
     };

@@ -25,7 +25,7 @@ pub fn shaken(folder: &Path, version: &str, steps: u8, seed: u8) -> Arc<Encoder>
     for file in files {
         let mut bytes = pack.read(&file).unwrap().into_owned();
         if file.ends_with(".safetensors") {
-            shake(&mut bytes, steps, &mut Prg::from_seed([seed; 32]));
+            shake(&mut bytes, steps, &mut Prg::new(&[seed; 32], b"shaken weights"));
         }
         manifest.sha256.insert(file.clone(), sha256_hex(&bytes));
         fs::write(folder.join(file), bytes).unwrap();
