@@ -71,6 +71,6 @@ pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
 pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Moving, Query, SearchOptions};
 pub use share::{MemberInfo, Offer};
-pub use split::{RepairReport, SplitModel};
+pub use split::{BareFound, BareRows, RepairReport, SplitModel};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
 pub use verify::{Fault, Head, VerifyReport};

@@ -19,7 +19,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pmirs_party::{Config, Embedded, Limits, describe, read_parties, write_parties};
 use pmirs_vault::{AddOptions, Audit, Query, Quiet, SearchOptions, Vault};
@@ -71,17 +71,18 @@ fn kill_and_add_again() {
     std::fs::create_dir_all(&notes).unwrap();
     let mut rng = ChaCha20Rng::seed_from_u64(SEED);
     let (mut cut, mut whole, mut there) = (0, 0, BTreeSet::new());
+    // How long an addition takes here that nobody cuts short, so that most kills fall into one.
+    write_notes(&notes, KILLS, &mut rng, &mut there);
+    let begin = Instant::now();
+    add(&world.vault, &notes).unwrap();
+    let pace = begin.elapsed().as_micros() as u64;
     for kill in 0..KILLS {
         let before = there.clone();
-        for number in 0..4 + rng.next_u32() % 4 {
-            let name = format!("{kill}-{number}.txt");
-            std::fs::write(notes.join(&name), format!("Note {number} of round {kill}.")).unwrap();
-            there.insert(name);
-        }
+        write_notes(&notes, kill, &mut rng, &mut there);
         let victims: Vec<usize> =
             if kill % 6 == 5 { vec![0, 1, 2] } else { vec![rng.next_u32() as usize % 3] };
         let dying: Vec<Child> = victims.iter().filter_map(|place| children[*place].take()).collect();
-        let delay = Duration::from_micros(u64::from(rng.next_u32()) % 500_000);
+        let delay = Duration::from_micros(u64::from(rng.next_u32()) % pace);
         let added = std::thread::scope(|scope| {
             scope.spawn(move || {
                 // Not a wait for something to happen: the moment of the kill is what varies.
@@ -116,6 +117,15 @@ fn kill_and_add_again() {
     }
     println!("{KILLS} kills: {cut} cut an add, {whole} came after it; {} notes", there.len());
     assert!(cut > 0, "no kill hit an add (seed {SEED})");
+}
+
+/// A few notes more.
+fn write_notes(folder: &Path, round: usize, rng: &mut ChaCha20Rng, there: &mut BTreeSet<String>) {
+    for number in 0..4 + rng.next_u32() % 4 {
+        let name = format!("{round}-{number}.txt");
+        std::fs::write(folder.join(&name), format!("Note {number} of round {round}.")).unwrap();
+        there.insert(name);
+    }
 }
 
 fn add(vault: &Vault, notes: &Path) -> Result<u64, pmirs_vault::VaultError> {

@@ -31,6 +31,9 @@ pub enum BenchError {
     /// The database could not be filled.
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The three servers did not start, or do not answer.
+    #[error("the three servers: {0}")]
+    Party(String),
     /// The system gives no threads.
     #[error("no threads to measure with: {0}")]
     Threads(String),
@@ -57,6 +60,10 @@ pub enum BenchError {
 impl BenchError {
     pub(super) fn asked(request: &str, reason: &dyn std::fmt::Display) -> Self {
         Self::Asked { request: request.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn party(reason: impl std::fmt::Display) -> Self {
+        Self::Party(reason.to_string())
     }
 
     pub(super) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {

@@ -78,7 +78,7 @@ const LATE: &str = "did not join: the order did not come to it in time";
 /// A session at the party that accepts.
 enum Meeting {
     /// The peer was faster.
-    Opened(Wire, Opening),
+    Opened(Box<(Wire, Opening)>),
     /// This party waits for the peer.
     Awaited(oneshot::Sender<(Wire, Opening)>),
 }
@@ -150,7 +150,7 @@ impl Mesh {
             let mut meetings = self.meetings();
             match meetings.open.entry(key) {
                 Entry::Occupied(entry) => match entry.remove() {
-                    Meeting::Opened(wire, theirs) => Ok((wire, theirs)),
+                    Meeting::Opened(met) => Ok(*met),
                     Meeting::Awaited(_) => return Err("the session is open already".into()),
                 },
                 Entry::Vacant(entry) => {
@@ -182,9 +182,9 @@ impl Mesh {
         let mut meetings = self.meetings();
         for peer in Role::ALL {
             if matches!(meetings.open.get(&(order, peer)), Some(Meeting::Opened(..)))
-                && let Some(Meeting::Opened(wire, _)) = meetings.open.remove(&(order, peer))
+                && let Some(Meeting::Opened(met)) = meetings.open.remove(&(order, peer))
             {
-                wire.send(&PeerMessage::Stop(refused.clone()));
+                met.0.send(&PeerMessage::Stop(refused.clone()));
             }
         }
         if meetings.refused.len() >= REFUSED {
@@ -222,7 +222,7 @@ impl Mesh {
                 let _ = waiting.send((wire, opening));
             }
             None if meetings.open.len() < EARLY => {
-                meetings.open.insert(key, Meeting::Opened(wire, opening));
+                meetings.open.insert(key, Meeting::Opened(Box::new((wire, opening))));
                 drop(meetings);
                 let mesh = Arc::clone(&self);
                 tokio::spawn(async move {

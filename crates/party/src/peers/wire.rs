@@ -25,6 +25,10 @@ use tokio::time::timeout;
 
 const MESSAGE: u8 = 0;
 const FRAME: u8 = 1;
+/// Bytes before the body.
+const LABEL: usize = 5;
+/// Bodies up to this size are sent together with their label.
+const SMALL: usize = 16 << 10;
 /// Messages that wait to be read; the sender's side of TCP waits for more room.
 const WAITING: usize = 4;
 /// Bytes that may wait to be sent before [`Wire::room`] waits.
@@ -46,7 +50,7 @@ pub(crate) struct Wire {
     peer: Role,
     /// The secret that both ends, and nobody else, derive common randomness from.
     secret: PairKey,
-    outbox: UnboundedSender<Vec<u8>>,
+    outbox: UnboundedSender<Outgoing>,
     queue: Arc<Queue>,
     inbox: Receiver<Incoming>,
     /// What came while this side waited for somebody else.
@@ -85,12 +89,12 @@ impl Wire {
     /// Sends a message; `false` when the connection is gone.
     pub(crate) fn send(&self, message: &PeerMessage) -> bool {
         let Ok(body) = encode(message) else { return false };
-        self.push(labelled(MESSAGE, &body))
+        self.push(Outgoing::new(MESSAGE, body))
     }
 
     /// Sends a frame; `false` when the connection is gone.
-    pub(crate) fn send_frame(&self, frame: &[u8]) -> bool {
-        self.push(labelled(FRAME, frame))
+    pub(crate) fn send_frame(&self, frame: Vec<u8>) -> bool {
+        self.push(Outgoing::new(FRAME, frame))
     }
 
     /// Waits until little is left to send: for whoever sends more than memory should hold.
@@ -101,9 +105,9 @@ impl Wire {
         }
     }
 
-    fn push(&self, bytes: Vec<u8>) -> bool {
-        self.queue.bytes.fetch_add(bytes.len(), Ordering::AcqRel);
-        self.outbox.send(bytes).is_ok()
+    fn push(&self, outgoing: Outgoing) -> bool {
+        self.queue.bytes.fetch_add(outgoing.body.len(), Ordering::AcqRel);
+        self.outbox.send(outgoing).is_ok()
     }
 
     /// What comes next; nothing when the connection is gone.
@@ -169,8 +173,30 @@ impl std::fmt::Display for Missing {
     }
 }
 
-fn labelled(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&(body.len() as u32 + 1).to_le_bytes(), [kind].as_slice(), body].concat()
+/// A message on its way: large ones are not copied to put a few bytes before them.
+struct Outgoing {
+    /// Length and kind.
+    label: [u8; LABEL],
+    body: Vec<u8>,
+}
+
+impl Outgoing {
+    fn new(kind: u8, body: Vec<u8>) -> Self {
+        let [a, b, c, d] = (body.len() as u32 + 1).to_le_bytes();
+        Self { label: [a, b, c, d, kind], body }
+    }
+
+    async fn write<W: AsyncWrite + Unpin>(&self, writer: &mut W, room: &mut Vec<u8>) -> io::Result<()> {
+        if self.body.len() > SMALL {
+            writer.write_all(&self.label).await?;
+            return writer.write_all(&self.body).await;
+        }
+        // In one record of TLS.
+        room.clear();
+        room.extend_from_slice(&self.label);
+        room.extend_from_slice(&self.body);
+        writer.write_all(room).await
+    }
 }
 
 /// How much waits to be sent.
@@ -182,18 +208,26 @@ struct Queue {
 
 async fn write<W: AsyncWrite + Unpin>(
     mut writer: W,
-    mut queued: UnboundedReceiver<Vec<u8>>,
+    mut queued: UnboundedReceiver<Outgoing>,
     queue: Arc<Queue>,
 ) {
-    while let Some(bytes) = queued.recv().await {
-        let sent = async {
-            writer.write_all(&bytes).await?;
+    let mut room = Vec::new();
+    while let Some(first) = queued.recv().await {
+        let mut sent = 0;
+        let all = async {
+            // What else waits by now goes along.
+            let mut next = Some(first);
+            while let Some(outgoing) = next {
+                outgoing.write(&mut writer, &mut room).await?;
+                sent += outgoing.body.len();
+                next = queued.try_recv().ok();
+            }
             writer.flush().await
         };
-        if sent.await.is_err() {
+        if all.await.is_err() {
             return;
         }
-        queue.bytes.fetch_sub(bytes.len(), Ordering::AcqRel);
+        queue.bytes.fetch_sub(sent, Ordering::AcqRel);
         queue.written.notify_waiters();
     }
     let _ = writer.shutdown().await;
@@ -246,6 +280,10 @@ mod tests {
     #[test]
     fn what_is_sent_is_read_and_a_length_that_lies_costs_no_memory() {
         let confirm = PeerMessage::Confirm { session: pmirs_wire::Digest([6; 32]) };
+        let labelled = |kind, body: &[u8]| {
+            let Outgoing { label, body } = Outgoing::new(kind, body.to_vec());
+            [label.as_slice(), &body].concat()
+        };
         let sent = labelled(MESSAGE, &encode(&confirm).unwrap());
         assert!(matches!(read_bytes(&sent).unwrap(), Incoming::Message(message) if *message == confirm));
         assert!(

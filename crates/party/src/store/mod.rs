@@ -266,6 +266,15 @@ impl Collection {
 
     /// Makes the change that lies ready part of the collection; on the disk when this returns.
     pub(crate) fn commit(&mut self, entry: Entry) -> Result<(), Error> {
+        self.commit_waiting(entry)?;
+        // The change is made, whatever becomes of this.
+        if let Err(error) = self.forget_removed() {
+            tracing::error!(%error, "shares of removed rows were not erased");
+        }
+        Ok(())
+    }
+
+    fn commit_waiting(&mut self, entry: Entry) -> Result<(), Error> {
         let Some(waiting) = self.waiting.take() else { return Ok(()) };
         let done = match (&waiting.order.action, &waiting.pending.kind) {
             (Action::Prepare { batch, .. }, PendingKind::Batch(parts)) => {
@@ -282,8 +291,7 @@ impl Collection {
         }
         // The change is made, whatever becomes of this: what a crash leaves is of an older version, and goes at the start.
         let erased = erase(&self.folder.join(PENDING));
-        let erased = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None));
-        if let Err(error) = erased.and_then(|()| self.forget_removed()) {
+        if let Err(error) = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None)) {
             tracing::error!(%error, "old shares were not erased");
         }
         Ok(())

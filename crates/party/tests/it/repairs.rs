@@ -30,7 +30,7 @@ fn a_party_that_lost_its_store_gets_it_back_from_the_two_others() {
         let store = folder.path().join(name).join("collections").join(ID.to_string());
         if lost == 1 {
             // Damaged is as good as lost, and is noticed at the start.
-            let path = store.join("own-0.shares");
+            let path = store.join("own-1.shares");
             let mut bytes = std::fs::read(&path).unwrap();
             bytes[100] ^= 1;
             std::fs::write(&path, bytes).unwrap();

@@ -178,7 +178,9 @@ pub enum Bench {
 
 /// A search by three parties over secret shares, all on this machine
 ///
-/// Vectors are drawn. Beside the search, the bytes that the three scan are read in the same run.
+/// Vectors are drawn. With `--link loopback` and `wan` the three are threads of one process, and the bytes that they scan are
+/// read in the same run. With `--link tcp` they are three processes, as `pmirs party serve` runs them, whose memory is what the
+/// system says.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pmirs bench split --rows 100000 --dim 512\n  \
     pmirs bench split --rows 10000 --link wan --json")]
@@ -229,6 +231,8 @@ pub enum LinkArg {
     Loopback,
     /// 20 ms and 100 Mbit/s, simulated
     Wan,
+    /// TCP and TLS between three processes
+    Tcp,
 }
 
 /// A round of secure aggregation, all of it on this machine

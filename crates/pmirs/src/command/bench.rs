@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pmirs_lab::bench::{
     self, AddReport, AggregateReport, AggregateSettings, BenchError, EncodeReport, LoadReport, ScanReport,
-    SearchReport, SplitEncodeReport, SplitPhase, SplitReport, SplitSize, VeilReport,
+    SearchReport, ServedReport, SplitEncodeReport, SplitPhase, SplitReport, SplitSize, VeilReport,
 };
 
 use super::model;
@@ -202,6 +202,28 @@ impl Answer for SplitReport {
     }
 }
 
+impl Answer for ServedReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { rows, dim, k, queries, ms, best_ms, rounds, recall, added_per_s, .. } = self;
+        let queries = if *queries == 1 { "one query".to_owned() } else { format!("{queries} queries") };
+        writeln!(
+            out,
+            "{BOLD}{ms:.1} ms{BOLD:#} for the best {k} of {rows} x {dim}, {queries}, three processes over TCP and TLS \
+             (quickest {best_ms:.1} ms)"
+        )?;
+        let [sent, memory, peak, shares] = [
+            self.bytes_sent_per_party,
+            self.memory_bytes_per_party,
+            self.peak_bytes_per_party,
+            self.share_bytes_per_party,
+        ]
+        .map(bytes);
+        writeln!(out, "  {rounds} rounds, {sent} sent by a party, recall {recall:.3}")?;
+        writeln!(out, "  {memory} of memory at each (at most {peak}), {shares} of it shares")?;
+        writeln!(out, "  {added_per_s:.0} rows added a second")
+    }
+}
+
 /// The largest shares of all three parties that `bench split` makes.
 const MOST_SHARES: usize = 16 << 30;
 
@@ -211,6 +233,10 @@ fn split(args: &BenchSplit, output: Output) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, error, "measure with fewer rows"));
     }
     let size = SplitSize { rows: args.rows, dim: args.dim, k: args.k, queries: args.queries };
+    if args.link == LinkArg::Tcp {
+        let program = std::env::current_exe().map_err(|error| unfit(&error))?;
+        return output.answer(&bench::split_served(&program, size, SEED)?);
+    }
     output.answer(&bench::split(size, args.link == LinkArg::Wan, SEED).map_err(|error| unfit(&error))?)
 }
 
@@ -307,6 +333,11 @@ impl From<BenchError> for Failure {
             BenchError::Asked { .. } | BenchError::Encode(_) | BenchError::Database(_) => {
                 Self::new(Exit::Failure, &error, "try again; `pmirs bench load --help` lists the options")
             }
+            BenchError::Party(_) => Self::new(
+                Exit::Failure,
+                &error,
+                "try again; PMIRS_LOG=info says on standard error what the three do",
+            ),
             BenchError::Threads(_) => Self::new(Exit::Failure, &error, "ask for fewer with --threads"),
             BenchError::TooFew { .. } => {
                 Self::new(Exit::Usage, &error, "name another folder, or fewer items")

@@ -104,20 +104,17 @@ fn moved(args: &PartyMoved, global: &Global, output: Output) -> Result<(), Failu
 }
 
 #[derive(Serialize)]
-struct Repaired {
+struct Mended {
     repaired: Vec<String>,
     rows: u64,
     ms: f64,
 }
 
-impl Answer for Repaired {
+impl Answer for Mended {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.repaired.as_slice() {
             [] => writeln!(out, "All three hold the collection.")?,
-            names => {
-                let names: Vec<String> = names.iter().map(|name| plain(name).to_string()).collect();
-                writeln!(out, "{} holds its shares again.", names.join(", "))?;
-            }
+            names => writeln!(out, "{} holds its shares again.", plain(&names.join(", ")))?,
         }
         if self.rows > 0 {
             writeln!(out, "  {} shared anew", count(self.rows as usize, "row"))?;
@@ -130,7 +127,7 @@ fn repair(args: &PartyRepair, global: &Global, output: Output) -> Result<(), Fai
     let vault = session::open(global)?;
     let collection = vault.collection(&args.collection)?;
     let report = collection.repair(args.party.as_deref(), args.rows, &Bar::new(output))?;
-    output.answer(&Repaired {
+    output.answer(&Mended {
         repaired: report.repaired,
         rows: report.rows,
         ms: report.elapsed.as_secs_f64() * 1e3,
@@ -161,6 +158,11 @@ impl From<pmirs_party::Error> for Failure {
                 Exit::Integrity,
                 "bring the file back from a backup: the two others and all clients pin the keys; shares come back by `pmirs \
                  party repair COLLECTION`",
+            ),
+            Error::File { path, .. } if path.ends_with("party.key") => (
+                Exit::Integrity,
+                "its keys are what the two others and all clients pin: bring the file back from a backup; without it this party \
+                 is another one, and its collections are made anew",
             ),
             Error::File { path, .. } if !path.exists() => {
                 (Exit::NotFound, "check the path for a typing mistake")

@@ -187,9 +187,6 @@ pub(crate) struct Found {
     warnings: Vec<String>,
 }
 
-/// How often a search starts over because the collection went over to another model meanwhile.
-const ATTEMPTS: usize = 8;
-
 pub(crate) fn search(
     collection: &Collection<'_>,
     query: &Query,
@@ -252,6 +249,26 @@ fn find(
         Protection::Sealed => sealed::find(collection, wanted, breakdown),
         Protection::Split => split::find(collection, wanted, breakdown),
     }
+}
+
+/// How often a search starts over because the log moved under it.
+const ATTEMPTS: usize = 8;
+
+/// Searches until nothing gets in between: an attempt returns nothing where it was overtaken. A fault that it finds counts
+/// only if no other process of this home followed the log meanwhile.
+fn undisturbed<T>(
+    collection: &Collection<'_>,
+    mut attempt: impl FnMut(usize) -> Result<Option<T>, VaultError>,
+) -> Result<T, VaultError> {
+    for number in 0..ATTEMPTS {
+        match attempt(number) {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(VaultError::Busy)
 }
 
 /// What a search of every collection found.

@@ -11,7 +11,7 @@ use pmirs_wire::item::ItemRecord;
 use pmirs_wire::{ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{Audit, Breakdown, Found, Scored, Wanted, dot, sort};
+use super::{Audit, Breakdown, Found, Scored, Wanted, dot, sort, undisturbed};
 use crate::VaultError;
 use crate::collection::Collection;
 use crate::progress::Quiet;
@@ -21,15 +21,12 @@ fn first_fetch(k: usize) -> usize {
     (4 * k).clamp(16, limits::SPLIT_CANDIDATES)
 }
 
-/// How often a search starts over because another process of this home followed the log meanwhile.
-const ATTEMPTS: usize = 8;
-
 pub(super) fn find(
     collection: &Collection<'_>,
     wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
-    for _ in 0..ATTEMPTS {
+    undisturbed(collection, |_| {
         {
             let mut history = collection.history();
             history.follow(&collection.remote, collection.vault.local())?;
@@ -37,12 +34,8 @@ pub(super) fn find(
             collection.renew_keys(&mut history)?;
         }
         collection.level_members()?;
-        match attempt(collection, wanted, breakdown) {
-            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
-            found => return found,
-        }
-    }
-    Err(VaultError::Busy)
+        attempt(collection, wanted, breakdown).map(Some)
+    })
 }
 
 fn attempt(

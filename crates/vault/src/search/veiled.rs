@@ -17,7 +17,7 @@ use pmirs_wire::search::{Candidate, Search};
 use pmirs_wire::{Bytes, Digest, FilterToken, ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{Audit, Breakdown, Found, Scored, Wanted, dot, sort};
+use super::{ATTEMPTS, Audit, Breakdown, Found, Scored, Wanted, dot, sort, undisturbed};
 use crate::collection::Collection;
 use crate::history::History;
 use crate::keys::{CollectionKeys, altered_collection, altered_item};
@@ -28,9 +28,6 @@ fn first_fetch(k: usize) -> usize {
     (4 * k).clamp(64, limits::CANDIDATES)
 }
 
-/// How often a search starts over because epochs began or ended meanwhile.
-const ATTEMPTS: usize = 8;
-
 /// Asks the server, and holds its answer to the collection's signed history.
 pub(super) fn find(
     collection: &Collection<'_>,
@@ -39,7 +36,7 @@ pub(super) fn find(
 ) -> Result<Found, VaultError> {
     let options = wanted.options;
     let local = collection.vault.local();
-    for attempt in 0..ATTEMPTS {
+    undisturbed(collection, |attempt| {
         let known = {
             let mut history = collection.history();
             history.watch();
@@ -67,7 +64,7 @@ pub(super) fn find(
         // or a collection in which somebody is busy would not be searched at all.
         if attempt == 0 && history.number() != known {
             collection.renew_keys(&mut history)?;
-            continue;
+            return Ok(None);
         }
         // An epoch may have ended after the head was given, and before the search came to it.
         if asked.is_err() {
@@ -75,21 +72,15 @@ pub(super) fn find(
         }
         collection.renew_keys(&mut history)?;
         if !collection.keys().epochs().eq(keys.epochs()) {
-            continue;
+            return Ok(None);
         }
         asked?;
         let fetched = fetched.into_iter().flatten().collect();
-        let held = answer.held_to(history, fetched);
+        answer.held_to(history, fetched)?;
         // Where another process followed the log meanwhile, what was asked cannot be held to it.
-        match held {
-            Err(error @ VaultError::Altered { .. }) if !collection.history().jumped() => return Err(error),
-            Err(VaultError::Altered { .. }) => {}
-            Err(error) => return Err(error),
-            Ok(()) if collection.history().jumped() && attempt + 1 < ATTEMPTS => {}
-            Ok(()) => return Ok(answer.found),
-        }
-    }
-    Err(VaultError::Busy)
+        let is_disturbed = collection.history().jumped() && attempt + 1 < ATTEMPTS;
+        Ok((!is_disturbed).then_some(answer.found))
+    })
 }
 
 /// What the server answered so far, in all epochs.

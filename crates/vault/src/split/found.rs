@@ -33,7 +33,7 @@ impl Collection<'_> {
         let parties = self.parties()?;
         let mut conflict = None;
         for _ in 0..ATTEMPTS {
-            let joined = match parties.search(self.record.id, vector, count) {
+            let joined = match parties.search(self.record.id, &[vector], count) {
                 Err(error) if super::ask::is_conflict(&error) => {
                     conflict = Some(error);
                     continue;
@@ -48,8 +48,9 @@ impl Collection<'_> {
                 let reason = format_args!("it lists {} rows, the three searched {}", rows.len(), joined.rows);
                 return Err(lies(parties.name(0), reason));
             }
-            let mut items = Vec::with_capacity(joined.hits.len());
-            for (row, score) in joined.hits {
+            let hits = joined.lists.into_iter().flatten();
+            let mut items = Vec::with_capacity(count);
+            for (row, score) in hits {
                 let item = rows.get(row as usize).copied();
                 let item = item.ok_or_else(|| {
                     lies(
@@ -72,30 +73,41 @@ impl Collection<'_> {
     }
 }
 
-struct Joined {
+pub(super) struct Joined {
     version: Version,
     rows: u64,
     session: Digest,
-    hits: Vec<(u32, u32)>,
+    /// Of each query: rows and scores.
+    pub(super) lists: Vec<Vec<(u32, u32)>>,
+    pub(super) rounds: u32,
+    /// Bytes that the three sent to each other.
+    pub(super) sent: u64,
 }
 
 impl Parties {
     /// Has the three meet, so that one that missed something catches up.
     pub(crate) fn meet(&self, collection: CollectionId) -> Result<(), VaultError> {
         let order = self.order(collection, Action::Meet)?;
-        match self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]) {
+        let met = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]);
+        match self.explained(collection, met) {
             Err(error) if !super::ask::is_conflict(&error) => Err(error),
             _ => Ok(()),
         }
     }
 
-    fn search(&self, collection: CollectionId, vector: &[f32], count: usize) -> Result<Joined, VaultError> {
-        let (bytes, parts) = pinned(&deal(&quantised(vector))?)?;
+    pub(super) fn search(
+        &self,
+        collection: CollectionId,
+        vectors: &[&[f32]],
+        count: usize,
+    ) -> Result<Joined, VaultError> {
+        let words: Vec<u32> = vectors.iter().flat_map(|vector| quantised(vector)).collect();
+        let (bytes, parts) = pinned(&deal(&words)?)?;
         let search = Search {
-            queries: 1,
+            queries: vectors.len() as u32,
             k: count as u32,
             metric: Metric::InnerProduct,
-            largest: largest_score(vector.len()),
+            largest: largest_score(vectors.first().map_or(0, |vector| vector.len())),
             parts,
         };
         let order = self.order(collection, Action::Search(search))?;
@@ -109,17 +121,21 @@ impl Parties {
             }
         }
         let [second, third] = others;
-        let (version, session, count_of_rows) = (first.version, first.session, first.rows);
-        let [first, second, third] = [self.list(0, first)?, self.list(1, second)?, self.list(2, third)?];
-        let rows = join(session, [&first.rows, &second.rows, &third.rows])?;
-        let scores = join(session, [&first.scores, &second.scores, &third.scores])?;
-        if rows.len() != scores.len() || rows.len() > count {
-            return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
+        for (place, found) in [&first, &second, &third].into_iter().enumerate() {
+            if found.lists.len() != vectors.len() {
+                return Err(lies(
+                    self.name(place),
+                    "it answers with another number of lists than of queries",
+                ));
+            }
         }
-        if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
-            return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
-        }
-        Ok(Joined { version, session, rows: count_of_rows, hits: rows.into_iter().zip(scores).collect() })
+        let (version, session, rows, rounds) = (first.version, first.session, first.rows, first.rounds);
+        let sent = [first.sent, second.sent, third.sent].into_iter().fold(0, u64::saturating_add);
+        let of_three = first.lists.iter().zip(&second.lists).zip(&third.lists);
+        let lists =
+            of_three.map(|((first, second), third)| join_list(session, [first, second, third], count));
+        let lists = lists.collect::<Result<Vec<_>, VaultError>>()?;
+        Ok(Joined { version, rows, session, lists, rounds, sent })
     }
 
     fn read_found(&self, place: usize, answer: Answer) -> Result<Found, VaultError> {
@@ -128,14 +144,19 @@ impl Parties {
             _ => Err(lies(self.name(place), "it answers a search with something else")),
         }
     }
+}
 
-    fn list(&self, place: usize, found: Found) -> Result<List, VaultError> {
-        let mut lists = found.lists.into_iter();
-        match (lists.next(), lists.next()) {
-            (Some(list), None) => Ok(list),
-            _ => Err(lies(self.name(place), "it answers one query with another number of lists")),
-        }
+/// Rows and scores of one query.
+fn join_list(session: Digest, lists: [&List; 3], count: usize) -> Result<Vec<(u32, u32)>, VaultError> {
+    let rows = join(session, lists.map(|list| &list.rows))?;
+    let scores = join(session, lists.map(|list| &list.scores))?;
+    if rows.len() != scores.len() || rows.len() > count {
+        return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
     }
+    if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
+        return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
+    }
+    Ok(rows.into_iter().zip(scores).collect())
 }
 
 /// Every component is held by two, who must agree on it.

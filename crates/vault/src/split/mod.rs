@@ -5,6 +5,7 @@
 //! them follow (`rows`), and who may ask them is told by statements that owners sign (`members`).
 
 mod ask;
+mod bare;
 mod found;
 mod members;
 mod model;
@@ -19,6 +20,7 @@ use pmirs_wire::split::Trio;
 use crate::VaultError;
 
 pub(crate) use ask::{Parties, is_conflict, pause};
+pub use bare::{BareFound, BareRows};
 pub(crate) use found::Candidates;
 pub(crate) use members::{ATTEMPTS, members_of};
 pub use model::SplitModel;

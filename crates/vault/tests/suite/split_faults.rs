@@ -1,5 +1,7 @@
 //! What may be wrong with one of the three, or with a row, and how it is put right.
 
+use std::sync::OnceLock;
+
 use pmirs_vault::{Audit, Collection, Import, ItemKind, Query, Quiet, Role, SearchOptions, VaultError};
 use pmirs_wire::ItemId;
 use pmirs_wire::problem::ProblemKind;
@@ -11,35 +13,40 @@ use crate::split::found;
 use crate::three::{NAMES, Three};
 use crate::world::World;
 
-/// A unit vector that leans towards the first axis by its number.
-fn leaning(dim: usize, number: usize, of: usize) -> Vec<f32> {
+/// Coordinates in which [`axis`] is not zero.
+const WIDE: usize = 64;
+
+fn axis() -> Vec<f32> {
+    let root = (WIDE as f32).sqrt();
+    (0..dim()).map(|at| if at < WIDE { 1.0 / root } else { 0.0 }).collect()
+}
+
+/// A unit vector that leans towards the axis, the less the larger its number.
+fn leaning(number: usize, of: usize) -> Vec<f32> {
     let cosine = 0.9 - 1.6 * number as f32 / of as f32;
-    let mut vector = vec![0.0; dim];
-    vector[0] = cosine;
-    vector[1 + number % (dim - 1)] = (1.0 - cosine * cosine).sqrt();
+    let mut vector: Vec<f32> = axis().into_iter().map(|x| x * cosine).collect();
+    vector[WIDE + number % (dim() - WIDE)] = (1.0 - cosine * cosine).sqrt();
     vector
 }
 
 fn import(collection: &Collection<'_>, numbers: std::ops::Range<usize>, of: usize) {
-    let dim = dim();
     let items = numbers.map(|number| Import {
         name: format!("{number:03}"),
         kind: ItemKind::Text,
         media_type: "text/plain".into(),
         content: number.to_le_bytes().to_vec(),
-        embedding: leaning(dim, number, of),
+        embedding: leaning(number, of),
     });
     collection.import(items).unwrap();
 }
 
 fn dim() -> usize {
-    pmirs_encoder::Encoder::compact_builtin().unwrap().info().dim
+    static DIM: OnceLock<usize> = OnceLock::new();
+    *DIM.get_or_init(|| pmirs_encoder::Encoder::compact_builtin().unwrap().info().dim)
 }
 
 fn along_the_axis() -> Query {
-    let mut axis = vec![0.0; dim()];
-    axis[0] = 1.0;
-    Query::Embedding(axis)
+    Query::Embedding(axis())
 }
 
 fn names(collection: &Collection<'_>, options: &SearchOptions) -> Vec<String> {
@@ -79,7 +86,7 @@ fn a_party_that_lost_its_store_is_named_and_repaired() {
             kind: ItemKind::Text,
             media_type: "text/plain".into(),
             content: name.as_bytes().to_vec(),
-            embedding: leaning(dim(), 19, 20),
+            embedding: leaning(19, 20),
         };
         lacks(split.import([new]).unwrap_err());
         lacks(eva.collection("split").unwrap().search(&along_the_axis(), &best(5)).unwrap_err());
@@ -162,14 +169,11 @@ fn a_client_that_died_after_the_first_decided_is_made_up_for() {
     }
 }
 
-/// Another row for an item than its embedding: by any program of somebody who may write.
-fn misplace(three: &Three, world: &World, collection: &Collection<'_>, items: &[ItemId], first: i8) {
-    let dim = dim();
+/// Another row for items than their embeddings, along the axis: by any program of somebody who may write.
+fn misplace(three: &Three, world: &World, collection: &Collection<'_>, items: &[ItemId], steps: i8) {
     let user = three.user(&world.words);
-    let mut row = vec![0_i8; dim];
-    // Eight of these make about a unit's thousand steps.
-    row[0] = first;
-    row[1..64].fill(100);
+    let mut row = vec![0_i8; dim()];
+    row[..WIDE].fill(steps);
     let rows: Vec<(ItemId, Vec<i8>)> = items.iter().map(|item| (*item, row.clone())).collect();
     user.change(collection.info().id, &rows, items).unwrap();
 }
@@ -210,11 +214,9 @@ fn wrong_scores_do_not_hide_what_they_push_out() {
     let three = Three::new(&world);
     let split = world.vault.create_split_collection("split", three.trio.clone()).unwrap();
     import(&split, 0..40, 40);
-    // The best one scores least, and enough others score more than anything may for one to find it beyond them.
-    let best_one = item(&split, "000");
-    misplace(&three, &world, &split, &[best_one], -128);
+    // Those that lean least score more than the best one does, and take every place among the candidates.
     let pushed: Vec<ItemId> = (20..40).map(|number| item(&split, &format!("{number:03}"))).collect();
-    misplace(&three, &world, &split, &pushed, 127);
+    misplace(&three, &world, &split, &pushed, 120);
     let options = SearchOptions { k: 1, audit: Audit::All, ..SearchOptions::default() };
     let searched = split.search(&along_the_axis(), &options);
     if let Err(VaultError::Altered { reason, .. }) = &searched {
@@ -290,7 +292,7 @@ fn embeddings_of_another_length_than_one_are_refused() {
     let three = Three::new(&world);
     let split = world.vault.create_split_collection("split", three.trio.clone()).unwrap();
     for factor in [0.9, 1.1, 0.0, f32::NAN] {
-        let embedding = leaning(dim(), 1, 10).into_iter().map(|x| x * factor).collect();
+        let embedding = leaning(1, 10).into_iter().map(|x| x * factor).collect();
         let import = Import {
             name: "note".into(),
             kind: ItemKind::Text,
