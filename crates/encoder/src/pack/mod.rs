@@ -95,6 +95,21 @@ impl Pack {
         Ok(bytes)
     }
 
+    /// SHA-256 over what decides an embedding: the pinned digest of every file, and the means that are subtracted. Two
+    /// packs of one name and version that differ in it are two models.
+    pub fn digest(&self) -> [u8; 32] {
+        let PackManifest { image, text, sha256, .. } = &self.manifest;
+        let mut pinned = Vec::new();
+        for (file, digest) in sha256 {
+            pinned.extend_from_slice(format!("{file} {}\n", digest.to_ascii_lowercase()).as_bytes());
+        }
+        for centre in [&image.centre, &text.centre] {
+            pinned.extend_from_slice(format!("{} numbers\n", centre.len()).as_bytes());
+            pinned.extend(centre.iter().flat_map(|number| number.to_le_bytes()));
+        }
+        pmirs_crypto::sha256(&pinned)
+    }
+
     /// Total size of the pinned files and the manifest, in bytes.
     ///
     /// # Errors
