@@ -89,8 +89,7 @@ fn file_name(learner: &Learner, table: &Path) -> Result<String, SimulateError> {
         part => part.to_string(),
     };
     let rows = std::fs::read(table).map_err(|error| SimulateError::file(table, &error))?;
-    let model = learner.pack().digest().map_err(pmirs_vault::federate::LocalError::from)?;
-    let key = sha256(&[model.as_bytes(), part.as_bytes(), &sha256(&rows)].concat());
+    let key = sha256(&[learner.pack().digest().unwrap_or_default().as_slice(), part.as_bytes(), &sha256(&rows)].concat());
     let hex: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("examples-{part}-{hex}.cbor"))
 }
