@@ -205,7 +205,7 @@ impl Vault {
     /// elsewhere comes first, and goes by its name alone: its weights are not here to be compared.
     ///
     /// # Errors
-    /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherWeights`] when one of its
+    /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherPack`] when one of its
     /// name and version has other files.
     pub(crate) fn encoder_of(&self, model: &Model) -> Result<Arc<Encoder>, VaultError> {
         let preferred = self.preferred.read().unwrap_or_else(PoisonError::into_inner);
@@ -232,7 +232,7 @@ impl Vault {
         }
         if let (Some(other), Some(digest)) = (at_hand.iter().find(is_named), model.digest) {
             let here = Digest(other.pack().digest()).to_string();
-            return Err(VaultError::OtherWeights {
+            return Err(VaultError::OtherPack {
                 model: model.name.clone(),
                 collection: digest.to_string(),
                 here,
