@@ -122,7 +122,7 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::NotAllowed { .. } => {
             (Exit::NotAllowed, "`pmirs collection show NAME` lists who may do what; ask one of the owners")
         }
-        VaultError::OtherWeights { .. } => (
+        VaultError::OtherPack { .. } => (
             Exit::Integrity,
             "two packs have one name and version: ask the collection's owner for theirs, and `pmirs model remove` yours before \
              you add it",

@@ -97,7 +97,7 @@ pub enum VaultError {
     },
     /// A model at hand has the name and version of the collection's, and other files.
     #[error("the model '{model}' here has the digest {here}, the collection's has {collection}")]
-    OtherWeights {
+    OtherPack {
         /// Name and version of both.
         model: String,
         /// SHA-256 of the collection's.

@@ -210,7 +210,7 @@ impl Vault {
     /// elsewhere comes first, and goes by its name alone: its weights are not here to be compared.
     ///
     /// # Errors
-    /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherWeights`] when one of its
+    /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherPack`] when one of its
     /// name and version has other files.
     pub(crate) fn encoder_of(&self, model: &Model) -> Result<Arc<Encoder>, VaultError> {
         let preferred = self.preferred.read().unwrap_or_else(PoisonError::into_inner);
@@ -238,7 +238,7 @@ impl Vault {
         }
         if let (Some(other), Some(digest)) = (at_hand.iter().find(is_named), model.digest) {
             let here = other.pack().digest().map_or_else(String::new, |digest| Digest(digest).to_string());
-            return Err(VaultError::OtherWeights {
+            return Err(VaultError::OtherPack {
                 model: model.name.clone(),
                 collection: digest.to_string(),
                 here,

@@ -21,7 +21,7 @@ impl Collection<'_> {
     ///
     /// # Errors
     /// [`VaultError::OtherDimension`] where servers score the embeddings and theirs have another length,
-    /// [`VaultError::OtherWeights`] where the collection's model of this name and version has other files; when the
+    /// [`VaultError::OtherPack`] where the collection's model of this name and version has other files; when the
     /// role does not allow it, or the cloud fails.
     pub fn use_model(&self, encoder: &Encoder) -> Result<bool, VaultError> {
         self.renew()?;
@@ -115,7 +115,7 @@ impl Collection<'_> {
             return Ok(false);
         }
         match (current.digest, model.digest) {
-            (Some(collection), Some(here)) if collection != here => Err(VaultError::OtherWeights {
+            (Some(collection), Some(here)) if collection != here => Err(VaultError::OtherPack {
                 model: model.name,
                 collection: collection.to_string(),
                 here: here.to_string(),

@@ -236,7 +236,7 @@ fn who_lacks_the_new_pack_adds_and_finds_what_is_left_and_is_told_which_pack_it_
         // Other weights under the same name and version are another model.
         ben.offer_encoder(shaken(world.folder.path(), "2", 24, 9));
         let refused = album.search(&Query::text("a dog"), &SearchOptions::default());
-        assert!(matches!(refused, Err(VaultError::OtherWeights { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(VaultError::OtherPack { .. })), "{refused:?}");
         ben.offer_encoder(models.new.clone());
         same(&answers(&ben, Audit::All), &half);
     }
