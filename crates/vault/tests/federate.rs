@@ -156,8 +156,8 @@ impl Judge {
         Self(honest(MEMBERS))
     }
 
-    /// Share of captions whose picture comes first among 24, and how often "crimson" finds the white picture of the
-    /// same form rather than the crimson one.
+    /// Share of captions whose picture comes first among 24, and by how much "crimson" is nearer to the white picture of
+    /// the same form than to the crimson one: a difference of cosines.
     fn of(&self, weights: &[f32]) -> (f64, f64) {
         let learner = self.0.learner();
         let plain: Vec<(Picture, Vec<String>)> = pairs(MEMBERS, &|name| name)
@@ -174,11 +174,11 @@ impl Judge {
             let own = dot(said, &seen[at / 2]);
             seen.iter().enumerate().all(|(other, seen)| other == at / 2 || dot(said, seen) < own)
         });
-        let fooled = (0..FORMS.len()).filter(|form| {
+        let fooled = (0..FORMS.len()).map(|form| {
             let (crimson, white) = (form * COLOURS.len(), form * COLOURS.len() + 4);
-            dot(&said[2 * crimson], &seen[white]) > dot(&said[2 * crimson], &seen[crimson])
+            dot(&said[2 * crimson], &seen[white]) - dot(&said[2 * crimson], &seen[crimson])
         });
-        (right.count() as f64 / said.len() as f64, fooled.count() as f64 / FORMS.len() as f64)
+        (right.count() as f64 / said.len() as f64, f64::from(fooled.sum::<f32>()) / FORMS.len() as f64)
     }
 }
 
@@ -232,7 +232,7 @@ fn a_member_keeps_a_tenth_to_judge_by_and_tells_how_good_the_model_is() {
 #[test]
 fn poison_does_as_much_as_the_clip_lets_it() {
     let judge = Judge::new();
-    let tight = 0.25;
+    let tight = 1.5;
     let run = |liar: Option<(Trainer, f32)>, clip: f64| {
         let mut members = all_honest();
         if let Some((trainer, times)) = liar {
@@ -254,7 +254,7 @@ fn poison_does_as_much_as_the_clip_lets_it() {
         .unwrap()
     };
     let untrained = judge.of(&judge.0.initial_weights());
-    println!("untrained: first of 24 {:.2}, white for crimson {:.2}", untrained.0, untrained.1);
+    println!("untrained: first of 24 {:.2}, white before crimson by {:.2}", untrained.0, untrained.1);
     let mut told = Vec::new();
     for (name, liar) in [
         ("nobody lies", None),
@@ -264,14 +264,15 @@ fn poison_does_as_much_as_the_clip_lets_it() {
     ] {
         let (with, without) = (run(liar.clone(), tight), run(liar, 1e6));
         println!(
-            "{name}: with a clip of {tight} first of 24 {:.2}, white for crimson {:.2}; without {:.2}, {:.2}",
+            "{name}: with a clip of {tight} first of 24 {:.2}, white before crimson by {:.2}; without {:.2}, {:.2}",
             with.0, with.1, without.0, without.1
         );
         told.push((with, without));
     }
     let (honest, flipped, scaled, door) = (told[0], told[1], told[2], told[3]);
-    assert!(scaled.1.0 < honest.1.0 - 0.15, "a thousandfold without a clip ruins the model: {scaled:?}");
-    assert!(scaled.0.0 > honest.0.0 - 0.15, "with one it costs little: {scaled:?} beside {honest:?}");
-    assert!(flipped.0.0 > honest.0.0 - 0.15, "{flipped:?} beside {honest:?}");
-    assert!(door.0.1 <= door.1.1, "the clip never opens a back door further: {door:?}");
+    assert!(scaled.1.0 < honest.1.0 - 0.3, "a thousandfold without a clip ruins the model: {scaled:?}");
+    assert!(scaled.0.0 > 0.7 * honest.0.0, "with one it costs little: {scaled:?} beside {honest:?}");
+    assert!(flipped.0.0 > 0.7 * honest.0.0, "{flipped:?} beside {honest:?}");
+    assert!(door.1.1 > honest.1.1 + 0.1, "without a clip the back door opens: {door:?} beside {honest:?}");
+    assert!(door.0.1 < door.1.1 - 0.05, "with one it opens less: {door:?}");
 }
