@@ -55,10 +55,15 @@ impl Live {
     }
 
     /// Grows with every step, try, round and phase.
-    pub(super) fn serial(&self) -> u64 {
+    fn serial(&self) -> u64 {
         let FederationState { number, attempt, step, phase, .. } = &self.state;
         let round = (u64::from(*number) << 16) | (u64::from(*attempt) << 8) | u64::from(*step);
         (round << 2) | *phase as u64
+    }
+
+    /// What those who wait for a change look at.
+    pub(super) fn news(&self) -> (u64, Option<u64>) {
+        (self.serial(), self.state.deadline_ms)
     }
 
     /// When the present step ends by itself.

@@ -39,12 +39,15 @@ pub(crate) struct Federations {
 /// One that somebody has asked about since the server started.
 pub(crate) struct Federation {
     live: Mutex<Live>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<News>,
 }
 
+/// What those who wait look at: serial and deadline.
+type News = (u64, Option<u64>);
+
 impl Federation {
-    /// Tells when its serial changes.
-    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+    /// Tells when its serial or its deadline changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<News> {
         self.changes.subscribe()
     }
 }
@@ -74,7 +77,7 @@ impl App {
         }
         let stored = self.store.federation(place)?.ok_or_else(|| Refusal::not_found("federation"))?;
         let live = Live::load(&self.desk(), stored)?;
-        let changes = watch::Sender::new(live.serial());
+        let changes = watch::Sender::new(live.news());
         let federation = Arc::new(Federation { live: Mutex::new(live), changes });
         open.insert(place, federation.clone());
         Ok(federation)
@@ -99,9 +102,9 @@ impl App {
             if live.is_broken() {
                 self.federations.forget(place);
             }
-            let serial = live.serial();
+            let news = live.news();
             drop(live);
-            federation.changes.send_if_modified(|known| std::mem::replace(known, serial) != serial);
+            federation.changes.send_if_modified(|known| std::mem::replace(known, news) != news);
             return answer;
         }
     }

@@ -89,3 +89,35 @@ impl GroupFile {
 fn same_words(a: &str, b: &str) -> bool {
     a.split_whitespace().map(str::to_lowercase).eq(b.split_whitespace().map(str::to_lowercase))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<GroupFile, VaultError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("group.toml");
+        std::fs::write(&path, text).unwrap();
+        GroupFile::read(&path)
+    }
+
+    #[test]
+    fn a_file_lists_names_and_what_pins_them() {
+        let file =
+            read("[[member]]\nname = \"anna\"\n\n[[member]]\nname = \"ben\"\nfingerprint = \"5c1f\"\n")
+                .unwrap();
+        let names: Vec<&str> = file.members.iter().map(|listed| listed.name.as_str()).collect();
+        assert_eq!(names, ["anna", "ben"], "in the order of their numbers");
+        assert_eq!(file.members[1].fingerprint.as_deref(), Some("5c1f"));
+        assert!(same_words("Able  baker", "able baker") && !same_words("able baker", "able"));
+    }
+
+    #[test]
+    fn what_is_no_such_file_is_refused_with_its_path() {
+        for bad in ["", "member = 1", "[[member]]\nnam = \"anna\"", "[[member]]\nname = \"a\"\nrole = \"x\""]
+        {
+            let told = read(bad).unwrap_err().to_string();
+            assert!(told.contains("group.toml"), "{told}");
+        }
+    }
+}

@@ -484,3 +484,28 @@ fn believe(id: Digest, shown: &Federation) -> Result<Chain, VaultError> {
     charter.verify(&read(&shown.owner)?, &Signature(signature)).map_err(|error| wrong(&error))?;
     Chain::begin(charter, read(&shown.coordinator)?).map_err(|error| wrong(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_is_joined_once_and_none_after_shares_went_out() {
+        let kept = |revealed| Kept {
+            round: Digest([1; 32]),
+            number: 3,
+            attempt: 1,
+            step: Step::Upload as u8,
+            message: Digest([2; 32]),
+            revealed,
+            progress: None,
+        };
+        assert_eq!(not_again(&kept(false), 3, 2), None, "another try, with fresh randomness");
+        assert_eq!(not_again(&kept(true), 4, 0), None, "the next round");
+        for (revealed, number, attempt) in
+            [(false, 3, 1), (false, 3, 0), (false, 2, 5), (true, 3, 2), (true, 2, 0)]
+        {
+            assert!(not_again(&kept(revealed), number, attempt).is_some(), "{revealed} {number} {attempt}");
+        }
+    }
+}

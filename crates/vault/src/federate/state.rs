@@ -227,3 +227,39 @@ fn private(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(step: u8, message: &[u8]) -> Kept {
+        let (round, progress) = (Digest([1; 32]), Some(Bytes(b"secret shares".to_vec())));
+        let message = Digest(sha256(message));
+        Kept { round, number: 0, attempt: 0, step, message, revealed: false, progress }
+    }
+
+    #[test]
+    fn state_and_message_come_back_together_and_secrets_are_sealed() {
+        let home = tempfile::tempdir().unwrap();
+        let key = LocalKey::from_secret(&[7; 32]);
+        let folder = Folder { path: home.path().join("federations").join(Digest([9; 32]).to_string()), key };
+        assert!(folder.state().unwrap().is_none());
+        folder.keep(&kept(1, b"advert"), b"advert").unwrap();
+        assert_eq!(folder.state().unwrap().unwrap(), (kept(1, b"advert"), b"advert".to_vec()));
+        // A message that was kept without its state was never sent; the one before is still there.
+        folder.store("message-5", b"shares").unwrap();
+        assert_eq!(folder.state().unwrap().unwrap().1, b"advert");
+        // Of another try with the same step.
+        folder.store("message-1", b"another").unwrap();
+        assert_eq!(folder.state().unwrap().unwrap().1, b"");
+
+        folder.keep_words(Digest([1; 32]), &[1, u32::MAX]).unwrap();
+        assert_eq!(folder.words(Digest([1; 32])).unwrap().unwrap(), [1, u32::MAX]);
+        assert!(folder.words(Digest([2; 32])).unwrap().is_none(), "of another round");
+        let sealed = fs::read(folder.path().join("state")).unwrap();
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+        // Sealed for this federation's file alone.
+        fs::copy(folder.path().join("words"), folder.path().join("state")).unwrap();
+        assert!(folder.state().is_err());
+    }
+}
