@@ -89,7 +89,9 @@ fn file_name(learner: &Learner, table: &Path) -> Result<String, SimulateError> {
         part => part.to_string(),
     };
     let rows = std::fs::read(table).map_err(|error| SimulateError::file(table, &error))?;
-    let key = sha256(&[learner.pack().digest().unwrap_or_default().as_slice(), part.as_bytes(), &sha256(&rows)].concat());
+    let key = sha256(
+        &[learner.pack().digest().unwrap_or_default().as_slice(), part.as_bytes(), &sha256(&rows)].concat(),
+    );
     let hex: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("examples-{part}-{hex}.cbor"))
 }
