@@ -14,6 +14,7 @@ use pmirs_wire::{Bytes, CollectionId, Digest, decode, limits};
 
 use crate::clock::now_ms;
 use crate::members::Members;
+use crate::models;
 use crate::orders::{Checked, check_signature};
 use crate::parties;
 use crate::refusal::Refusal;
@@ -44,9 +45,15 @@ pub(crate) fn carry_out(
         }
         Action::Commit { .. } => commit(node, &mut write(shared), checked, beside.first.as_ref()),
         Action::Delete => delete(node, checked.order.collection),
-        Action::Search(_) | Action::Refresh { .. } | Action::Repair { .. } => {
-            Err(Refusal::internal(&"an order of all three came to one"))
+        action @ (Action::Describe { .. } | Action::Manifest) => {
+            models::carry_out(node, shared, action, &beside.parts)
         }
+        Action::Search(_)
+        | Action::Refresh { .. }
+        | Action::Repair { .. }
+        | Action::Meet
+        | Action::Models
+        | Action::Encode(_) => Err(Refusal::internal(&"an order of all three came to one")),
     }
 }
 
@@ -127,6 +134,7 @@ fn prepare(
     first: Option<&Bytes>,
 ) -> Result<Answer, Refusal> {
     check_batch(collection, batch, parts.as_ref())?;
+    models::check_batch(node, collection, batch)?;
     let id = checked.order.collection;
     let sequence = match node.role {
         Role::First => first_sequence(node, collection, checked)?,
@@ -318,6 +326,7 @@ fn delete(node: &Node, id: CollectionId) -> Result<Answer, Refusal> {
     let Some(shared) = node.remove(&id) else { return Err(Refusal::not_found()) };
     // Sessions that still read it hold it in memory; the files go now.
     write(&shared).delete()?;
+    node.models.forget(&id);
     tracing::info!(collection = %id, "a collection was deleted");
     Ok(Answer::Gone)
 }

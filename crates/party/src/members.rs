@@ -51,6 +51,13 @@ impl Members {
                 limits::SPLIT_DIM
             )));
         }
+        if statement.model.is_some() && statement.dim as usize != limits::SPLIT_MODEL_ROW {
+            return Err(Rejected::Malformed(format!(
+                "dim is {} instead of {}, as of a model's rows",
+                statement.dim,
+                limits::SPLIT_MODEL_ROW
+            )));
+        }
         let author = member(&statement, &statement.author).filter(|member| member.role == Role::Owner);
         let author = author.ok_or(Rejected::NotOwner)?;
         if statement.members.len() != 1 {
@@ -68,6 +75,7 @@ impl Members {
             ("the collection", next.collection == before.collection),
             ("the three servers", next.trio == before.trio),
             ("the dimension", next.dim == before.dim),
+            ("the model", next.model == before.model),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(Rejected::Fixed(what));
@@ -103,6 +111,17 @@ impl Members {
 
     pub(crate) fn dim(&self) -> u32 {
         self.statement.dim
+    }
+
+    /// The manifest of the model whose weights the rows are, where they are.
+    pub(crate) fn model(&self) -> Option<Digest> {
+        self.statement.model
+    }
+
+    /// Who may change the members.
+    pub(crate) fn owners(&self) -> Vec<AccountId> {
+        let owners = self.statement.members.iter().filter(|member| member.role == Role::Owner);
+        owners.map(|member| member.account).collect()
     }
 
     pub(crate) fn member(&self, account: &AccountId) -> Option<&Member> {

@@ -93,6 +93,9 @@ fn least_role(action: &Action) -> Role {
         Action::Show | Action::Members | Action::Rows { .. } | Action::Search(_) | Action::Govern { .. } => {
             Role::Reader
         }
+        Action::Meet | Action::Describe { .. } | Action::Manifest | Action::Models | Action::Encode(_) => {
+            Role::Reader
+        }
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
         Action::Refresh { .. } | Action::Delete => Role::Owner,
     }

@@ -87,6 +87,7 @@ fn parties_and_statements() {
         dim: 512,
         author: AccountId([7; 32]),
         members: vec![member],
+        model: None,
     };
     check("split_statement.hex", &statement);
     check("split_signed_statement.hex", &signed_statement());

@@ -14,6 +14,9 @@ pub enum BenchError {
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] pmirs_encoder::EncoderError),
+    /// The three parties failed.
+    #[error("under sharing: {0}")]
+    Split(pmirs_mpc::Error),
     /// A request was not answered, or not as it should be.
     #[error("{request}: {reason}")]
     Asked {

@@ -33,6 +33,7 @@ fn create(root: &Path) -> Collection {
         dim: DIM as u32,
         author: account,
         members: vec![Member { account, identity, role: Role::Owner }],
+        model: None,
     })
     .unwrap();
     let signature = Bytes(anna.sign(Context::Membership, &statement).0.to_vec());

@@ -32,6 +32,8 @@ use crate::error::Error;
 use crate::members::{Members, takes_away};
 
 const PENDING: &str = "pending";
+/// What is public of a model whose weights the rows are.
+const MANIFEST: &str = "manifest";
 /// Bytes of one component up to which its file is rewritten whenever rows went; larger ones wait until [`DEAD`] did.
 const QUICKLY_WRITTEN: u64 = 32 << 20;
 /// One row of so many is gone.
@@ -393,6 +395,21 @@ impl Collection {
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
         Ok((generation, [own, next]))
+    }
+
+    /// Keeps what is public of a model; on the disk when this returns.
+    pub(crate) fn describe(&self, manifest: &[u8]) -> Result<(), Error> {
+        write_whole(&self.folder, MANIFEST, manifest)
+    }
+
+    /// What is public of a model, if it was described.
+    pub(crate) fn manifest(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.folder.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::File { path, source }),
+        }
     }
 
     /// Erases all of it.

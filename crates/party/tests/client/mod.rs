@@ -1,5 +1,7 @@
 //! A small client for tests: orders in envelopes over HTTP, dealing, and joining what comes back.
 
+pub mod model;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pmirs_crypto::{Context, Dealt, Identity, IdentitySeed, ServerPublicKey, sha256};
@@ -205,6 +207,7 @@ impl User {
             dim,
             author: self.account,
             members: vec![self.member(Role::Owner)],
+            model: None,
         }
     }
 

@@ -207,8 +207,7 @@ impl Parties {
         };
         let mut states = ask()?;
         if !level(&states) {
-            let dim = states.iter().map(|state| state.dim).min().unwrap_or(0);
-            self.meet(collection, dim as usize)?;
+            self.meet(collection)?;
             states = ask()?;
         }
         self.agreed(states.map(Answer::State))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::split::{Action, Answer, Found, List, Metric, Search, SharePair, Version};
-use pmirs_wire::{CollectionId, Digest, ItemId};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId};
 
 use super::ask::{Parties, pinned};
 use super::rows::deal;
@@ -85,9 +85,11 @@ pub(super) struct Joined {
 }
 
 impl Parties {
-    /// Has the three meet, over a search that finds nothing of interest.
-    pub(crate) fn meet(&self, collection: CollectionId, dim: usize) -> Result<(), VaultError> {
-        match self.search(collection, &[&vec![0.0; dim]], 1) {
+    /// Has the three meet, so that one that missed something catches up.
+    pub(crate) fn meet(&self, collection: CollectionId) -> Result<(), VaultError> {
+        let order = self.order(collection, Action::Meet)?;
+        let met = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]);
+        match self.explained(collection, met) {
             Err(error) if !super::ask::is_conflict(&error) => Err(error),
             _ => Ok(()),
         }

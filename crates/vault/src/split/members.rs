@@ -48,11 +48,24 @@ impl Parties {
             dim,
             author: account,
             members: vec![owner],
+            model: None,
         };
         let action = Action::Govern { statement: signed(&statement, identity)? };
         let order = self.order(collection, action)?;
         let answers = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3])?;
         self.agreed(answers)
+    }
+
+    /// Hands a first statement to one of the three.
+    pub(super) fn found_at(
+        &self,
+        place: usize,
+        statement: &Statement,
+        identity: &Identity,
+    ) -> Result<State, VaultError> {
+        let action = Action::Govern { statement: signed(statement, identity)? };
+        let order = self.order(statement.collection, action)?;
+        self.read_state(place, self.ask(place, &order, Bytes(Vec::new()), None)?)
     }
 
     /// Who the three take for members. One that missed a statement hears of it first.
@@ -70,7 +83,7 @@ impl Parties {
             if attempt == ATTEMPTS {
                 break;
             }
-            self.meet(collection, first.statement.dim as usize)?;
+            self.meet(collection)?;
             pause(attempt)?;
         }
         Err(lies("of the three", "they go on to have different members"))

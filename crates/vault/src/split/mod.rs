@@ -8,6 +8,7 @@ mod ask;
 mod bare;
 mod found;
 mod members;
+mod model;
 mod repair;
 mod rows;
 
@@ -22,6 +23,7 @@ pub(crate) use ask::{Parties, is_conflict, pause};
 pub use bare::{BareFound, BareRows};
 pub(crate) use found::Candidates;
 pub(crate) use members::{ATTEMPTS, members_of};
+pub use model::SplitModel;
 pub use repair::RepairReport;
 
 /// Steps of an embedding's coordinates: a coordinate x is stored as the integer nearest to x times this. Shares are words

@@ -47,7 +47,7 @@ impl Collection<'_> {
         let parties = self.parties()?;
         let named = party.map(|party| parties.place(party)).transpose()?;
         let mut report = RepairReport::default();
-        for place in parties.in_need(self.record.id, self.header.dim as usize)? {
+        for place in parties.in_need(self.record.id)? {
             if named.is_none_or(|named| named == place) {
                 parties.repair(self.record.id, place)?;
                 report.repaired.push(parties.name(place).to_owned());
@@ -84,7 +84,7 @@ impl Collection<'_> {
                 Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
                     // Somebody else changed the rows: those of this batch that are still there come again.
                     attempts += 1;
-                    parties.meet(self.record.id, self.header.dim as usize)?;
+                    parties.meet(self.record.id)?;
                     pause(attempts)?;
                     base = parties.state(self.record.id)?.version;
                     let now = self.rows(parties, base)?;
@@ -108,11 +108,11 @@ impl Parties {
     }
 
     /// Those that cannot catch up by themselves. One alone can be helped.
-    fn in_need(&self, collection: CollectionId, dim: usize) -> Result<Vec<usize>, VaultError> {
+    pub(super) fn in_need(&self, collection: CollectionId) -> Result<Vec<usize>, VaultError> {
         let mut behind = self.behind(collection);
         if !behind.is_empty() && self.lacking(collection).is_empty() {
             // One that only missed the first's last word hears of it when they meet, which fails where that is not all.
-            let _ = self.meet(collection, dim);
+            let _ = self.meet(collection);
             behind = self.behind(collection);
         }
         match behind.as_slice() {
@@ -126,7 +126,7 @@ impl Parties {
         }
     }
 
-    fn repair(&self, collection: CollectionId, place: usize) -> Result<(), VaultError> {
+    pub(super) fn repair(&self, collection: CollectionId, place: usize) -> Result<(), VaultError> {
         let order = self.order(collection, Action::Repair { place: place as u8 })?;
         self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]).map(drop)
     }

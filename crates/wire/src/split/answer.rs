@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SignedStatement, Version};
+use super::{Encoded, ModelEntry, SignedStatement, Version};
 use crate::problem::Problem;
 use crate::{Bytes, CollectionId, Digest, Message, limits};
 
@@ -22,6 +22,8 @@ pub struct PartyInfo {
     /// Its clock, in milliseconds since 1970.
     pub now_ms: u64,
 }
+
+const _: () = assert!(limits::SPLIT_MANIFEST + (4 << 10) <= Answer::MAX_BYTES, "an answer holds a manifest");
 
 impl Message for PartyInfo {
     const NAME: &'static str = "party information";
@@ -44,6 +46,12 @@ pub enum Answer {
     Rows(RowPage),
     /// The collection is no more.
     Gone,
+    /// An encoded [`ModelManifest`](super::ModelManifest).
+    Manifest(Bytes),
+    /// Models that the account may use, at most [`limits::SPLIT_MODELS`].
+    Models(Vec<ModelEntry>),
+    /// This server's shares of an embedding.
+    Encoded(Encoded),
     /// No.
     Refused(Refused),
 }

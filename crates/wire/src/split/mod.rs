@@ -14,6 +14,9 @@
 //! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
 //! | change every share | [`Action::Refresh`] to all three at once | [`State`] |
 //! | give a server its shares again | [`Action::Repair`] to all three at once | [`State`] |
+//! | share a model's weights | [`Action::Govern`], then [`Action::Describe`] and batches as above | [`State`] |
+//! | find models, and what is public of one | [`Action::Models`], [`Action::Manifest`] to any | [`ModelEntry`], [`ModelManifest`] |
+//! | encode | [`Action::Encode`] to all three at once | [`Encoded`] |
 //! | delete | [`Action::Delete`] to all three | [`Answer::Gone`] |
 //!
 //! P0, the first server of the list, decides whether a prepared batch is committed: that moment is the add. The two
@@ -22,6 +25,7 @@
 
 mod answer;
 mod batch;
+mod model;
 mod order;
 mod peer;
 mod statement;
@@ -30,6 +34,7 @@ mod trio;
 
 pub use answer::{Answer, Found, List, Membership, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
 pub use batch::{Batch, Component, Entry, Parts, Version};
+pub use model::{Encode, Encoded, ModelEntry, ModelFile, ModelManifest, ModelTower};
 pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
 pub use peer::{Opening, PeerMessage};
 pub use statement::{Member, SignedStatement, Statement};

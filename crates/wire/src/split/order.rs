@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, SignedStatement, Version};
+use super::{Batch, Encode, SignedStatement, Version};
 use crate::{AccountId, Bytes, CollectionId, Digest, Message, limits};
 
 /// A member's will. SHA-256 of its encoding is its digest, by which sessions and receipts name it.
@@ -78,6 +78,20 @@ pub enum Action {
     },
     /// Erases the collection. By an owner.
     Delete,
+    /// Has the three meet and catch up with each other, and nothing else. By a reader.
+    Meet,
+    /// Keeps what is public of a model beside its weights: the manifest travels in place of parts, and must be the one that
+    /// the statements name. By a reader, since nobody can make up another one.
+    Describe {
+        /// SHA-256 of the manifest.
+        manifest: Digest,
+    },
+    /// What is public of a model. By a reader.
+    Manifest,
+    /// Which models the account may use; the order is about no collection, whose identifier is zeros.
+    Models,
+    /// A picture or a sentence through a model. By a reader, with parts.
+    Encode(Encode),
 }
 
 impl Action {
@@ -94,6 +108,11 @@ impl Action {
             Self::Refresh { .. } => "refresh",
             Self::Repair { .. } => "repair",
             Self::Delete => "delete",
+            Self::Meet => "meet",
+            Self::Describe { .. } => "describe",
+            Self::Manifest => "manifest",
+            Self::Models => "models",
+            Self::Encode(_) => "encode",
         }
     }
 }
