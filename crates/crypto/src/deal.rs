@@ -57,6 +57,17 @@ impl Dealt {
         let rest = words.iter().zip(masks).map(|(word, mask)| word.wrapping_sub(mask)).collect();
         Self { seeds, rest: DealtRest(rest) }
     }
+
+    /// Deals words of 64 bits, modulo 2⁶⁴: values and components are pairs of words, the low one first.
+    pub fn wide(rng: &mut impl CryptoRng, values: &[u64]) -> Self {
+        let seeds = [(); 2].map(|()| ShareSeed::generate(rng));
+        let [first, second] = seeds.each_ref().map(|seed| seed.expand(2 * values.len()));
+        let wide = |words: &[u32; 2]| u64::from(words[0]) | u64::from(words[1]) << 32;
+        let masks = first.as_chunks().0.iter().zip(second.as_chunks().0);
+        let masks = masks.map(|(a, b)| wide(a).wrapping_add(wide(b)));
+        let rest = values.iter().zip(masks).map(|(value, mask)| value.wrapping_sub(mask));
+        Self { seeds, rest: DealtRest(rest.flat_map(|rest| [rest as u32, (rest >> 32) as u32]).collect()) }
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +85,20 @@ mod tests {
         }
         assert_eq!(first.expand(17), a[..17]);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn components_of_wide_words_carry() {
+        let mut rng = Prg::new(&[8; 32], b"deal");
+        let values = [0, 1, u64::MAX, 1 << 32, 0xffff_ffff, 0x0123_4567_89ab_cdef];
+        let Dealt { seeds: [first, second], rest } = Dealt::wide(&mut rng, &values);
+        let wide = |words: &[u32]| -> Vec<u64> {
+            words.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32).collect()
+        };
+        let (a, b, c) = (wide(&first.expand(12)), wide(&second.expand(12)), wide(&rest.0));
+        for (i, value) in values.iter().enumerate() {
+            assert_eq!(a[i].wrapping_add(b[i]).wrapping_add(c[i]), *value);
+        }
     }
 
     /// The stream is part of what is stored, so it must never change.

@@ -46,6 +46,12 @@ impl Identity {
         LocalKey::from_secret(&self.local.key("file", &[label.as_bytes()]))
     }
 
+    /// A digest of something that only this identity can compute: it tells two things apart, and lets nobody else test a
+    /// guess (HKDF-SHA-256 under the identity's local root).
+    pub fn keyed_digest(&self, label: &str, of: &[u8; 32]) -> [u8; 32] {
+        *self.local.key("digest", &[label.as_bytes(), of])
+    }
+
     pub(crate) fn kem(&self) -> &suite::PrivateKey {
         &self.kem
     }

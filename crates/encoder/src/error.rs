@@ -189,6 +189,9 @@ pub enum EncoderError {
     /// The model gave a vector without a direction (zero, or not finite), which cannot be ranked.
     #[error("the model gave a vector without a direction for this {0}")]
     NoDirection(&'static str),
+    /// Whoever evaluates the towers elsewhere did not.
+    #[error("{0}")]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// The engine failed while running a tower.
     #[error("the {tower} tower failed: {reason}")]
     Engine {

@@ -43,6 +43,8 @@ pub const TALLY_ONE: f64 = 65536.0;
 /// Half of T as a share of the coordinates' sensitivity Δ: with three tallies of ±T/2 that can move (under noise the
 /// weight is always 1), the sensitivity of all words is Δ √(1 + 3 · 0.129²) = 1.025 Δ.
 const TALLY_SHARE: f64 = 0.129;
+/// Scales are 2 to the plus or minus this at most.
+const MOST_EXPONENT: i32 = 100;
 /// The largest deviation of noise, in steps: what the sampler takes.
 const MOST_DEVIATION: f64 = 8_388_608.0;
 
@@ -114,12 +116,20 @@ impl Fixed {
         let wrong =
             |got: String, expected: &str| Error::Plan { field: "clip", got, expected: expected.into() };
         if load.layout.lanes > 1 {
-            let room = members < 258 && deviation == 0.0;
-            let error = wrong(format!("{members} members"), "at most 257 members and no noise for 8 bits");
-            let fixed = Self { scale: 127.0 / largest, largest, tally: TALLY_ONE, variance: None };
-            return if room { Ok(fixed) } else { Err(error) };
+            let scale = 127.0 / largest;
+            if members > 257 || deviation > 0.0 {
+                return Err(wrong(
+                    format!("{members} members"),
+                    "at most 257 members and no noise for 8 bits",
+                ));
+            }
+            // The scales that whole words may have: below them 127 / largest is not even finite.
+            if !(2_f64.powi(-MOST_EXPONENT)..=2_f64.powi(MOST_EXPONENT)).contains(&scale) {
+                return Err(wrong(largest.to_string(), "a largest coordinate that 8 bits can be told of"));
+            }
+            return Ok(Self { scale, largest, tally: TALLY_ONE, variance: None });
         }
-        let powers = (-100..=100).rev().map(|exponent| 2_f64.powi(exponent));
+        let powers = (-MOST_EXPONENT..=MOST_EXPONENT).rev().map(|exponent| 2_f64.powi(exponent));
         let fitting = powers.map(|scale| Self::at(load, scale)).find(|fixed| fixed.fits(load));
         fitting.filter(|fixed| fixed.scale * largest >= 1.0).ok_or_else(|| {
             wrong(format!("{largest}, noise {deviation}, {members} members"), "room for 1 bit in 32")
@@ -186,7 +196,7 @@ impl Fixed {
 /// The whole number below: without a call into the library, which processors of the oldest kind would need.
 fn floor(value: f64) -> i32 {
     let cut = value as i32;
-    cut - i32::from(f64::from(cut) > value)
+    cut.saturating_sub(i32::from(f64::from(cut) > value))
 }
 
 /// What a word of the sum stays below, all but with probability 2⁻⁴⁰ / words; `largest` and `variance` are one member's,

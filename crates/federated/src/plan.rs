@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::compress::Compression;
-use crate::graph::{self, Rates};
+use crate::graph::{Attendance, Rates};
 use crate::group::MAX_MEMBERS;
 
 /// Most weights that a round trains.
 pub const MAX_WEIGHTS: usize = 1 << 26;
+/// Most steps of one member in one round.
+pub const MAX_LOCAL_STEPS: u32 = 1 << 20;
+/// Most examples of one step.
+pub const MAX_BATCH: u32 = 1 << 16;
 
 /// One round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +41,8 @@ pub struct RoundPlan {
     pub compression: Compression,
     /// How many members may vanish or lie.
     pub rates: Rates,
-    /// Fewest members whose sum may be revealed.
+    /// Fewest survivors that may be named, corrupt ones among them; how many honest members a sum then has for certain is
+    /// [`Round::fewest_honest`](crate::Round::fewest_honest).
     pub quorum: u32,
     /// Most members that may take part.
     pub cohort: u32,
@@ -184,14 +189,16 @@ impl RoundPlan {
         Self { noise: self.noise.scaled(clip / self.clip), clip, ..self }
     }
 
+    /// A roster of so many members of a group of this size.
+    pub(crate) fn attendance(&self, group: usize, members: usize) -> Attendance {
+        let (dropout, corrupt) = (self.rates.dropouts(members), self.rates.corrupted(group));
+        Attendance { members, dropout, corrupt, quorum: self.quorum as usize }
+    }
+
     /// As [`Round::fewest_honest`](crate::Round::fewest_honest).
-    pub(crate) fn fewest_honest(&self) -> usize {
-        let quorum = self.quorum as usize;
-        let honest = (quorum..=self.cohort as usize).map(|members| {
-            let (_, corrupt) = self.rates.of(members);
-            graph::confirmations(members, corrupt).max(quorum).saturating_sub(corrupt)
-        });
-        honest.min().unwrap_or_default()
+    pub(crate) fn fewest_honest(&self, group: usize) -> usize {
+        let least = Attendance::smallest(self.quorum as usize, self.rates.corrupted(group));
+        self.attendance(group, least).fewest_honest()
     }
 
     /// Whether a round can be run like this in a group of so many members.
@@ -228,7 +235,21 @@ impl RoundPlan {
         if !(training.proximal.is_finite() && training.proximal >= 0.0 && training.schedule.is_sound()) {
             return wrong("training", format!("{training:?}"), "rates of 0 or more".into());
         }
-        self.compression.check()?;
-        self.rates.check()
+        for (field, got, most) in
+            [("local_steps", training.local_steps, MAX_LOCAL_STEPS), ("batch", training.batch, MAX_BATCH)]
+        {
+            if got > most {
+                return wrong(field, got.to_string(), format!("at most {most}"));
+            }
+        }
+        self.compression.check(self.weights as usize)?;
+        self.rates.check()?;
+        let corrupt = self.rates.corrupted(group);
+        let least = Attendance::smallest(quorum, corrupt);
+        if cohort < least {
+            let got = format!("{corrupt} corrupt of a group of {group}, and a cohort of {cohort}");
+            return wrong("rates", got, "at least 3 honest members in every cohort".into());
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use pmirs_wire::Digest;
 
 use crate::Error;
 use crate::fixed::{Fixed, Layout, Load};
-use crate::graph::{self, Parameters};
+use crate::graph::{Attendance, Parameters};
 use crate::group::Group;
 use crate::message::digest;
 use crate::plan::RoundPlan;
@@ -39,7 +39,7 @@ impl Round {
             deviation: plan.noise.deviation(),
             layout,
         })?;
-        let guarantee = Guarantee::of(&plan, layout, &fixed)?;
+        let guarantee = Guarantee::of(&plan, group.len(), layout, &fixed)?;
         let id = digest("round", &[&pmirs_wire::encode(&plan)?, &group.digest().0]);
         Ok(Self { plan, group, id, layout, fixed, guarantee })
     }
@@ -75,15 +75,24 @@ impl Round {
         self.guarantee.as_ref()
     }
 
-    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows: what noise
-    /// that members share is to be calibrated to. Corrupt members may leave theirs out.
+    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows (see
+    /// [`graph`](crate::graph)): what noise that members share is to be calibrated to. Corrupt members may leave
+    /// theirs out.
     pub fn fewest_honest(&self) -> usize {
-        self.plan.fewest_honest()
+        self.plan.fewest_honest(self.group.len())
     }
 
-    /// Neighbours, threshold and confirmations for this many members.
+    /// Neighbours, threshold and confirmations for this many members of the group.
+    ///
+    /// # Errors
+    /// [`Error::NoGraph`] where no graph of so many is safe.
     pub fn parameters(&self, members: usize) -> Result<Parameters, Error> {
-        graph::parameters(members, &self.plan.rates)
+        self.attendance(members).parameters()
+    }
+
+    /// A roster of so many members, at its worst.
+    pub(crate) fn attendance(&self, members: usize) -> Attendance {
+        self.plan.attendance(self.group.len(), members)
     }
 
     /// Members that must be heard at every step: the quorum, or as many as must confirm a list of survivors.

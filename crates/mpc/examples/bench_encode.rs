@@ -7,7 +7,7 @@
 
 use pmirs_crypto::Prg;
 use pmirs_mpc::bench::{Wire, encode};
-use pmirs_mpc::network::{Block, ImageTower, Network};
+use pmirs_mpc::network::{Block, ImageTower, Network, fixed};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
 /// Channels inside, channels out, stride of each block of `compact-lite`.
@@ -39,15 +39,21 @@ fn main() {
     let mut rng = Prg::new(&[1; 32], b"bench");
     let pixels: Vec<f32> =
         (0..network.input().len()).map(|_| (rng.next_u32() % 256) as f32 / 127.5 - 1.0).collect();
-    let report = encode(&mut rng, &network, &weights, &pixels, false, Wire::MEMORY, 3).unwrap();
+    let report = encode(&mut rng, &network, &weights, &fixed(&pixels, FRACTION), Wire::MEMORY, 3).unwrap();
+    let plain = network.evaluate_plain(&weights, &pixels).unwrap();
     let best = report.times.iter().min().unwrap();
     println!(
         "{:.0} ms, {} rounds, {:.1} MB sent a party on average, cosine {:.6}",
         best.as_secs_f64() * 1e3,
         report.rounds,
         report.bytes_sent_per_party as f64 / 1e6,
-        report.cosine
+        cosine(&report.output, &plain)
     );
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 fn compact_lite() -> Network {

@@ -11,7 +11,7 @@
 
 mod world;
 
-use pmirs_mpc::network::{Extent, Layer, Network, Node, SharedWeights, fixed, real};
+use pmirs_mpc::network::{Extent, Layer, Network, Node, SharedWeights, TextTower, fixed, real};
 use pmirs_mpc::{Shares, TRUNCATION_BOUND, Unmasked, deal, reconstruct};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -155,6 +155,45 @@ fn a_text_tower_computes_what_floating_point_does() {
     let got = evaluated(&network, &weights, &one_hot, 22);
     let cosine = cosine(&got, &expected);
     assert!(cosine > 0.999, "cosine {cosine}: {got:?} instead of {expected:?}");
+}
+
+#[test]
+fn a_sentence_that_is_filled_up_has_the_vector_of_the_sentence_alone() {
+    let tower = TextTower { tokens: 5, vocabulary: 30, width: 12, layers: 3, dim: 10 };
+    let hidden = tower.network_of_any_length(16, 32).unwrap();
+    // The nodes without weights in front aside, both have the same weights in the same order.
+    let weights = random_weights(&hidden, 41);
+    let alone: Vec<Vec<f32>> = weights.iter().filter(|weights| !weights.is_empty()).cloned().collect();
+    for tokens in [&[][..], &[7], &[3, 0], &[29, 3, 3], &[1, 2, 3, 4], &[5, 4, 3, 2, 1]] {
+        let network = TextTower { tokens: tokens.len().max(1), ..tower }.network(16, 32).unwrap();
+        let mut left = alone.iter();
+        let weights_alone: Vec<Vec<f32>> = network
+            .weights()
+            .iter()
+            .map(|sizes| if sizes[0] == 0 { Vec::new() } else { left.next().unwrap().clone() })
+            .collect();
+        let mut one_hot = vec![0.0; network.input().len()];
+        tokens.iter().enumerate().for_each(|(place, token)| one_hot[place * 30 + *token as usize] = 1.0);
+        let expected = if tokens.is_empty() {
+            // Nothing but the last layer's bias.
+            let last = weights.last().unwrap();
+            last[last.len() - 10..].to_vec()
+        } else {
+            network.evaluate_plain(&weights_alone, &one_hot).unwrap()
+        };
+        let input = tower.filled_up(tokens, 16).unwrap();
+        assert_eq!(input.len(), 5 * 32, "as long as every other sentence");
+        let got = evaluated(&hidden, &weights, &input, 42);
+        for (got, expected) in got.iter().zip(&expected) {
+            assert!((got - expected).abs() < 2e-3, "{tokens:?}: {got} instead of {expected}");
+        }
+        let mut plain: Vec<f32> = input.iter().map(|&value| value as f32).collect();
+        plain.chunks_exact_mut(32).for_each(|place| place[31] /= 65_536.0);
+        let twin = hidden.evaluate_plain(&weights, &plain).unwrap();
+        assert!(tokens.is_empty() || cosine(&twin, &expected) > 0.9999, "{tokens:?}");
+    }
+    assert!(tower.filled_up(&[30], 16).is_err(), "no such token");
+    assert!(tower.filled_up(&[1; 6], 16).is_err(), "too long");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use pmirs_wire::{Bytes, CollectionId, Digest, decode, limits};
 
 use crate::clock::now_ms;
 use crate::members::Members;
+use crate::models;
 use crate::orders::{Checked, check_signature};
 use crate::parties;
 use crate::refusal::Refusal;
@@ -36,16 +37,23 @@ pub(crate) fn carry_out(
     match &checked.order.action {
         Action::Show => Ok(Answer::State(read(shared).state())),
         Action::Rows { from } => Ok(Answer::Rows(row_page(&read(shared), *from))),
-        Action::Govern { statement } => govern(&mut write(shared), statement),
+        Action::Members => Ok(Answer::Members(read(shared).membership())),
+        Action::Govern { statement } => govern(node, &mut write(shared), statement, beside.first.as_ref()),
         Action::Prepare { batch, parts } => {
             let parts = own_parts(node, parts, &beside.parts)?;
             prepare(node, &mut write(shared), checked, batch, parts, beside.first.as_ref())
         }
         Action::Commit { .. } => commit(node, &mut write(shared), checked, beside.first.as_ref()),
         Action::Delete => delete(node, checked.order.collection),
-        Action::Search(_) | Action::Refresh { .. } | Action::Repair { .. } => {
-            Err(Refusal::internal(&"an order of all three came to one"))
+        action @ (Action::Describe { .. } | Action::Manifest) => {
+            models::carry_out(node, shared, action, &beside.parts)
         }
+        Action::Search(_)
+        | Action::Refresh { .. }
+        | Action::Repair { .. }
+        | Action::Meet
+        | Action::Models
+        | Action::Encode(_) => Err(Refusal::internal(&"an order of all three came to one")),
     }
 }
 
@@ -63,14 +71,35 @@ pub(crate) fn found(node: &Node, checked: &Checked) -> Result<Answer, Refusal> {
     Ok(Answer::State(read(&shared).state()))
 }
 
-fn govern(collection: &mut Collection, statement: &SignedStatement) -> Result<Answer, Refusal> {
+fn govern(
+    node: &Node,
+    collection: &mut Collection,
+    statement: &SignedStatement,
+    first: Option<&Bytes>,
+) -> Result<Answer, Refusal> {
+    let (id, hash) = (collection.header().collection, crate::members::hash(statement));
     // The same statement again is what a client sends that did not see the answer.
-    if crate::members::hash(statement) == collection.members.hash() {
+    if hash != collection.members.hash() {
+        let members = collection.members.next(statement)?;
+        if node.role != Role::First {
+            // Two owners, or one who is up to no good, could else give two servers two statements of one number.
+            let first = first.ok_or_else(|| {
+                Refusal::conflict("govern: P0 comes first, and its receipt must come along")
+            })?;
+            let receipt: Receipt = decode(&first.0).map_err(|error| Refusal::bad(error.to_string()))?;
+            let said = Receipt::governed_bytes(&id, &hash, members.number());
+            signed_by(node, Role::First, &said, &receipt.signature)
+                .map_err(|()| Refusal::conflict("govern: P0's receipt is not one for this statement"))?;
+        }
+        collection.govern(statement.clone(), members)?;
+    }
+    if node.role != Role::First {
         return Ok(Answer::State(collection.state()));
     }
-    let members = collection.members.next(statement)?;
-    collection.govern(statement.clone(), members)?;
-    Ok(Answer::State(collection.state()))
+    let sequence = collection.members.number();
+    let said = Receipt::governed_bytes(&id, &hash, sequence);
+    let signature = Bytes(node.keys.signing.sign(&said).0.to_vec());
+    Ok(Answer::Receipt(Receipt { prepared: hash, sequence, signature }))
 }
 
 fn row_page(collection: &Collection, from: u64) -> RowPage {
@@ -105,6 +134,7 @@ fn prepare(
     first: Option<&Bytes>,
 ) -> Result<Answer, Refusal> {
     check_batch(collection, batch, parts.as_ref())?;
+    models::check_batch(node, collection, batch)?;
     let id = checked.order.collection;
     let sequence = match node.role {
         Role::First => first_sequence(node, collection, checked)?,
@@ -296,6 +326,7 @@ fn delete(node: &Node, id: CollectionId) -> Result<Answer, Refusal> {
     let Some(shared) = node.remove(&id) else { return Err(Refusal::not_found()) };
     // Sessions that still read it hold it in memory; the files go now.
     write(&shared).delete()?;
+    node.models.forget(&id);
     tracing::info!(collection = %id, "a collection was deleted");
     Ok(Answer::Gone)
 }

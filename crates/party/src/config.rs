@@ -46,6 +46,8 @@ pub struct Limits {
     pub session_time: Duration,
     /// Sessions at a time; more wait.
     pub sessions: usize,
+    /// Of these, sessions that send a picture or a sentence through a model; more wait.
+    pub encodings: usize,
     /// Requests in work at a time; more are turned away.
     pub requests: usize,
     /// Memory for large requests in transit, in MiB; they wait for their share of it.
@@ -73,6 +75,7 @@ impl Default for Limits {
             meeting_time: Duration::from_secs(10),
             session_time: Duration::from_mins(10),
             sessions: 8,
+            encodings: 2,
             requests: 256,
             body_memory_mib: 512,
             header_time: Duration::from_secs(30),

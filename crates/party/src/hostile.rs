@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pmirs_wire::CollectionId;
 
+use crate::client::model::Model;
 use crate::client::{User, random_rows, rng, vector};
 use crate::peers::{Fate, Tamper};
 use crate::{Embedded, Limits};
@@ -147,6 +148,35 @@ fn two_holders_that_open_different_values_are_named() {
             );
         }
         assert_eq!(scores(&user, &query), expected);
+    }
+}
+
+#[test]
+fn a_hostile_party_is_named_when_it_encodes_and_the_next_sentence_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { round_time: ROUND, meeting_time: ROUND * 4, ..Limits::default() };
+    let parties = Embedded::trio_with(folder.path(), &limits).unwrap();
+    let (user, model) = (User::new(1, parties[0].parties()), Model::new(5));
+    user.share_weights(&model);
+    user.encodes(&model);
+    let [_, (tower, input, _)] = model.examples();
+    for (hostile, party) in parties.iter().enumerate() {
+        for attack in [Attack::Flip(STEP_AT), Attack::Drop, Attack::Repeat, Attack::Relabel, Attack::Truncate]
+        {
+            set(party, Some(tamper(attack, 7)));
+            let started = Instant::now();
+            let answers = user.encode_raw(&model, tower, &input);
+            let what = format!("P{hostile} {attack:?}");
+            assert!(started.elapsed() < ROUND * 7, "{what}: {:?}", started.elapsed());
+            set(party, None);
+            for (place, answer) in answers.into_iter().enumerate().filter(|(place, _)| *place != hostile) {
+                let refused = answer.expect_err(&what).refused();
+                let problem = &refused.problem.message;
+                assert!(refused.blamed == [hostile as u8], "{what}, P{place}: {problem}");
+                assert!(refused.session.is_some(), "{what}: it names no session");
+            }
+        }
+        user.encodes(&model);
     }
 }
 

@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::{now_ms, system_rng};
 use crate::commands::{Beside, carry_out, found};
+use crate::models;
 use crate::orders::{Signed, founding};
 use crate::refusal::Refusal;
 use crate::session;
@@ -159,17 +160,31 @@ async fn known(node: &Arc<Node>, shared: Shared, signed: Signed, beside: Beside)
     {
         return repaired(node, Some(shared), signed).await;
     }
+    let (digest, meets) = (signed.digest(), takes_all_three(&signed.order().action));
+    let refused = |refusal: Refusal| {
+        if meets {
+            node.mesh.refuse(digest, &refusal.0);
+        }
+        refusal
+    };
     let checked = {
         let here = read(&shared);
-        signed.by_member(&here.members)?
+        let checked = signed.by_member(&here.members).map_err(refused)?;
+        models::fits(here.members.model().is_some(), &checked.order.action).map_err(refused)?;
+        checked
     };
+    // Not told to the others: the same order, sent again by whoever saw it pass, must not end the session of the first.
     node.once.admit(checked.digest, checked.order.sent_ms, now_ms())?;
     match &checked.order.action {
         Action::Search(search) => {
-            session::search::check(node, &shared, search, &beside.parts)?;
+            session::search::check(node, &shared, search, &beside.parts).map_err(refused)?;
             session::run(node, shared, checked, beside.parts).await
         }
-        Action::Refresh { .. } | Action::Repair { .. } => {
+        Action::Encode(encode) => {
+            session::encode::check(node, &shared, encode, &beside.parts).map_err(refused)?;
+            session::run(node, shared, checked, beside.parts).await
+        }
+        Action::Refresh { .. } | Action::Repair { .. } | Action::Meet => {
             session::run(node, shared, checked, beside.parts).await
         }
         _ => {
@@ -196,8 +211,25 @@ async fn unknown(node: &Arc<Node>, signed: Signed) -> Result<Answer, Refusal> {
         Action::Repair { place } if usize::from(place) == node.role.index() => {
             repaired(node, None, signed).await
         }
-        _ => Err(Refusal::not_found()),
+        Action::Models => {
+            let node = Arc::clone(node);
+            blocking(move || models::list(&node, signed)).await
+        }
+        ref action => {
+            let refusal = Refusal::not_found();
+            if takes_all_three(action) {
+                node.mesh.refuse(signed.digest(), &refusal.0);
+            }
+            Err(refusal)
+        }
     }
+}
+
+fn takes_all_three(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Search(_) | Action::Encode(_) | Action::Refresh { .. } | Action::Repair { .. } | Action::Meet
+    )
 }
 
 /// Whose order it is will be known from the statements that the two others send; until they take it, too, nothing happens.

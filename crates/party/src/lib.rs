@@ -18,7 +18,8 @@
 //! ```
 //!
 //! An order comes in through the `http` gate as an envelope, is checked by `orders` (signature, time, once only, role)
-//! and then changes a `store`, or becomes a `session` of all three: `search`, `refresh`, `repair`. `peers` are the links.
+//! and then changes a `store`, or becomes a `session` of all three: `search`, `encode`, `refresh`, `repair`. `models` are
+//! stores whose rows are the weights of an encoder. `peers` are the links.
 
 #[cfg(test)]
 #[path = "../tests/client/mod.rs"]
@@ -34,6 +35,7 @@ mod folder;
 mod hostile;
 mod http;
 mod members;
+mod models;
 mod orders;
 mod parties;
 mod peers;

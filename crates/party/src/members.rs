@@ -51,6 +51,13 @@ impl Members {
                 limits::SPLIT_DIM
             )));
         }
+        if statement.model.is_some() && statement.dim as usize != limits::SPLIT_MODEL_ROW {
+            return Err(Rejected::Malformed(format!(
+                "dim is {} instead of {}, as of a model's rows",
+                statement.dim,
+                limits::SPLIT_MODEL_ROW
+            )));
+        }
         let author = member(&statement, &statement.author).filter(|member| member.role == Role::Owner);
         let author = author.ok_or(Rejected::NotOwner)?;
         if statement.members.len() != 1 {
@@ -68,6 +75,7 @@ impl Members {
             ("the collection", next.collection == before.collection),
             ("the three servers", next.trio == before.trio),
             ("the dimension", next.dim == before.dim),
+            ("the model", next.model == before.model),
         ];
         if let Some((what, _)) = fixed.iter().find(|(_, same)| !same) {
             return Err(Rejected::Fixed(what));
@@ -105,9 +113,25 @@ impl Members {
         self.statement.dim
     }
 
+    /// The manifest of the model whose weights the rows are, where they are.
+    pub(crate) fn model(&self) -> Option<Digest> {
+        self.statement.model
+    }
+
+    /// Who may change the members.
+    pub(crate) fn owners(&self) -> Vec<AccountId> {
+        let owners = self.statement.members.iter().filter(|member| member.role == Role::Owner);
+        owners.map(|member| member.account).collect()
+    }
+
     pub(crate) fn member(&self, account: &AccountId) -> Option<&Member> {
         member(&self.statement, account)
     }
+}
+
+/// Whether a statement takes somebody away who was there before it.
+pub(crate) fn takes_away(before: &Members, after: &Members) -> bool {
+    before.statement.members.iter().any(|gone| member(&after.statement, &gone.account).is_none())
 }
 
 /// Reads a statement and checks what can be seen from itself.

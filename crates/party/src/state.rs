@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::folder::{COLLECTIONS, Keys};
+use crate::models::Models;
 use crate::orders::Once;
 use crate::parties;
 use crate::peers::Mesh;
@@ -34,6 +35,9 @@ pub(crate) struct Node {
     pub(crate) mesh: Arc<Mesh>,
     /// Sessions at a time, at P0, which admits them for all three.
     pub(crate) sessions: Semaphore,
+    /// Of these, how many may send something through a model: that takes far more work and memory than a search.
+    pub(crate) encodings: Semaphore,
+    pub(crate) models: Models,
     pub(crate) root: PathBuf,
     collections: Mutex<HashMap<CollectionId, Shared>>,
     #[cfg(test)]
@@ -66,6 +70,8 @@ impl Node {
             once: Once::new(limits.remembered_orders, window_ms, clock::now_ms()),
             mesh: Arc::new(mesh),
             sessions: Semaphore::new(limits.sessions),
+            encodings: Semaphore::new(limits.encodings),
+            models: Models::default(),
             limits,
             founders: config.founders,
             root,
@@ -82,6 +88,11 @@ impl Node {
 
     pub(crate) fn find(&self, id: &CollectionId) -> Option<Shared> {
         self.map().get(id).cloned()
+    }
+
+    /// Everything that is here.
+    pub(crate) fn all(&self) -> Vec<Shared> {
+        self.map().values().cloned().collect()
     }
 
     /// Makes a collection known; `make` runs while nobody else can make it.
@@ -111,6 +122,7 @@ impl Node {
         let mut collections = self.map();
         let shared = Arc::new(RwLock::new(make()?));
         collections.insert(id, shared);
+        self.models.forget(&id);
         Ok(())
     }
 

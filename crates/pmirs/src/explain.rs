@@ -16,6 +16,10 @@ impl From<VaultError> for Failure {
 #[expect(clippy::too_many_lines, reason = "one arm for each error")]
 fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
+        VaultError::Federation { .. } => (
+            Exit::Integrity,
+            "compare the federation's words with the other members; if they differ, take no part in it",
+        ),
         VaultError::NoIdentity(_) => {
             (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")
         }
@@ -51,6 +55,14 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "one of the three servers is broken or lies: do not rely on the answer, and ask the operators; `pmirs verify \
              NAME` says what else is wrong",
         ),
+        VaultError::PartyLacks { party } => {
+            let hint = format!(
+                "`pmirs party repair COLLECTION --party {party}` gives it its shares again, once its operator has started it \
+                 with the keys that it had; whoever was made a member just now asks an owner to run any command"
+            );
+            return (Exit::Network, hint);
+        }
+        VaultError::NotSplit(_) => (Exit::Usage, "`pmirs collection list` shows the level of each"),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),
@@ -67,10 +79,14 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "`pmirs share NAME PERSON --role owner` makes somebody else its owner, or delete it; nothing was deleted",
         ),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
-        VaultError::OtherModel { .. } => (
-            Exit::Failure,
-            "add that model with `pmirs model add`; `pmirs model list` shows the ones you have",
-        ),
+        VaultError::OtherModel { collection, digest, .. } => {
+            let digest = if digest.is_empty() { String::new() } else { format!(" (SHA-256 {digest})") };
+            let hint = format!(
+                "ask a member for the pack of '{collection}'{digest}, then `pmirs model add FOLDER`; `pmirs model list` shows \
+                 the ones you have"
+            );
+            return (Exit::Failure, hint);
+        }
         VaultError::Altered { field: "history", .. } => (
             Exit::Integrity,
             "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
@@ -89,6 +105,15 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "the cloud tells different stories: trust none of its answers about this collection; compare `pmirs log NAME` with \
              other members to see where the stories part, and ask the cloud's operator",
         ),
+        VaultError::NoModel(_) => (
+            Exit::NotFound,
+            "its owner shares it with `pmirs model split MODEL --parties FILE --for NAME`, and must be a contact of yours or \
+             own the collection",
+        ),
+        VaultError::OtherWeights(_) => (
+            Exit::Exists,
+            "`pmirs model unsplit MODEL --parties FILE` erases it there; or give this one another version",
+        ),
         VaultError::NotAllowed { action: "leave", .. } => (
             Exit::NotAllowed,
             "make somebody else an owner first with `pmirs share NAME WHO --role owner`, or delete it with `pmirs collection \
@@ -97,6 +122,23 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::NotAllowed { .. } => {
             (Exit::NotAllowed, "`pmirs collection show NAME` lists who may do what; ask one of the owners")
         }
+        VaultError::OtherPack { .. } => (
+            Exit::Integrity,
+            "two packs have one name and version: ask the collection's owner for theirs, and `pmirs model remove` yours before \
+             you add it",
+        ),
+        VaultError::NewModel => (
+            Exit::Failure,
+            "its owner is done with the model that this was embedded by: run the command again, it adds what is missing",
+        ),
+        VaultError::OtherDimension { .. } => (
+            Exit::Usage,
+            "such a model needs a collection of its own: `pmirs collection new`, then `pmirs add`; a sealed one can go over",
+        ),
+        VaultError::ManyModels(_) => (
+            Exit::Failure,
+            "let it arrive first: `pmirs model use PACK --collection NAME --wait` with the model that it has now",
+        ),
         VaultError::NewEpoch => (
             Exit::Failure,
             "somebody was removed, or keys were changed, while this ran: run the command again, it adds what is missing",

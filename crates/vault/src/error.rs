@@ -56,6 +56,18 @@ pub enum VaultError {
         /// What is wrong.
         reason: String,
     },
+    /// One of the three servers does not hold a collection as the two others do.
+    #[error(
+        "the party {party} does not hold this collection as the two others do: its store was lost or set back, or it does \
+         not know this account yet"
+    )]
+    PartyLacks {
+        /// Which.
+        party: String,
+    },
+    /// A collection that no three servers search.
+    #[error("'{0}' is searched by no three servers: it is not at the level 'split'")]
+    NotSplit(String),
     /// Several collections have the name, by different people.
     #[error("several collections are named '{0}'")]
     Ambiguous(String),
@@ -73,14 +85,46 @@ pub enum VaultError {
     /// No such item in the collection.
     #[error("there is no item {0} in this collection")]
     NoItem(String),
-    /// The collection was made with another model.
-    #[error("the collection holds embeddings of '{collection}', the encoder in use is '{encoder}'")]
+    /// No model at hand is the collection's.
+    #[error("the collection holds embeddings of '{collection}', and what is here is '{encoder}'")]
     OtherModel {
-        /// Model of the collection.
+        /// Model of the collection: name and version.
         collection: String,
-        /// Model in use.
+        /// SHA-256 of its pack; empty where the collection does not say.
+        digest: String,
+        /// A model of the same name, or else the one in use.
         encoder: String,
     },
+    /// A model at hand has the name and version of the collection's, and other files.
+    #[error("the model '{model}' here has the digest {here}, the collection's has {collection}")]
+    OtherPack {
+        /// Name and version of both.
+        model: String,
+        /// SHA-256 of the collection's.
+        collection: String,
+        /// SHA-256 of the one at hand.
+        here: String,
+    },
+    /// The collection went over to another model while items were embedded for the one before.
+    #[error("the collection went over to another model meanwhile")]
+    NewModel,
+    /// Where others score embeddings, all of a collection have one length.
+    #[error(
+        "a {protection} collection scores embeddings of {expected} numbers, those of '{model}' have {got}"
+    )]
+    OtherDimension {
+        /// The collection's level.
+        protection: pmirs_wire::collection::Protection,
+        /// The model that it was to go over to.
+        model: String,
+        /// Its dimension.
+        got: u32,
+        /// The collection's.
+        expected: u32,
+    },
+    /// A collection is not yet done with going over to models that came before.
+    #[error("the collection is still on its way from {0} earlier models")]
+    ManyModels(usize),
     /// A record does not open, or is not what its author wrote: the server or its disk altered it.
     #[error("{field} of {what} is not what its author wrote: {reason}")]
     Altered {
@@ -174,6 +218,14 @@ pub enum VaultError {
     /// Nobody of this name has a part in the collection.
     #[error("'{0}' is not a member of this collection")]
     NotMember(String),
+    /// A federation cannot be started or joined like this, or the coordinator did what no honest one does.
+    #[error("the federation {federation}: {reason}")]
+    Federation {
+        /// Its name, or the file that describes it.
+        federation: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {
@@ -235,6 +287,12 @@ pub enum VaultError {
         /// Its reason.
         problem: Problem,
     },
+    /// The three servers hold no such model that this person may use, of anybody they know.
+    #[error("the three servers hold no model '{0}' that you may use")]
+    NoModel(String),
+    /// Under this name and version other weights lie at the three servers.
+    #[error("another model is shared with the three servers as '{0}'")]
+    OtherWeights(String),
     /// The privacy ledger is not the one that this home wrote.
     #[error("the privacy ledger {}: {reason}", path.display())]
     Ledger {
@@ -248,7 +306,7 @@ pub enum VaultError {
     Privacy(pmirs_privacy::ledger::Refusal),
     /// The encoder fails.
     #[error(transparent)]
-    Encoder(#[from] pmirs_encoder::EncoderError),
+    Encoder(pmirs_encoder::EncoderError),
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Randomness(String),
@@ -268,6 +326,19 @@ impl VaultError {
 
     pub(crate) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {
         Self::File { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+impl From<pmirs_encoder::EncoderError> for VaultError {
+    /// What three servers said instead of encoding says it itself.
+    fn from(error: pmirs_encoder::EncoderError) -> Self {
+        match error {
+            pmirs_encoder::EncoderError::Elsewhere(error) => match error.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(error) => Self::Encoder(pmirs_encoder::EncoderError::Elsewhere(error)),
+            },
+            error => Self::Encoder(error),
+        }
     }
 }
 

@@ -27,15 +27,18 @@
 //! - [`add`]: files to sources, decode, embed, veil, seal, upload, each stage on its own thread.
 //! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
 //! - [`privacy`]: what was let out for others to learn from, in a signed ledger, and how much more may be.
+//! - [`federate`]: pictures and captions of one's own to an update of the model, and from there to a new pack.
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.
 
 mod account;
 pub mod add;
+mod adopt;
 mod collection;
 mod contact;
 mod device;
 mod error;
+pub mod federate;
 mod fresh;
 mod history;
 mod keys;
@@ -54,6 +57,7 @@ mod verify;
 
 pub use account::{AccessEvent, ExportReport};
 pub use add::{AddOptions, AddReport, Import, Skipped};
+pub use adopt::ReembedReport;
 pub use collection::{
     Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary, UnlistedCollection,
 };
@@ -69,7 +73,8 @@ pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
 pub use pmirs_wire::{AccountId, CollectionId, DeviceId, ItemId};
 pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
-pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
+pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Moving, Query, SearchOptions};
 pub use share::{MemberInfo, Offer};
+pub use split::{BareFound, BareRows, RepairReport, SplitModel};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
 pub use verify::{Fault, Head, VerifyReport};

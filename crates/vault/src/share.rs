@@ -14,7 +14,7 @@ use pmirs_wire::{AccountId, Bytes, CollectionId, Digest};
 use crate::collection::{self, Collection};
 use crate::history::{Member, State};
 use crate::remote::Remote;
-use crate::split::{ATTEMPTS, is_conflict, pause};
+use crate::split::{ATTEMPTS, is_conflict, members_of, pause};
 use crate::{Vault, VaultError, fresh};
 
 /// A collection that somebody shared and that waits for an answer.
@@ -90,7 +90,7 @@ impl Collection<'_> {
             let action = Action::Share { member: account, identity: encoded, role, grants };
             Ok(Some((action, Payload::Grants(wrapped))))
         })?;
-        self.tell_parties(None)?;
+        self.level_members()?;
         let member = Member { identity: Bytes(identity.to_bytes()), role, accepted: false };
         let known = self.history().state().and_then(|state| state.members.get(&account).cloned());
         self.member_info(account, &known.unwrap_or(member))
@@ -104,18 +104,13 @@ impl Collection<'_> {
     /// fails.
     pub fn revoke(&self, who: &str) -> Result<MemberInfo, VaultError> {
         let gone = self.member(who);
-        if self.record.protection == Protection::Split && matches!(gone, Err(VaultError::NotMember(_))) {
+        if matches!(gone, Err(VaultError::NotMember(_))) {
             // The three may not have heard of it, when an earlier attempt ended in between.
-            self.tell_parties(None)?;
-            self.parties()?.refresh(self.record.id)?;
+            self.level_members()?;
         }
         let gone = gone?;
         self.start_epoch(Some(gone.account))?;
-        if self.record.protection == Protection::Split {
-            self.tell_parties(None)?;
-            // Old shares that somebody kept are useless with the new ones.
-            self.parties()?.refresh(self.record.id)?;
-        }
+        self.level_members()?;
         Ok(gone)
     }
 
@@ -129,35 +124,72 @@ impl Collection<'_> {
 
     /// Gives up the membership. The last owner must make somebody else one, or delete the collection.
     ///
+    /// The three servers of a split collection are told first, as far as they can be reached: an owner's next command tells
+    /// those that were away.
+    ///
     /// # Errors
     /// When this person is the last owner, or the cloud fails.
     pub fn leave(self) -> Result<(), VaultError> {
-        match self.tell_parties(Some(self.remote.account())) {
-            // They know already, or an owner's next word will tell them.
-            Err(error) if error.refusal().is_some() => {}
-            told => told?,
-        }
         leave(self.vault, &self.remote, self.record.id)
     }
 
-    /// Has the three servers of a split collection know the members, without one who goes.
-    fn tell_parties(&self, without: Option<AccountId>) -> Result<(), VaultError> {
+    /// Has the three servers of a split collection know the members that the log has, and hold fresh shares where somebody
+    /// went: what an earlier share, revocation or departure left undone, whoever made it. An owner's alone to do; does
+    /// nothing for others, and nothing where this machine saw it done.
+    pub(crate) fn level_members(&self) -> Result<(), VaultError> {
+        let (id, local) = (self.record.id, self.vault.local());
         if self.record.protection != Protection::Split {
             return Ok(());
         }
+        let me = self.remote.account();
+        let told = |state: &State| Ok::<_, VaultError>(local.levelled(id)? == Some(levelled(state)));
+        {
+            let history = self.history();
+            let state = begun(history.state())?;
+            let is_owner = state.members.get(&me).is_some_and(|member| member.role == Role::Owner);
+            if !is_owner || told(state)? {
+                return Ok(());
+            }
+        }
         let parties = self.parties()?;
         for attempt in 1.. {
-            let told = parties.state(self.record.id)?;
-            let mut state = {
+            let known = parties.membership(id)?;
+            let state = {
                 let mut history = self.history();
-                history.follow(&self.remote, self.vault.local())?;
+                history.follow(&self.remote, local)?;
                 begun(history.state())?.clone()
             };
-            state.members.retain(|account, _| Some(*account) != without);
-            match parties.tell_members(&told, &state, self.record.id, &self.vault.identity()) {
-                // Another owner told them something meanwhile.
+            let members = members_of(&state);
+            let gone = known.statement.members.iter().any(|it| !state.members.contains_key(&it.account));
+            if known.statement.members != members {
+                match parties.tell_members(&known, members, &self.vault.identity()) {
+                    // Another owner told them something meanwhile.
+                    Err(error) if is_conflict(&error) && attempt < ATTEMPTS => {
+                        pause(attempt)?;
+                        continue;
+                    }
+                    told => told?,
+                }
+            }
+            if gone || known.stale {
+                // Old shares that somebody kept are useless with the new ones.
+                parties.refresh(id)?;
+            }
+            return local.remember_levelled(id, &levelled(&state));
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// Has the three servers take this person for a member no longer, by its own word.
+    fn leave_parties(&self) -> Result<(), VaultError> {
+        let (parties, me) = (self.parties()?, self.remote.account());
+        for attempt in 1.. {
+            let known = parties.membership(self.record.id)?;
+            let mut members = known.statement.members.clone();
+            members.retain(|member| member.account != me);
+            match parties.tell_members(&known, members, &self.vault.identity()) {
                 Err(error) if is_conflict(&error) && attempt < ATTEMPTS => pause(attempt)?,
-                done => return done.map(drop),
+                told => return told,
             }
         }
         Err(VaultError::Busy)
@@ -287,8 +319,22 @@ fn find(vault: &Vault, remote: &Arc<Remote>, name: &str) -> Result<Offer, VaultE
 
 fn leave(vault: &Vault, remote: &Arc<Remote>, id: CollectionId) -> Result<(), VaultError> {
     let collection = collection::open(vault, remote.clone(), remote.collection(id)?)?;
+    if collection.record.protection == Protection::Split {
+        // Nobody is held back by a server that is away, or that knows already.
+        let _ = collection.leave_parties();
+    }
     collection.change(&mut |_, _| Ok(Some((Action::Leave, Payload::Nothing))))?;
     vault.local().forget(id)
+}
+
+/// What names the members of a moment: accounts with keys and roles, and the epoch, which a revocation begins.
+fn levelled(state: &State) -> Digest {
+    let mut bytes = state.epoch.to_be_bytes().to_vec();
+    for member in members_of(state) {
+        let identity = sha256(&member.identity.0);
+        bytes.extend([member.account.0.as_slice(), &identity, &[member.role as u8]].concat());
+    }
+    Digest(sha256(&bytes))
 }
 
 fn begun(state: Option<&State>) -> Result<&State, VaultError> {

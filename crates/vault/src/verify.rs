@@ -1,6 +1,6 @@
 //! Checking that a collection is what its author wrote, byte for byte.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pmirs_crypto::head_words;
 use pmirs_wire::collection::{CollectionRecord, Protection};
@@ -8,19 +8,25 @@ use pmirs_wire::item::{Change, ItemRecord};
 use pmirs_wire::log::SignedEntry;
 use pmirs_wire::problem::ProblemKind;
 use pmirs_wire::sealed::ItemMeta;
-use pmirs_wire::{FilterToken, ItemId};
+use pmirs_wire::{FilterToken, ItemId, limits};
+use rand_core::Rng as _;
 
-use crate::VaultError;
 use crate::collection::{Collection, open_record, record_digest};
 use crate::history::{Event, State, Told, tell};
 use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
+use crate::split::stepped_score;
 use crate::tag::tokens_of;
+use crate::{VaultError, fresh};
 
 /// How often an item is looked at again because members change it meanwhile.
 const ATTEMPTS: usize = 8;
 /// How many items others may add while the changes are read, besides as many again as there are.
 const SLACK: u64 = 100_000;
+
+/// How far a row's score may lie from that of its embedding: one that was sealed anew since it was shared differs by its
+/// rounding to 16 bits, which moves a few coordinates by one step.
+const RESEALED: f32 = 1e-3;
 
 /// Something that is not what its author wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,8 +226,9 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
         items: now.items,
         bytes: now.bytes,
         seq: now.seq,
-        // Who counts as its owner, and this member's grants, change with the history, which pins the latter.
+        // Who counts as its owner, this member's grants and the settings change with the history, which pins these two.
         owner: now.owner,
+        header: now.header.clone(),
         grants: now.grants.clone(),
         ..opened.clone()
     };
@@ -294,12 +301,13 @@ impl Verification<'_, '_> {
     }
 
     fn look(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
-        let Collection { remote, record: collection, header, .. } = self.collection;
+        let Collection { remote, record: collection, .. } = self.collection;
         let keys = self.collection.keys();
         let item = listed.item;
         let meta = self.check(item, None, keys.open_meta(item, listed.epoch, &listed.meta.0))?;
         let name = meta.as_ref().map(|meta| meta.name.clone());
-        let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, header.dim);
+        let dim = meta.as_ref().and_then(|meta| self.collection.dim_of(meta));
+        let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, dim);
         self.check(item, name.as_deref(), embedding)?;
         self.logged(listed, name.as_deref())?;
 
@@ -410,6 +418,29 @@ impl Verification<'_, '_> {
         for item in rows.difference(&live) {
             self.fault(*item, None, "row", "the three servers still have one: run `pmirs rekey`");
         }
+        self.row_contents()
+    }
+
+    /// A row must be a share of its item's sealed embedding. Nobody sees a row; but along a random direction it scores what
+    /// its embedding scores, and another one hardly ever does. One search shows as many rows as it may return, those that
+    /// reach farthest in that direction: all of a small collection, others of a large one each time.
+    fn row_contents(&mut self) -> Result<(), VaultError> {
+        let collection = self.collection;
+        let direction = direction(collection.header.dim as usize)?;
+        let found = collection.search_parties(&direction, limits::SPLIT_CANDIDATES)?;
+        let items: Vec<ItemId> = found.items.iter().map(|(item, _)| *item).collect();
+        let truths: HashMap<ItemId, Vec<f32>> = collection.embeddings(&items)?.into_iter().collect();
+        for (item, said) in found.items {
+            // One that went meanwhile has no embedding any more.
+            let Some(truth) = truths.get(&item) else { continue };
+            if (said - stepped_score(truth, &direction)).abs() > RESEALED || said.is_nan() {
+                let reason = format!(
+                    "the three servers hold a share of another embedding (session {}): run `pmirs party repair {} --rows`",
+                    found.session, collection.header.name
+                );
+                self.fault(item, None, "row", &reason);
+            }
+        }
         Ok(())
     }
 
@@ -450,6 +481,16 @@ impl Verification<'_, '_> {
         let name = name.map(str::to_owned);
         self.report.faults.push(Fault { item, name, field, reason: reason.to_owned() });
     }
+}
+
+/// A random vector of unit length.
+fn direction(dim: usize) -> Result<Vec<f32>, VaultError> {
+    let mut rng = fresh::rng()?;
+    // Sums of uniform numbers are about normal, so that no direction is preferred.
+    let mut next = || (0..8).map(|_| rng.next_u32() as f32 / u32::MAX as f32 - 0.5).sum::<f32>();
+    let vector: Vec<f32> = (0..dim).map(|_| next()).collect();
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    Ok(vector.into_iter().map(|x| x / length).collect())
 }
 
 #[cfg(test)]

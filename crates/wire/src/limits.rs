@@ -10,6 +10,8 @@ pub const SEALED_META: usize = 64 << 10;
 pub const SEALED_EMBEDDING: usize = 16 << 10;
 /// Sealed bytes of a collection's header.
 pub const SEALED_HEADER: usize = 8 << 10;
+/// Models that a collection may be going away from at a time.
+pub const EARLIER_MODELS: usize = 8;
 /// Bytes of a grant.
 pub const GRANT: usize = 8 << 10;
 /// Coordinates of a veiled vector.
@@ -58,3 +60,25 @@ pub const SPLIT_QUERIES: usize = 64;
 pub const SPLIT_CANDIDATES: usize = 1024;
 /// Bytes of one message between two servers around a session.
 pub const SPLIT_PEER_MESSAGE: usize = 8 << 20;
+/// Bytes of what is public of a model at the split level.
+pub const SPLIT_MANIFEST: usize = 768 << 10;
+/// Words of one row of a model's weights.
+pub const SPLIT_MODEL_ROW: usize = 4096;
+/// Weights of a model.
+pub const SPLIT_MODEL_WEIGHTS: usize = 16 << 20;
+/// Values that lie at once before one product of a model.
+pub const SPLIT_MODEL_VALUES: usize = 8 << 20;
+/// Multiplications, each with an addition, of one picture or sentence.
+pub const SPLIT_MODEL_WORK: usize = 4 << 30;
+/// Models in one answer.
+pub const SPLIT_MODELS: usize = 256;
+/// Bytes of a federation's encoded charter: 4096 members' identities and the names of the model's tensors.
+pub const FEDERATION_CHARTER: usize = 6 << 20;
+/// Bytes of one piece of a model or of a masked update.
+pub const FEDERATION_PIECE: usize = 4 << 20;
+/// Bytes of any message of a member but its masked update, and of the answer to it.
+pub const FEDERATION_SPOKEN: usize = 1 << 20;
+/// Bytes of the coordinator's message of one step for one member.
+pub const FEDERATION_MESSAGE: usize = 48 << 20;
+/// Records in one page of a federation's chain.
+pub const FEDERATION_RECORDS: usize = 256;

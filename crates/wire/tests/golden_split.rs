@@ -14,9 +14,9 @@ use check::check;
 use pmirs_wire::collection::Role;
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::split::{
-    Action, Answer, Batch, Component, Entry, Found, List, Member, Metric, Opening, Order, Parts, PartyEntry,
-    PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Receipt, Record, Refused, RowPage, Search,
-    SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Trio, Version,
+    Action, Answer, Batch, Component, Entry, Found, List, Member, Membership, Metric, Opening, Order, Parts,
+    PartyEntry, PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Receipt, Record, Refused,
+    RowPage, Search, SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
@@ -87,6 +87,7 @@ fn parties_and_statements() {
         dim: 512,
         author: AccountId([7; 32]),
         members: vec![member],
+        model: None,
     };
     check("split_statement.hex", &statement);
     check("split_signed_statement.hex", &signed_statement());
@@ -103,6 +104,7 @@ fn orders() {
         action,
     };
     check("split_order_show.hex", &order(Action::Show));
+    check("split_order_members.hex", &order(Action::Members));
     check("split_order_govern.hex", &order(Action::Govern { statement: signed_statement() }));
     let batch = Batch { base: version(3), add: vec![ItemId([1; 16])], remove: vec![ItemId([2; 16])] };
     let parts_of_three = [1, 2, 3].map(|byte| Digest([byte; 32]));
@@ -140,6 +142,8 @@ fn answers() {
     };
     check("split_answer_state.hex", &Answer::State(state));
     let receipt = Receipt { prepared: Digest([4; 32]), sequence: 7, signature: bytes("signature") };
+    let members = Membership { statement: signed_statement(), stale: true };
+    check("split_answer_members.hex", &Answer::Members(members));
     check("split_receipt.hex", &receipt);
     check("split_answer_receipt.hex", &Answer::Receipt(receipt));
     let pair = |byte| SharePair { own: Bytes(vec![byte; 8]), next: Bytes(vec![byte + 1; 8]) };
@@ -213,6 +217,8 @@ fn signed_bytes() {
         Opening::session_bytes(&nonces, &digest, &version(3)),
     ];
     check::compare("split_signed.bytes", &(data_encoding::HEXLOWER.encode(&all.concat()) + "\n"));
+    let governed = Receipt::governed_bytes(&collection, &digest, 3);
+    check::compare("split_signed_governed.bytes", &(data_encoding::HEXLOWER.encode(&governed) + "\n"));
 }
 
 #[test]

@@ -5,11 +5,13 @@
 //!
 //! - [`trunk`], [`image`]: pixels to a raw vector, on hand-written kernels.
 //! - [`text`]: token ids to a raw vector.
+//! - [`layers`]: the same towers as layers and weights for evaluation under secret sharing.
 //! - [`parameters`], [`store`]: named tensors in a flat vector, and their file.
 //! - [`train`]: from the teacher, the captions and the class names to a pack.
 
 pub mod image;
 mod kernels;
+pub mod layers;
 pub mod parameters;
 pub mod store;
 pub mod text;
@@ -25,7 +27,7 @@ use self::parameters::Parameters;
 use self::text::{TextShape, TextTower};
 use self::trunk::Architecture;
 use crate::encoder::get_or_try_init;
-use crate::{EncoderError, Pack, PackError, Prepared, Towers};
+use crate::{EncoderError, Pack, PackError, PackManifest, Prepared, Towers};
 
 /// Images that go through the trunk together: enough rows for a good matrix product, few enough for the cache.
 const SHARD: usize = 2;
@@ -58,11 +60,7 @@ impl CompactTowers {
     /// [`PackError::Field`] when `architecture` is not one of a compact network.
     pub fn open(pack: &Pack) -> Result<Self, PackError> {
         let manifest = pack.manifest();
-        let wrong = |problem: String| PackError::Field { field: "architecture".into(), problem };
-        let architecture: CompactArchitecture = toml::Value::Table(manifest.architecture.clone())
-            .try_into()
-            .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
-        architecture.check(manifest.dim).map_err(wrong)?;
+        let architecture = CompactArchitecture::of(manifest)?;
         Ok(Self {
             image_shape: ImageTower::new(&architecture.trunk, architecture.head_hidden, manifest.dim),
             text_shape: TextTower::new(architecture.text),
@@ -73,9 +71,14 @@ impl CompactTowers {
     }
 
     fn load(&self, files: &[String], layout: &parameters::Layout) -> Result<Parameters, PackError> {
-        let file = files.first().map_or("", String::as_str);
-        store::read(file, &self.pack.read(file)?, Arc::new(layout.clone()))
+        load(&self.pack, files, layout)
     }
+}
+
+/// The parameters of one tower.
+fn load(pack: &Pack, files: &[String], layout: &parameters::Layout) -> Result<Parameters, PackError> {
+    let file = files.first().map_or("", String::as_str);
+    store::read(file, &pack.read(file)?, Arc::new(layout.clone()))
 }
 
 impl Towers for CompactTowers {
@@ -120,6 +123,19 @@ impl Towers for CompactTowers {
 }
 
 impl CompactArchitecture {
+    /// What a manifest says of the network.
+    ///
+    /// # Errors
+    /// [`PackError::Field`] when `architecture` is not one of a compact network.
+    pub fn of(manifest: &PackManifest) -> Result<Self, PackError> {
+        let wrong = |problem: String| PackError::Field { field: "architecture".into(), problem };
+        let architecture: Self = toml::Value::Table(manifest.architecture.clone())
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+        architecture.check(manifest.dim).map_err(wrong)?;
+        Ok(architecture)
+    }
+
     /// Bounds what a manifest may make this engine allocate, and catches shapes that cannot be laid out.
     fn check(&self, dim: usize) -> Result<(), String> {
         const MOST_CHANNELS: usize = 8192;
@@ -150,7 +166,7 @@ impl CompactArchitecture {
 }
 
 /// Planes to pixels: the kernels take channels last.
-fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
+pub(crate) fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
     let area = planes.len() / 3;
     let (red, rest) = planes.split_at(area);
     let (green, blue) = rest.split_at(area);

@@ -4,14 +4,19 @@
 //! a text query hashes only what the text tower needs.
 
 mod manifest;
+mod public;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use manifest::{
-    CostSpec, FORMAT, ImageSpec, PackKind, PackManifest, Padding, Pooling, Resample, ResizeMode, ScoreSpec,
-    TextSpec,
+    AdapterSpec, CostSpec, FORMAT, ImageSpec, LineageSpec, PackKind, PackManifest, Padding, Pooling,
+    Resample, ResizeMode, ScoreSpec, TextSpec,
 };
+
+pub use public::PublicPart;
 
 use crate::PackError;
 
@@ -28,6 +33,7 @@ pub type EmbeddedFiles = &'static [(&'static str, &'static [u8])];
 #[derive(Clone, Debug)]
 pub struct Pack {
     manifest: PackManifest,
+    digest: Option<[u8; 32]>,
     place: Place,
 }
 
@@ -35,6 +41,8 @@ pub struct Pack {
 enum Place {
     Folder(PathBuf),
     Embedded(EmbeddedFiles),
+    /// Files that came from elsewhere.
+    Memory(Arc<BTreeMap<String, Vec<u8>>>),
 }
 
 impl Pack {
@@ -57,12 +65,20 @@ impl Pack {
     fn from_place(place: Place) -> Result<Self, PackError> {
         let bytes = place.read(MANIFEST, MAX_MANIFEST_BYTES)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| PackError::Toml(error.to_string()))?;
-        Ok(Self { manifest: PackManifest::parse(text)?, place })
+        let manifest = PackManifest::parse(text)?;
+        let digest = pmirs_crypto::sha256(manifest.to_toml()?.as_bytes());
+        Ok(Self { manifest, digest: Some(digest), place })
     }
 
     /// What `model.toml` says.
     pub fn manifest(&self) -> &PackManifest {
         &self.manifest
+    }
+
+    /// SHA-256 of `model.toml` in its canonical text: it pins every file, and so the whole pack. Two packs of one name and
+    /// version that differ in it are two models. None for the public part of a pack.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.digest
     }
 
     /// The bytes of `file`, after checking them against the SHA-256 that the manifest pins.
@@ -102,6 +118,7 @@ impl Place {
                 std::fs::read(&path).map(Cow::Owned).map_err(|source| PackError::Read { path, source })
             }
             Self::Embedded(files) => embedded(files, file).map(Cow::Borrowed),
+            Self::Memory(files) => in_memory(files, file).cloned().map(Cow::Owned),
         }
     }
 
@@ -113,6 +130,7 @@ impl Place {
                 size.map_err(|source| PackError::Read { path, source })
             }
             Self::Embedded(files) => embedded(files, file).map(|bytes| bytes.len() as u64),
+            Self::Memory(files) => in_memory(files, file).map(|bytes| bytes.len() as u64),
         }
     }
 }
@@ -123,6 +141,7 @@ impl std::fmt::Debug for Place {
         match self {
             Self::Folder(folder) => write!(f, "Folder({})", folder.display()),
             Self::Embedded(files) => write!(f, "Embedded({} files)", files.len()),
+            Self::Memory(files) => write!(f, "Memory({} files)", files.len()),
         }
     }
 }
@@ -132,10 +151,19 @@ fn embedded(files: EmbeddedFiles, name: &str) -> Result<&'static [u8], PackError
     found.map(|(_, bytes)| *bytes).ok_or_else(|| PackError::Missing { file: name.into() })
 }
 
+fn in_memory<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a Vec<u8>, PackError> {
+    files.get(name).ok_or_else(|| PackError::Missing { file: name.into() })
+}
+
 /// SHA-256 in lower-case hexadecimal, as `model.toml` pins it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&pmirs_crypto::sha256(bytes))
+}
+
+/// A digest in lower-case hexadecimal.
+pub(crate) fn hex(digest: &[u8; 32]) -> String {
     let mut text = String::with_capacity(64);
-    for byte in pmirs_crypto::sha256(bytes) {
+    for byte in digest {
         text.extend(
             [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
         );

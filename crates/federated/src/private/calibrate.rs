@@ -45,7 +45,7 @@ pub fn calibrate(plan: &RoundPlan, group: &Arc<Group>, goal: &Goal) -> Result<No
     };
     // A continuous Gaussian on no grid at all would need this much; nothing below it is enough.
     let least = target.gaussian().map_err(|error| unreachable(error.to_string()))?;
-    let mut deviation = least * plan.clip / (plan.fewest_honest() as f64).max(1.0).sqrt();
+    let mut deviation = least * plan.clip / (plan.fewest_honest(group.len()) as f64).max(1.0).sqrt();
     for _ in 0..TRIES {
         let noise = Noise::PerMember { deviation };
         let round = Round::new(RoundPlan { noise, ..plan.clone() }, group.clone())?;

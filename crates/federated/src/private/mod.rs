@@ -20,6 +20,7 @@
 //! - **Neighbours**: a member's words are in the sum, or zeros in their place. All of a member's data at once, that is.
 //!   That it takes part is no secret.
 //! - **Who is counted on**: [`Round::fewest_honest`] members who add their noise, over all rosters that the plan allows.
+//!   The graph proves that a sum has them, with the rest of its bound; a quorum of named survivors alone does not.
 //!   Members that work for the coordinator may leave theirs out or tell it, and those who vanish take theirs along.
 //! - **No amplification by sampling.** The coordinator sees who takes part, and so does every member, on the roster. It
 //!   also chooses, and a choice that the adversary makes or sees amplifies nothing, however random it claims to be. What
@@ -54,7 +55,12 @@ pub struct Guarantee {
 }
 
 impl Guarantee {
-    pub(crate) fn of(plan: &RoundPlan, layout: Layout, fixed: &Fixed) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(
+        plan: &RoundPlan,
+        group: usize,
+        layout: Layout,
+        fixed: &Fixed,
+    ) -> Result<Option<Self>, Error> {
         if plan.noise.is_none() {
             return Ok(None);
         }
@@ -64,7 +70,7 @@ impl Guarantee {
         };
         let variance = fixed.variance().ok_or_else(|| wrong("noise that can be drawn on the grid".into()))?;
         let mechanism =
-            DistributedGaussian::new(grid(plan, layout, fixed), plan.fewest_honest() as u32, variance);
+            DistributedGaussian::new(grid(plan, layout, fixed), plan.fewest_honest(group) as u32, variance);
         mechanism.map(|mechanism| Some(Self { mechanism })).map_err(|error| wrong(error.to_string()))
     }
 

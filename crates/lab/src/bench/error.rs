@@ -14,6 +14,9 @@ pub enum BenchError {
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] pmirs_encoder::EncoderError),
+    /// The three parties failed.
+    #[error("under sharing: {0}")]
+    Split(pmirs_mpc::Error),
     /// A request was not answered, or not as it should be.
     #[error("{request}: {reason}")]
     Asked {
@@ -28,6 +31,9 @@ pub enum BenchError {
     /// The database could not be filled.
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The three servers did not start, or do not answer.
+    #[error("the three servers: {0}")]
+    Party(String),
     /// The system gives no threads.
     #[error("no threads to measure with: {0}")]
     Threads(String),
@@ -54,6 +60,10 @@ pub enum BenchError {
 impl BenchError {
     pub(super) fn asked(request: &str, reason: &dyn std::fmt::Display) -> Self {
         Self::Asked { request: request.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn party(reason: impl std::fmt::Display) -> Self {
+        Self::Party(reason.to_string())
     }
 
     pub(super) fn file(path: &std::path::Path, reason: &dyn std::fmt::Display) -> Self {

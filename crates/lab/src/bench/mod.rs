@@ -5,7 +5,9 @@
 //! - [`search()`]: typed words to opened results through a real server on loopback, with where the time goes.
 //! - [`encode()`]: the two towers of a model, one input at a time.
 //! - [`load()`]: a server under many clients; [`scaling()`]: whether its scans get in each other's way.
-//! - [`split()`]: a search by three parties over secret shares; [`aggregate()`]: a round of secure aggregation.
+//! - [`split()`]: a search by three parties over secret shares, in memory; [`split_served()`]: by three processes over TCP
+//!   and TLS, as they are run; [`aggregate()`]: a round of secure aggregation.
+//! - [`split_encode()`]: pictures and sentences through a model that three parties hold in shares.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
@@ -16,6 +18,8 @@ mod pictures;
 mod scan;
 mod search;
 mod split;
+mod split_encode;
+mod split_served;
 mod stopwatch;
 mod veil;
 
@@ -28,4 +32,6 @@ pub use pmirs_mpc::bench::SearchSize as SplitSize;
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};
 pub use split::{SplitPhase, SplitReport, split};
+pub use split_encode::{SplitEncodeReport, SplitTextReport, split_encode};
+pub use split_served::{ServedReport, split_served};
 pub use veil::{VeilReport, veil};

@@ -20,13 +20,10 @@ pub struct EncodeReport {
     pub bytes_sent_per_party: u64,
     /// The result of the last run.
     pub output: Vec<f32>,
-    /// Its cosine to the result in floating point.
-    pub cosine: f32,
 }
 
-/// Deals a network's weights (one vector a node: weights, then bias) and an input, evaluates them `runs` times, and
-/// compares with floating point. A text tower's input is its one-hot vectors, which are integers: say so by
-/// `integers`.
+/// Deals a network's weights (one vector a node: weights, then bias) and an input as the network takes it, and evaluates
+/// them `runs` times.
 ///
 /// # Errors
 /// When a size does not fit the network.
@@ -34,12 +31,10 @@ pub fn encode(
     rng: &mut impl CryptoRng,
     network: &Network,
     weights: &[Vec<f32>],
-    input: &[f32],
-    integers: bool,
+    input: &[u64],
     wire: Wire,
     runs: usize,
 ) -> Result<EncodeReport, Error> {
-    let expected = network.evaluate_plain(weights, input)?;
     shape("the nodes with weights", network.weights().len(), weights.len())?;
     let mut shared: [Vec<SharedWeights>; 3] = [Vec::new(), Vec::new(), Vec::new()];
     for (values, sizes) in weights.iter().zip(network.weights()) {
@@ -47,14 +42,9 @@ pub fn encode(
             party.push(SharedWeights::new(shares, sizes, network.fraction())?);
         }
     }
-    let dealt = deal(rng, &fixed(input, if integers { 0 } else { network.fraction() }));
-    let mut report = EncodeReport {
-        times: Vec::new(),
-        rounds: 0,
-        bytes_sent_per_party: 0,
-        output: Vec::new(),
-        cosine: 0.0,
-    };
+    let dealt = deal(rng, input);
+    let mut report =
+        EncodeReport { times: Vec::new(), rounds: 0, bytes_sent_per_party: 0, output: Vec::new() };
     for _ in 0..runs {
         let begin = Instant::now();
         let results = three_parties_over(wire, rng, |party| {
@@ -70,11 +60,5 @@ pub fn encode(
         report.bytes_sent_per_party = results.iter().map(|(_, traffic)| traffic.sent).sum::<u64>() / 3;
         report.output = real(&reconstruct(&results.map(|(out, _)| out))?, network.fraction());
     }
-    report.cosine = cosine(&report.output, &expected);
     Ok(report)
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

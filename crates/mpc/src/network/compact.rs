@@ -3,8 +3,16 @@
 //! Nodes with weights come in the order in which the encoders lay out their tensors, so that a tower's flat vector of
 //! parameters, cut by [`Network::weights`], is what the nodes want.
 
+use serde::{Deserialize, Serialize};
+
 use super::layer::{Extent, Layer, Network, Node};
-use crate::error::Error;
+use crate::error::{Error, range};
+
+/// Bounds on sizes, so that no product of them overflows before the network is refused.
+const MOST_SIDE: usize = 1024;
+const MOST_CHANNELS: usize = 8192;
+const MOST_BLOCKS: usize = 128;
+const MOST_TOKENS: usize = 1 << 20;
 
 /// Sizes of an image tower: MobileNetV2's inverted residuals, the mean over places, and a head.
 ///
@@ -12,7 +20,7 @@ use crate::error::Error;
 /// pixels -> 3x3 stem /2 -> blocks (1x1 expand, 3x3 depthwise, 1x1 project, + input) -> 1x1 -> mean
 ///        -> linear + linear(ReLU(linear)) -> dim
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageTower {
     /// Rows and columns of a picture; three channels each between -1 and 1.
     pub size: usize,
@@ -31,7 +39,7 @@ pub struct ImageTower {
 }
 
 /// One inverted residual block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Channels between expand and project.
     pub expand: usize,
@@ -48,7 +56,7 @@ pub struct Block {
 /// ```text
 /// one-hot -> table -> [ x + ReLU(width-3 convolution of x) ] x layers -> mean over tokens -> linear
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextTower {
     /// Tokens of the sentence.
     pub tokens: usize,
@@ -68,6 +76,7 @@ impl ImageTower {
     /// # Errors
     /// When the sizes do not fit each other.
     pub fn network(&self, fraction: u32, width: usize) -> Result<Network, Error> {
+        self.check()?;
         let mut plan = Plan::default();
         let window = [3, 3];
         let relu = if self.bounded { Layer::BoundedRelu { most: 6 } } else { Layer::Relu };
@@ -99,6 +108,14 @@ impl ImageTower {
         let input = Extent { height: self.size, width: self.size, channels: 3 };
         Network::new(input, plan.0, fraction, width)
     }
+
+    fn check(&self) -> Result<(), Error> {
+        range("the rows of a picture", 1, MOST_SIDE, self.size)?;
+        range("the blocks of a network", 0, MOST_BLOCKS, self.blocks.len())?;
+        let of_blocks = self.blocks.iter().flat_map(|block| [block.expand, block.out]);
+        let mut channels = of_blocks.chain([self.stem, self.features, self.hidden, self.dim]);
+        channels.try_for_each(|channels| range("the channels of a layer", 1, MOST_CHANNELS, channels))
+    }
 }
 
 impl TextTower {
@@ -107,6 +124,7 @@ impl TextTower {
     /// # Errors
     /// When the sizes do not fit each other.
     pub fn network(&self, fraction: u32, width: usize) -> Result<Network, Error> {
+        self.check()?;
         let mut plan = Plan::default();
         let channels = self.width;
         let mut entry = plan.push(Layer::Lookup { rows: self.vocabulary, width: channels });
@@ -127,19 +145,28 @@ impl TextTower {
         let input = Extent { height: self.tokens, width: 1, channels: self.vocabulary };
         Network::new(input, plan.0, fraction, width)
     }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        range("the tokens of a sentence", 1, MOST_SIDE, self.tokens)?;
+        range("the tokens of a vocabulary", 1, MOST_TOKENS, self.vocabulary)?;
+        range("the layers of a text tower", 0, MOST_BLOCKS, self.layers)?;
+        [self.width, self.dim]
+            .into_iter()
+            .try_for_each(|channels| range("the channels of a layer", 1, MOST_CHANNELS, channels))
+    }
 }
 
 /// Nodes so far; each reads the one before it unless told otherwise.
 #[derive(Default)]
-struct Plan(Vec<Node>);
+pub(super) struct Plan(pub(super) Vec<Node>);
 
 impl Plan {
     /// Returns the number under which later nodes read this one.
-    fn push(&mut self, layer: Layer) -> usize {
+    pub(super) fn push(&mut self, layer: Layer) -> usize {
         self.push_after(self.0.len(), layer)
     }
 
-    fn push_after(&mut self, input: usize, layer: Layer) -> usize {
+    pub(super) fn push_after(&mut self, input: usize, layer: Layer) -> usize {
         self.0.push(Node { layer, input });
         self.0.len()
     }

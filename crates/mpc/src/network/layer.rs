@@ -91,6 +91,23 @@ pub enum Layer {
         /// The node: 0 is the input of the network, i what node i-1 leaves.
         with: usize,
     },
+    /// Some of the channels, at no cost.
+    Slice {
+        /// The first of them.
+        from: usize,
+        /// How many.
+        channels: usize,
+    },
+    /// Every place times a shared *integer* of its own, 0 or 1: what is beyond the end of a sentence becomes zero.
+    Mask {
+        /// The node that leaves one such number for each place.
+        by: usize,
+    },
+    /// The sum over places, each times a shared weight of its own: a mean over as many as nobody learns.
+    Pool {
+        /// The node that leaves one weight for each place, in fixed point.
+        by: usize,
+    },
 }
 
 /// A layer and what it reads.
@@ -175,7 +192,22 @@ impl Layer {
             }
             Self::Linear { inputs, outputs, bias } => [inputs * outputs, if bias { outputs } else { 0 }],
             Self::Lookup { rows, width } => [rows * width, 0],
-            Self::Relu | Self::BoundedRelu { .. } | Self::Mean | Self::Add { .. } => [0, 0],
+            Self::Relu
+            | Self::BoundedRelu { .. }
+            | Self::Mean
+            | Self::Add { .. }
+            | Self::Slice { .. }
+            | Self::Mask { .. }
+            | Self::Pool { .. } => [0, 0],
+        }
+    }
+
+    /// What it reads beside its input: a number as of [`Node::input`].
+    pub(super) fn beside(self) -> Option<usize> {
+        match self {
+            Self::Add { with } => Some(with),
+            Self::Mask { by } | Self::Pool { by } => Some(by),
+            _ => None,
         }
     }
 }
@@ -221,6 +253,18 @@ fn leaves(node: &Node, extents: &[Extent]) -> Result<Extent, Error> {
         Layer::Add { with } => {
             shape("the values to add", input.len(), at(with)?.len())?;
             Ok(input)
+        }
+        Layer::Slice { from, channels } => {
+            range("the channels of a slice", 1, input.channels.saturating_sub(from), channels)?;
+            Ok(Extent { channels, ..input })
+        }
+        Layer::Mask { by } => {
+            shape("the numbers of a mask", input.places(), at(by)?.len())?;
+            Ok(input)
+        }
+        Layer::Pool { by } => {
+            shape("the weights of places", input.places(), at(by)?.len())?;
+            Ok(Extent { height: 1, width: 1, channels: input.channels })
         }
     }
 }

@@ -11,9 +11,13 @@
 //! | lookup | 1 | 8 |
 //! | ReLU at 32 bits | 7 | 18 |
 //! | ReLU that stops | 7 | 36 |
-//! | addition | 0 | 0 |
+//! | addition, a slice of channels | 0 | 0 |
+//! | mask over places | 1 | 8 |
+//! | weighted sum over places | 2 | 10 |
 
 mod compact;
+mod cost;
+mod hidden_length;
 mod layer;
 mod plain;
 mod shared;

@@ -53,6 +53,22 @@ impl Network {
             Layer::BoundedRelu { most } => x.iter().map(|value| value.clamp(0.0, most as f32)).collect(),
             Layer::Mean => mean(from, x),
             Layer::Add { with } => x.iter().zip(&maps[with]).map(|(a, b)| a + b).collect(),
+            Layer::Slice { from: first, channels } => x
+                .chunks_exact(from.channels)
+                .flat_map(|place| &place[first..first + channels])
+                .copied()
+                .collect(),
+            Layer::Mask { by } => {
+                let places = x.chunks_exact(from.channels).zip(&maps[by]);
+                places.flat_map(|(place, by)| place.iter().map(move |value| value * by)).collect()
+            }
+            Layer::Pool { by } => {
+                let mut sums = vec![0.0; from.channels];
+                for (place, by) in x.chunks_exact(from.channels).zip(&maps[by]) {
+                    sums.iter_mut().zip(place).for_each(|(sum, value)| *sum += value * by);
+                }
+                sums
+            }
         }
     }
 }

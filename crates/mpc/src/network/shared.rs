@@ -5,6 +5,7 @@
     reason = "sizes were checked when the network was made, and at the entry here"
 )]
 
+use super::hidden_length::{masked, pooled, sliced};
 use super::layer::{Extent, Layer, Network, Node, Windows};
 use crate::error::{Error, shape};
 use crate::kernels::matrix::{Both, places, product, tap};
@@ -91,8 +92,8 @@ impl Network {
         let mut last = vec![0; self.nodes.len() + 1];
         for (index, node) in self.nodes.iter().enumerate() {
             last[node.input] = index;
-            if let Layer::Add { with } = node.layer {
-                last[with] = index;
+            if let Some(beside) = node.layer.beside() {
+                last[beside] = index;
             }
         }
         last[self.nodes.len()] = usize::MAX;
@@ -131,6 +132,12 @@ impl Network {
             Layer::BoundedRelu { most } => self.bounded_relu(party, x, most),
             Layer::Mean => party.truncate(mean(from, &x.own, self.fraction), self.fraction),
             Layer::Add { with } => x.plus(map(with)?),
+            Layer::Slice { from: first, channels } => {
+                let [own, next] = [&x.own, &x.next].map(|x| sliced(x, from.channels, first, channels));
+                Ok(Shares { own, next })
+            }
+            Layer::Mask { by } => party.reshare(masked(both, map(by)?)),
+            Layer::Pool { by } => party.truncate(pooled(both, from.channels, map(by)?), self.fraction),
         }
     }
 }

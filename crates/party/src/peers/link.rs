@@ -75,7 +75,7 @@ impl PeerLink {
         self
     }
 
-    fn send_now(&self, to: Side, frame: &[u8]) -> Result<(), LinkFault> {
+    fn send_now(&self, to: Side, frame: Vec<u8>) -> Result<(), LinkFault> {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.at(to).send_frame(frame) { Ok(()) } else { Err(LinkFault::Closed) }
     }
@@ -89,18 +89,20 @@ impl Link for PeerLink {
         #[cfg(test)]
         if let Some(tamper) = &self.tamper {
             match tamper(to, frame) {
-                Fate::Send(frames) => return frames.iter().try_for_each(|frame| self.send_now(to, frame)),
+                Fate::Send(frames) => {
+                    return frames.into_iter().try_for_each(|frame| self.send_now(to, frame));
+                }
                 Fate::Hang(time) => {
                     std::thread::sleep(time);
                     return Ok(());
                 }
                 Fate::Late(time, frame) => {
                     std::thread::sleep(time);
-                    return self.send_now(to, &frame);
+                    return self.send_now(to, frame);
                 }
             }
         }
-        self.send_now(to, &frame)
+        self.send_now(to, frame)
     }
 
     /// What is longer than it may be comes through to whoever compares it with what must come, and so names its sender; no

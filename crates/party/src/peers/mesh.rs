@@ -2,8 +2,8 @@
 //!
 //! A connection serves one session at a time and is kept for the next one. One that carried an error is closed.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use pmirs_crypto::{PairKey, PartyKey, PartyPublicKey};
 use pmirs_mpc::Role;
 use pmirs_wire::Digest;
-use pmirs_wire::split::{Opening, PeerMessage, Trio};
+use pmirs_wire::split::{Opening, PeerMessage, Refused, Trio};
 use rustls::ConnectionCommon;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
@@ -28,6 +28,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const KEPT: usize = 16;
 /// Sessions that others opened and nobody asked for here yet.
 const EARLY: usize = 256;
+/// Orders that this party refused of late.
+const REFUSED: usize = 256;
 /// Accepted connections at a time; there are two honest peers.
 const ACCEPTED: usize = 256;
 
@@ -38,14 +40,45 @@ pub(crate) struct Mesh {
     connectors: [Option<TlsConnector>; 3],
     acceptor: TlsAcceptor,
     kept: [Mutex<Vec<Wire>>; 3],
-    meetings: Mutex<HashMap<(Digest, Role), Meeting>>,
+    meetings: Mutex<Meetings>,
     meeting_time: Duration,
 }
+
+/// Sessions at the party that accepts.
+#[derive(Default)]
+struct Meetings {
+    open: HashMap<(Digest, Role), Meeting>,
+    /// Orders that came here and were refused: whoever opens a session of one is told so at once. The latest last.
+    refused: VecDeque<(Digest, Refused)>,
+}
+
+/// Why a peer was not met.
+#[derive(Debug)]
+pub(crate) enum NotMet {
+    /// It refused the order.
+    Refused(Box<Refused>),
+    /// It is away, late, or says what it should not.
+    Missing(String),
+}
+
+impl From<String> for NotMet {
+    fn from(why: String) -> Self {
+        Self::Missing(why)
+    }
+}
+
+impl From<&str> for NotMet {
+    fn from(why: &str) -> Self {
+        Self::Missing(why.to_owned())
+    }
+}
+
+const LATE: &str = "did not join: the order did not come to it in time";
 
 /// A session at the party that accepts.
 enum Meeting {
     /// The peer was faster.
-    Opened(Wire, Opening),
+    Opened(Box<(Wire, Opening)>),
     /// This party waits for the peer.
     Awaited(oneshot::Sender<(Wire, Opening)>),
 }
@@ -89,7 +122,7 @@ impl Mesh {
         peer: Role,
         opening: &Opening,
         fresh: bool,
-    ) -> Result<(Wire, Opening), String> {
+    ) -> Result<(Wire, Opening), NotMet> {
         let mut kept = if fresh { None } else { self.take_kept(peer) };
         loop {
             let was_kept = kept.is_some();
@@ -101,26 +134,24 @@ impl Mesh {
             let answer = if sent { wire.message(self.meeting_time).await } else { Err(Missing::Closed) };
             match answer {
                 Ok(PeerMessage::Open(theirs)) if theirs.order == opening.order => return Ok((wire, theirs)),
-                Ok(PeerMessage::Stop(refused)) => return Err(refused.problem.message),
-                Ok(_) => return Err("opened another session".to_owned()),
-                Err(Missing::Silent) => {
-                    return Err("did not join: the order did not come to it in time".to_owned());
-                }
+                Ok(PeerMessage::Stop(refused)) => return Err(NotMet::Refused(Box::new(refused))),
+                Ok(_) => return Err("opened another session".into()),
+                Err(Missing::Silent) => return Err(LATE.into()),
                 Err(_) if was_kept => {}
-                Err(missing) => return Err(missing.to_string()),
+                Err(missing) => return Err(missing.to_string().into()),
             }
         }
     }
 
     /// Waits for a peer of a smaller number to begin a session, and joins it.
-    pub(crate) async fn join(&self, peer: Role, opening: &Opening) -> Result<(Wire, Opening), String> {
+    pub(crate) async fn join(&self, peer: Role, opening: &Opening) -> Result<(Wire, Opening), NotMet> {
         let key = (opening.order, peer);
         let waiting = {
             let mut meetings = self.meetings();
-            match meetings.entry(key) {
+            match meetings.open.entry(key) {
                 Entry::Occupied(entry) => match entry.remove() {
-                    Meeting::Opened(wire, theirs) => Ok((wire, theirs)),
-                    Meeting::Awaited(_) => return Err("the session is open already".to_owned()),
+                    Meeting::Opened(met) => Ok(*met),
+                    Meeting::Awaited(_) => return Err("the session is open already".into()),
                 },
                 Entry::Vacant(entry) => {
                     let (sender, receiver) = oneshot::channel();
@@ -132,17 +163,34 @@ impl Mesh {
         let (wire, theirs) = match waiting {
             Ok(met) => met,
             Err(receiver) => {
+                // Whoever stops waiting earlier leaves no entry behind.
+                let _awaited = Awaited { mesh: self, key };
                 let met = timeout(self.meeting_time, receiver).await;
-                self.meetings().remove(&key);
-                let late = || "did not join: the order did not come to it in time".to_owned();
-                met.map_err(|_| late())?.map_err(|_| late())?
+                met.map_err(|_| NotMet::from(LATE))?.map_err(|_| NotMet::from(LATE))?
             }
         };
         if wire.send(&PeerMessage::Open(opening.clone())) {
             Ok((wire, theirs))
         } else {
-            Err("ended its connection".to_owned())
+            Err("ended its connection".into())
         }
+    }
+
+    /// Has peers that open a session of this order know at once that it is refused here. Those of a smaller number open
+    /// it; one of a larger number waits until its deadline, and a client that was refused does not wait for it.
+    pub(crate) fn refuse(&self, order: Digest, refused: &Refused) {
+        let mut meetings = self.meetings();
+        for peer in Role::ALL {
+            if matches!(meetings.open.get(&(order, peer)), Some(Meeting::Opened(..)))
+                && let Some(Meeting::Opened(met)) = meetings.open.remove(&(order, peer))
+            {
+                met.0.send(&PeerMessage::Stop(refused.clone()));
+            }
+        }
+        if meetings.refused.len() >= REFUSED {
+            meetings.refused.pop_front();
+        }
+        meetings.refused.push_back((order, refused.clone()));
     }
 
     /// Keeps a connection for the next session.
@@ -164,19 +212,24 @@ impl Mesh {
         let PeerMessage::Open(opening) = *message else { return };
         let key = (opening.order, wire.peer());
         let mut meetings = self.meetings();
-        match meetings.remove(&key) {
+        let refused = meetings.refused.iter().rev().find(|(order, _)| *order == opening.order);
+        if let Some((_, refused)) = refused {
+            wire.send(&PeerMessage::Stop(refused.clone()));
+            return;
+        }
+        match meetings.open.remove(&key) {
             Some(Meeting::Awaited(waiting)) => {
                 let _ = waiting.send((wire, opening));
             }
-            None if meetings.len() < EARLY => {
-                meetings.insert(key, Meeting::Opened(wire, opening));
+            None if meetings.open.len() < EARLY => {
+                meetings.open.insert(key, Meeting::Opened(Box::new((wire, opening))));
                 drop(meetings);
                 let mesh = Arc::clone(&self);
                 tokio::spawn(async move {
                     tokio::time::sleep(mesh.meeting_time).await;
                     let mut meetings = mesh.meetings();
-                    if matches!(meetings.get(&key), Some(Meeting::Opened(..))) {
-                        meetings.remove(&key);
+                    if matches!(meetings.open.get(&key), Some(Meeting::Opened(..))) {
+                        meetings.open.remove(&key);
                     }
                 });
             }
@@ -236,8 +289,23 @@ impl Mesh {
         kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn meetings(&self) -> MutexGuard<'_, HashMap<(Digest, Role), Meeting>> {
+    fn meetings(&self) -> MutexGuard<'_, Meetings> {
         self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// This party waits for a peer; the entry that says so goes with this value.
+struct Awaited<'a> {
+    mesh: &'a Mesh,
+    key: (Digest, Role),
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        let mut meetings = self.mesh.meetings();
+        if matches!(meetings.open.get(&self.key), Some(Meeting::Awaited(_))) {
+            meetings.open.remove(&self.key);
+        }
     }
 }
 

@@ -8,5 +8,5 @@ mod wire;
 pub(crate) use link::{Ends, PeerLink};
 #[cfg(test)]
 pub(crate) use link::{Fate, Tamper};
-pub(crate) use mesh::{Mesh, run};
+pub(crate) use mesh::{Mesh, NotMet, run};
 pub(crate) use wire::{Incoming, Missing, Wire};

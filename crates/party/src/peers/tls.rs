@@ -102,82 +102,57 @@ impl Pinned {
     }
 }
 
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        self.check(end_entity).map(|()| ServerCertVerified::assertion())
-    }
+/// The two traits ask the same in other words.
+macro_rules! verifies_pinned {
+    ($verifier:ty, $verified:ty, $verify:ident($($unused:ty),*) $(, $extra:item)?) => {
+        impl $verifier for Pinned {
+            fn $verify(
+                &self,
+                shown: &CertificateDer<'_>,
+                _intermediates: &[CertificateDer<'_>],
+                $(_: $unused,)*
+                _now: UnixTime,
+            ) -> Result<$verified, Error> {
+                self.check(shown).map(|()| <$verified>::assertion())
+            }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _key: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
-    }
+            fn verify_tls12_signature(
+                &self,
+                _message: &[u8],
+                _key: &CertificateDer<'_>,
+                _signed: &DigitallySignedStruct,
+            ) -> Result<HandshakeSignatureValid, Error> {
+                Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+            }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        key: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(message, key, signed)
-    }
+            fn verify_tls13_signature(
+                &self,
+                message: &[u8],
+                key: &CertificateDer<'_>,
+                signed: &DigitallySignedStruct,
+            ) -> Result<HandshakeSignatureValid, Error> {
+                self.signature(message, key, signed)
+            }
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+            fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+                vec![SignatureScheme::ED25519]
+            }
 
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
+            fn requires_raw_public_keys(&self) -> bool {
+                true
+            }
+
+            $($extra)?
+        }
+    };
 }
 
-impl ClientCertVerifier for Pinned {
+verifies_pinned!(ServerCertVerifier, ServerCertVerified, verify_server_cert(&ServerName<'_>, &[u8]));
+verifies_pinned!(
+    ClientCertVerifier,
+    ClientCertVerified,
+    verify_client_cert(),
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        self.check(end_entity).map(|()| ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _key: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        key: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(message, key, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
-}
+);

@@ -8,6 +8,7 @@
 //! A task reads and a task writes, so that sending never waits for the other side to read: in a round all three send
 //! before they receive.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use pmirs_crypto::PairKey;
 use pmirs_mpc::{Role, frame};
-use pmirs_wire::split::PeerMessage;
+use pmirs_wire::split::{PeerMessage, Refused};
 use pmirs_wire::{Message, decode, encode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -24,6 +25,10 @@ use tokio::time::timeout;
 
 const MESSAGE: u8 = 0;
 const FRAME: u8 = 1;
+/// Bytes before the body.
+const LABEL: usize = 5;
+/// Bodies up to this size are sent together with their label.
+const SMALL: usize = 16 << 10;
 /// Messages that wait to be read; the sender's side of TCP waits for more room.
 const WAITING: usize = 4;
 /// Bytes that may wait to be sent before [`Wire::room`] waits.
@@ -45,9 +50,11 @@ pub(crate) struct Wire {
     peer: Role,
     /// The secret that both ends, and nobody else, derive common randomness from.
     secret: PairKey,
-    outbox: UnboundedSender<Vec<u8>>,
+    outbox: UnboundedSender<Outgoing>,
     queue: Arc<Queue>,
     inbox: Receiver<Incoming>,
+    /// What came while this side waited for somebody else.
+    early: VecDeque<Incoming>,
     /// Whether it served a session before: it may have died since.
     pub(crate) used: bool,
 }
@@ -63,7 +70,7 @@ impl Wire {
         let (arrived, inbox) = channel(WAITING);
         tokio::spawn(write(writer, queued, Arc::clone(&queue)));
         tokio::spawn(read(reader, arrived));
-        Self { peer, secret, outbox, queue, inbox, used: false }
+        Self { peer, secret, outbox, queue, inbox, early: VecDeque::new(), used: false }
     }
 
     pub(crate) fn peer(&self) -> Role {
@@ -82,12 +89,12 @@ impl Wire {
     /// Sends a message; `false` when the connection is gone.
     pub(crate) fn send(&self, message: &PeerMessage) -> bool {
         let Ok(body) = encode(message) else { return false };
-        self.push(labelled(MESSAGE, &body))
+        self.push(Outgoing::new(MESSAGE, body))
     }
 
     /// Sends a frame; `false` when the connection is gone.
-    pub(crate) fn send_frame(&self, frame: &[u8]) -> bool {
-        self.push(labelled(FRAME, frame))
+    pub(crate) fn send_frame(&self, frame: Vec<u8>) -> bool {
+        self.push(Outgoing::new(FRAME, frame))
     }
 
     /// Waits until little is left to send: for whoever sends more than memory should hold.
@@ -98,14 +105,37 @@ impl Wire {
         }
     }
 
-    fn push(&self, bytes: Vec<u8>) -> bool {
-        self.queue.bytes.fetch_add(bytes.len(), Ordering::AcqRel);
-        self.outbox.send(bytes).is_ok()
+    fn push(&self, outgoing: Outgoing) -> bool {
+        self.queue.bytes.fetch_add(outgoing.body.len(), Ordering::AcqRel);
+        self.outbox.send(outgoing).is_ok()
     }
 
     /// What comes next; nothing when the connection is gone.
     pub(crate) async fn next(&mut self) -> Option<Incoming> {
-        self.inbox.recv().await
+        match self.early.pop_front() {
+            Some(incoming) => Some(incoming),
+            None => self.inbox.recv().await,
+        }
+    }
+
+    /// Waits until the peer ends the session, and says why it did; whatever else it sends meanwhile is kept for later. May
+    /// be given up at any moment.
+    pub(crate) async fn stopped(&mut self) -> Refused {
+        loop {
+            // An honest peer, which waits for this side, does not send more.
+            if self.early.len() >= WAITING {
+                return std::future::pending().await;
+            }
+            match self.inbox.recv().await {
+                Some(Incoming::Message(message)) => match *message {
+                    PeerMessage::Stop(refused) => return refused,
+                    message => self.early.push_back(Incoming::Message(Box::new(message))),
+                },
+                Some(other) => self.early.push_back(other),
+                // That it is gone is noticed by whoever needs something of it.
+                None => return std::future::pending().await,
+            }
+        }
     }
 
     /// The next message within a deadline, or why there is none.
@@ -143,8 +173,30 @@ impl std::fmt::Display for Missing {
     }
 }
 
-fn labelled(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&(body.len() as u32 + 1).to_le_bytes(), [kind].as_slice(), body].concat()
+/// A message on its way: large ones are not copied to put a few bytes before them.
+struct Outgoing {
+    /// Length and kind.
+    label: [u8; LABEL],
+    body: Vec<u8>,
+}
+
+impl Outgoing {
+    fn new(kind: u8, body: Vec<u8>) -> Self {
+        let [a, b, c, d] = (body.len() as u32 + 1).to_le_bytes();
+        Self { label: [a, b, c, d, kind], body }
+    }
+
+    async fn write<W: AsyncWrite + Unpin>(&self, writer: &mut W, room: &mut Vec<u8>) -> io::Result<()> {
+        if self.body.len() > SMALL {
+            writer.write_all(&self.label).await?;
+            return writer.write_all(&self.body).await;
+        }
+        // In one record of TLS.
+        room.clear();
+        room.extend_from_slice(&self.label);
+        room.extend_from_slice(&self.body);
+        writer.write_all(room).await
+    }
 }
 
 /// How much waits to be sent.
@@ -156,18 +208,26 @@ struct Queue {
 
 async fn write<W: AsyncWrite + Unpin>(
     mut writer: W,
-    mut queued: UnboundedReceiver<Vec<u8>>,
+    mut queued: UnboundedReceiver<Outgoing>,
     queue: Arc<Queue>,
 ) {
-    while let Some(bytes) = queued.recv().await {
-        let sent = async {
-            writer.write_all(&bytes).await?;
+    let mut room = Vec::new();
+    while let Some(first) = queued.recv().await {
+        let mut sent = 0;
+        let all = async {
+            // What else waits by now goes along.
+            let mut next = Some(first);
+            while let Some(outgoing) = next {
+                outgoing.write(&mut writer, &mut room).await?;
+                sent += outgoing.body.len();
+                next = queued.try_recv().ok();
+            }
             writer.flush().await
         };
-        if sent.await.is_err() {
+        if all.await.is_err() {
             return;
         }
-        queue.bytes.fetch_sub(bytes.len(), Ordering::AcqRel);
+        queue.bytes.fetch_sub(sent, Ordering::AcqRel);
         queue.written.notify_waiters();
     }
     let _ = writer.shutdown().await;
@@ -220,6 +280,10 @@ mod tests {
     #[test]
     fn what_is_sent_is_read_and_a_length_that_lies_costs_no_memory() {
         let confirm = PeerMessage::Confirm { session: pmirs_wire::Digest([6; 32]) };
+        let labelled = |kind, body: &[u8]| {
+            let Outgoing { label, body } = Outgoing::new(kind, body.to_vec());
+            [label.as_slice(), &body].concat()
+        };
         let sent = labelled(MESSAGE, &encode(&confirm).unwrap());
         assert!(matches!(read_bytes(&sent).unwrap(), Incoming::Message(message) if *message == confirm));
         assert!(

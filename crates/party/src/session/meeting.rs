@@ -1,5 +1,6 @@
 //! The three parties in one session: how they meet, catch up, agree, and part.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::commands::check_entry;
-use crate::peers::{Ends, Missing, PeerLink, Wire};
+use crate::peers::{Ends, Missing, NotMet, PeerLink, Wire};
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
 
@@ -42,11 +43,10 @@ impl Met {
                 node.mesh.join(peer, &ours).await
             };
             met.map(|(wire, opening)| Peer { wire: Some(wire), role: peer, opening })
-                .map_err(|why| Refusal::unavailable(format!("{} {why}", node.name(peer))).blaming(&[peer]))
+                .map_err(|why| not_met(node, peer, why))
         };
         let role = node.role;
-        let (previous, next) = tokio::join!(meet(role.previous()), meet(role.next()));
-        let (previous, next) = match (previous, next) {
+        let (previous, next) = match both(meet(role.previous()), meet(role.next())).await {
             (Ok(previous), Ok(next)) => (previous, next),
             (Err(refusal), met) | (met, Err(refusal)) => {
                 if let Ok(Peer { wire: Some(wire), .. }) = met {
@@ -270,6 +270,65 @@ impl Met {
         if let Some(refusal) = failure {
             tracing::warn!(collection = %self.ours.collection, problem = %refusal.0.problem, "a session failed");
         }
+    }
+}
+
+/// Waits until both others are met. Whoever was met first may end the session while the other one is waited for.
+async fn both(
+    previous: impl Future<Output = Result<Peer, Refusal>>,
+    next: impl Future<Output = Result<Peer, Refusal>>,
+) -> (Result<Peer, Refusal>, Result<Peer, Refusal>) {
+    let (mut previous, mut next) = (pin!(previous), pin!(next));
+    tokio::select! {
+        met = &mut previous => {
+            let (met, other) = until_stopped(met, next).await;
+            (met, other)
+        }
+        met = &mut next => {
+            let (met, other) = until_stopped(met, previous).await;
+            (other, met)
+        }
+    }
+}
+
+async fn until_stopped(
+    mut met: Result<Peer, Refusal>,
+    other: impl Future<Output = Result<Peer, Refusal>>,
+) -> (Result<Peer, Refusal>, Result<Peer, Refusal>) {
+    let stopped = async {
+        match &mut met {
+            Ok(Peer { wire: Some(wire), .. }) => wire.stopped().await,
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        other = other => (met, other),
+        refused = stopped => {
+            let refusal = Refusal(Box::new(refused));
+            (Err(refusal.clone()), Err(refusal))
+        }
+    }
+}
+
+/// A peer's refusal in its name, or what else is wrong with it.
+fn not_met(node: &Node, peer: Role, why: NotMet) -> Refusal {
+    let name = node.name(peer);
+    match why {
+        // Somebody was faster: whoever asked asks again.
+        NotMet::Refused(refused) if refused.problem.kind == ProblemKind::Conflict => {
+            Refusal::conflict(format!("{name} refused the order: {}", refused.problem.message))
+        }
+        NotMet::Refused(refused) => {
+            let what = format!("{name} refused the order: {}", refused.problem.message);
+            let mut blamed = Role::ALL.to_vec();
+            blamed.retain(|role| refused.blamed.contains(&(role.index() as u8)));
+            if blamed.is_empty() {
+                blamed.push(peer);
+            }
+            Refusal::unavailable(what).blaming(&blamed)
+        }
+        NotMet::Missing(why) => Refusal::unavailable(format!("{name} {why}")).blaming(&[peer]),
     }
 }
 

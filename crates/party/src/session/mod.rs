@@ -4,10 +4,11 @@
 //!    and statement it has. Nobody believes another about who asked.
 //! 2. *Catch up.* Whoever is behind asks one that is ahead for P0's decision, or for statements, and checks them.
 //! 3. *Agree.* The session's id is the hash of all three nonces, the order and the version. All must say the same.
-//! 4. *Work*: `search`, `refresh` or `repair`.
+//! 4. *Work*: `search`, `encode`, `refresh` or `repair`.
 //!
 //! P0 bounds how many sessions there are at a time; the others follow, so that they never wait for each other in a ring.
 
+pub(crate) mod encode;
 mod meeting;
 mod refresh;
 mod repair;
@@ -33,6 +34,8 @@ pub(crate) async fn run(
     checked: Checked,
     parts: Bytes,
 ) -> Result<Answer, Refusal> {
+    // First of all, so that who waits for it takes no place of a search.
+    let _encoding = encoding(node, &checked).await?;
     let _place = place(node).await?;
     let fresh = matches!(checked.order.action, Action::Refresh { .. });
     let opening = opening(&checked.order.collection, checked.digest, Some(&shared));
@@ -49,6 +52,10 @@ pub(crate) async fn run(
             Action::Search(search) => {
                 search::run(node, &shared, &mut met, session, version, search.clone(), parts).await
             }
+            Action::Encode(encode) => {
+                encode::run(node, &shared, &mut met, session, version, encode, parts).await
+            }
+            Action::Meet => Ok(Answer::State(read(&shared).state())),
             Action::Refresh { base } => refresh::run(node, &shared, &mut met, session, *base, &checked).await,
             _ => Err(Refusal::internal(&"an order of one party came to all three")),
         }
@@ -77,6 +84,17 @@ async fn place(node: &Node) -> Result<Option<tokio::sync::SemaphorePermit<'_>>, 
         return Ok(None);
     }
     node.sessions.acquire().await.map(Some).map_err(|_| Refusal::unavailable("the server is stopping"))
+}
+
+/// As [`place`] does, P0 bounds for all three how many go through a model at a time.
+async fn encoding<'a>(
+    node: &'a Node,
+    checked: &Checked,
+) -> Result<Option<tokio::sync::SemaphorePermit<'a>>, Refusal> {
+    if node.role != Role::First || !matches!(checked.order.action, Action::Encode(_)) {
+        return Ok(None);
+    }
+    node.encodings.acquire().await.map(Some).map_err(|_| Refusal::unavailable("the server is stopping"))
 }
 
 fn opening(collection: &CollectionId, order: Digest, shared: Option<&Shared>) -> Opening {

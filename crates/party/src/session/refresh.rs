@@ -16,6 +16,7 @@ use tokio::task::block_in_place;
 
 use super::meeting::{Met, Stopped, unexpected};
 use crate::commands::{check_base, check_entry, decide, next_sequence};
+use crate::models::{narrow, wide};
 use crate::orders::Checked;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
@@ -97,10 +98,10 @@ async fn ready(node: &Node, met: &mut Met, peer: Role, words: usize, order: &Dig
 }
 
 fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<PendingKind, Stopped> {
-    let words = {
+    let (words, is_model) = {
         let here = read(shared);
         check_base(&here, &base).map_err(Stopped::Here)?;
-        here.matrix().own.len()
+        (here.matrix().own.len(), here.members.model().is_some())
     };
     let mut fresh = Matrix::default();
     let mut at = 0;
@@ -112,11 +113,25 @@ fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<Pend
             let matrix = here.matrix();
             let own = matrix.own.get(at..end).unwrap_or_default().to_vec();
             let next = matrix.next.get(at..end).unwrap_or_default().to_vec();
-            Shares::new(own, next)?
+            (own, next)
         };
-        let new = party.refresh(&part)?;
-        fresh.push(new.own(), new.next());
+        let (own, next) = reshared(party, part, is_model)?;
+        fresh.push(&own, &next);
         at = end;
     }
     read(shared).write_refreshed(&fresh).map_err(|error| Stopped::Here(error.into()))
+}
+
+/// Fresh shares of some words; those of a model are pairs, modulo 2^64 together.
+fn reshared(
+    party: &mut Party,
+    (own, next): (Vec<u32>, Vec<u32>),
+    is_model: bool,
+) -> Result<(Vec<u32>, Vec<u32>), Stopped> {
+    if is_model {
+        let new = party.refresh(&Shares::new(wide(&own).collect(), wide(&next).collect())?)?;
+        return Ok((narrow(new.own()), narrow(new.next())));
+    }
+    let new = party.refresh(&Shares::new(own, next)?)?;
+    Ok((new.own().to_vec(), new.next().to_vec()))
 }

@@ -33,6 +33,7 @@ fn create(root: &Path) -> Collection {
         dim: DIM as u32,
         author: account,
         members: vec![Member { account, identity, role: Role::Owner }],
+        model: None,
     })
     .unwrap();
     let signature = Bytes(anna.sign(Context::Membership, &statement).0.to_vec());
@@ -85,7 +86,8 @@ fn history(root: &Path) -> Vec<Seen> {
     ];
     for (number, (add, remove)) in changes.into_iter().enumerate() {
         let entry = prepare(&mut collection, number as u32 + 10, add, remove);
-        collection.commit(entry).unwrap();
+        // As a crash before the files are rewritten leaves it.
+        collection.commit_waiting(entry).unwrap();
         all.push(seen(&collection));
     }
     all
@@ -183,4 +185,45 @@ fn a_store_of_another_place_is_refused() {
     assert!(Collection::open(root.path(), &other, ID).is_err());
     let elsewhere = StoreHeader { trio: Digest([3; 32]), ..header() };
     assert!(Collection::open(root.path(), &elsewhere, ID).is_err());
+}
+
+#[test]
+fn files_rewritten_without_what_was_removed_hold_the_same_at_every_moment() {
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let all = history(whole.path());
+    let last = all.last().unwrap();
+    let (from, to) = (whole.path().join(ID.to_string()), cut.path().join(ID.to_string()));
+    let before = std::fs::read(from.join(JOURNAL)).unwrap();
+    copied(&from, &to);
+    // Opening rewrites them; whatever a crash left of that, old files and new ones beside each other, is the same state.
+    drop(Collection::open(cut.path(), &header(), ID).unwrap());
+    let names = |folder: &Path| {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".shares"))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&from), ["next-0.shares", "own-0.shares"]);
+    assert_eq!(names(&to), ["next-1.shares", "own-1.shares"]);
+    let after = std::fs::read(to.join(JOURNAL)).unwrap();
+    assert!(after.starts_with(&before));
+    let half = tempfile::tempdir().unwrap();
+    let there = half.path().join(ID.to_string());
+    for length in (before.len()..=after.len()).step_by(3).chain([after.len()]) {
+        copied(&from, &there);
+        for name in names(&to) {
+            std::fs::copy(to.join(&name), there.join(&name)).unwrap();
+        }
+        std::fs::write(there.join(JOURNAL), &after[..length]).unwrap();
+        let mut collection = Collection::open(half.path(), &header(), ID).unwrap();
+        assert_eq!(seen(&collection), *last, "{length} bytes");
+        assert_eq!(names(&there).len(), 2, "{length} bytes: old shares are left");
+        let entry = prepare(&mut collection, 50, &[ItemId([50; 16])], &[ItemId([4; 16])]);
+        collection.commit(entry).unwrap();
+        let state = seen(&collection);
+        assert_eq!(seen(&Collection::open(half.path(), &header(), ID).unwrap()), state);
+    }
 }

@@ -4,7 +4,7 @@
 //! file = "pmirssh" ‖ version(1) ‖ SHA-256(StoreHeader ‖ component ‖ generation)(32) ‖ words, little endian
 //! ```
 //!
-//! A row that is removed stays in its place in the files until a refresh rewrites them, and the last row takes its place
+//! A row that is removed keeps its place in the files until they are rewritten without it, and the last row takes its place
 //! in memory: all three parties do the same, so that their rows stay in the same order.
 
 use std::fs::{self, File};

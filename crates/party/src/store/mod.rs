@@ -11,16 +11,17 @@ mod matrix;
 mod replay;
 mod rows;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pmirs_crypto::{ShareSeed, sha256};
 use pmirs_wire::split::{
-    Action, Batch, Component, Entry, Order, Parts, Pending, PendingKind, Record, SignedOrder,
+    Action, Batch, Component, Entry, Membership, Order, Parts, Pending, PendingKind, Record, SignedOrder,
     SignedStatement, State, StoreHeader, Version,
 };
-use pmirs_wire::{CollectionId, Digest, ItemId, decode, encode};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, decode, encode};
 
 use self::file::{erase, erase_folder, private_folder, sync_folder, write_whole};
 use self::journal::{JOURNAL, Journal};
@@ -28,9 +29,15 @@ pub(crate) use self::matrix::{Matrix, ShareFile, words_of};
 use self::replay::{Replay, load, read_pending};
 use self::rows::RowList;
 use crate::error::Error;
-use crate::members::Members;
+use crate::members::{Members, takes_away};
 
 const PENDING: &str = "pending";
+/// What is public of a model whose weights the rows are.
+const MANIFEST: &str = "manifest";
+/// Bytes of one component up to which its file is rewritten whenever rows went; larger ones wait until [`DEAD`] did.
+const QUICKLY_WRITTEN: u64 = 32 << 20;
+/// One row of so many is gone.
+const DEAD: u64 = 8;
 /// Items in one line of a repaired journal.
 const ROWS_PER_LINE: usize = 64 << 10;
 
@@ -52,6 +59,8 @@ pub(crate) struct Collection {
     /// The largest number that files of shares had so far.
     attempts: AtomicU64,
     waiting: Option<Waiting>,
+    /// Whether somebody went since all shares were fresh last.
+    stale: bool,
 }
 
 /// A change that lies ready.
@@ -124,7 +133,7 @@ impl Collection {
         for record in records {
             replay.apply(record)?;
         }
-        let Replay { members, statements, version, entry, rows, blocks, generation, .. } = replay;
+        let Replay { members, statements, version, entry, rows, blocks, generation, stale, .. } = replay;
         let members = members.ok_or_else(|| Error::damaged(&path, "it says nothing of members"))?;
         let dim = header.dim as usize;
         let words = rows.written() * dim as u64;
@@ -139,7 +148,7 @@ impl Collection {
             PendingKind::Batch(_) => None,
         });
         matrix::sweep(&folder, generation, kept)?;
-        Ok(Self {
+        let mut collection = Self {
             folder,
             header,
             journal,
@@ -153,7 +162,11 @@ impl Collection {
             generation,
             attempts: AtomicU64::new(kept.unwrap_or(generation).max(generation)),
             waiting,
-        })
+            stale,
+        };
+        // A crash may have come between a removal and this.
+        collection.forget_removed()?;
+        Ok(collection)
     }
 
     pub(crate) fn header(&self) -> &StoreHeader {
@@ -203,24 +216,33 @@ impl Collection {
         }
     }
 
+    /// Who the members are, and whether shares are as old as somebody who went.
+    pub(crate) fn membership(&self) -> Membership {
+        // There is a first one at least.
+        let statement = self.statements.last().cloned();
+        let none = || SignedStatement { statement: Bytes::default(), signature: Bytes::default() };
+        Membership { statement: statement.unwrap_or_else(none), stale: self.stale }
+    }
+
     /// What is wrong with a batch, if anything.
     pub(crate) fn fault_of(&self, batch: &Batch) -> Option<String> {
-        let mut seen = std::collections::HashSet::new();
+        let mut removed = HashSet::new();
         for item in &batch.remove {
             if !self.rows.contains(item) {
                 return Some(format!("remove: item {item} is not there"));
             }
-            if !seen.insert(item) {
+            if !removed.insert(item) {
                 return Some(format!("remove: item {item} is named twice"));
             }
         }
-        let removed = seen.len();
+        let mut added = HashSet::new();
         for item in &batch.add {
-            if self.rows.contains(item) || !seen.insert(item) {
+            let there = self.rows.contains(item) && !removed.contains(item);
+            if there || !added.insert(item) {
                 return Some(format!("add: item {item} is there already"));
             }
         }
-        let after = self.rows.len() - removed + batch.add.len();
+        let after = self.rows.len() - removed.len() + added.len();
         (after > pmirs_wire::limits::SPLIT_COLLECTION)
             .then(|| "the collection would have too many rows".to_owned())
     }
@@ -229,6 +251,7 @@ impl Collection {
     pub(crate) fn govern(&mut self, signed: SignedStatement, members: Members) -> Result<(), Error> {
         self.journal.append(&Record::Statement(signed.clone()))?;
         self.statements.push(signed);
+        self.stale |= takes_away(&self.members, &members);
         self.members = members;
         Ok(())
     }
@@ -243,6 +266,15 @@ impl Collection {
 
     /// Makes the change that lies ready part of the collection; on the disk when this returns.
     pub(crate) fn commit(&mut self, entry: Entry) -> Result<(), Error> {
+        self.commit_waiting(entry)?;
+        // The change is made, whatever becomes of this.
+        if let Err(error) = self.forget_removed() {
+            tracing::error!(%error, "shares of removed rows were not erased");
+        }
+        Ok(())
+    }
+
+    fn commit_waiting(&mut self, entry: Entry) -> Result<(), Error> {
         let Some(waiting) = self.waiting.take() else { return Ok(()) };
         let done = match (&waiting.order.action, &waiting.pending.kind) {
             (Action::Prepare { batch, .. }, PendingKind::Batch(parts)) => {
@@ -263,6 +295,36 @@ impl Collection {
             tracing::error!(%error, "old shares were not erased");
         }
         Ok(())
+    }
+
+    /// Shares of removed rows must not outlive them for long: files without them take the place of those that have them,
+    /// which are erased. At once where that is quick, and else when enough rows are gone to be worth it.
+    fn forget_removed(&mut self) -> Result<(), Error> {
+        let (rows, written) = (self.rows.len() as u64, self.rows.written());
+        let dead = written.saturating_sub(rows);
+        let bytes = written.saturating_mul(u64::from(self.header.dim) * 4);
+        if dead == 0 || (bytes > QUICKLY_WRITTEN && dead.saturating_mul(DEAD) < written) {
+            return Ok(());
+        }
+        let (generation, [own, next]) = self.write_beside(&self.matrix)?;
+        let files = self.files_of(generation)?;
+        let (entry, version) = (self.entry.clone(), self.version);
+        self.journal.append(&Record::Rewritten { entry, version, generation, rows, own, next })?;
+        self.files = files;
+        self.rows.rewritten();
+        self.generation = generation;
+        let kept = self.waiting.as_ref().and_then(|waiting| match waiting.pending.kind {
+            PendingKind::Refresh { generation, .. } => Some(generation),
+            PendingKind::Batch(_) => None,
+        });
+        matrix::sweep(&self.folder, generation, kept)
+    }
+
+    /// Files of this generation, as large as the rows that are here.
+    fn files_of(&self, generation: u64) -> Result<[ShareFile; 2], Error> {
+        let words = self.rows.len() as u64 * u64::from(self.header.dim);
+        let open = |component| ShareFile::open(&self.folder, &self.header, component, generation, words);
+        Ok([open(0)?, open(1)?])
     }
 
     fn commit_batch(&mut self, batch: &Batch, parts: Option<&Parts>, entry: Entry) -> Result<(), Error> {
@@ -299,10 +361,7 @@ impl Collection {
     ) -> Result<(), Error> {
         let rows = self.rows.len() as u64;
         let words = rows * u64::from(self.header.dim);
-        let files =
-            [0, 1].map(|component| ShareFile::open(&self.folder, &self.header, component, generation, words));
-        let [own_file, next_file] = files;
-        let files = [own_file?, next_file?];
+        let files = self.files_of(generation)?;
         let mut matrix = Matrix::default();
         files[0].read(std::iter::once((words, own)), |words| matrix.own.extend_from_slice(words))?;
         files[1].read(std::iter::once((words, next)), |words| matrix.next.extend_from_slice(words))?;
@@ -319,17 +378,38 @@ impl Collection {
         self.matrix = matrix;
         self.rows.rewritten();
         (self.generation, self.version, self.entry) = (generation, version, Some(entry));
+        self.stale = false;
         Ok(())
     }
 
     /// Writes new shares of all rows beside the present ones; on the disk when this returns.
     pub(crate) fn write_refreshed(&self, matrix: &Matrix) -> Result<PendingKind, Error> {
+        let (generation, [own, next]) = self.write_beside(matrix)?;
+        Ok(PendingKind::Refresh { generation, own, next })
+    }
+
+    fn write_beside(&self, matrix: &Matrix) -> Result<(u64, [Digest; 2]), Error> {
         // Each attempt has files of its own: another one may lie ready, and P0 may be about to decide on it.
         let generation = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         let own = ShareFile::create(&self.folder, &self.header, 0, generation)?.append(&matrix.own)?;
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
-        Ok(PendingKind::Refresh { generation, own, next })
+        Ok((generation, [own, next]))
+    }
+
+    /// Keeps what is public of a model; on the disk when this returns.
+    pub(crate) fn describe(&self, manifest: &[u8]) -> Result<(), Error> {
+        write_whole(&self.folder, MANIFEST, manifest)
+    }
+
+    /// What is public of a model, if it was described.
+    pub(crate) fn manifest(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.folder.join(MANIFEST);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::File { path, source }),
+        }
     }
 
     /// Erases all of it.

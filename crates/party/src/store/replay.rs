@@ -11,7 +11,7 @@ use super::matrix::{Matrix, ShareFile};
 use super::rows::RowList;
 use super::{PENDING, Waiting, order_of};
 use crate::error::Error;
-use crate::members::Members;
+use crate::members::{Members, takes_away};
 
 /// Words and digests that one step appended to both files.
 pub(super) struct Block {
@@ -31,6 +31,8 @@ pub(super) struct Replay<'a> {
     pub(super) rows: RowList,
     pub(super) blocks: Vec<Block>,
     pub(super) generation: u64,
+    /// Whether somebody went since all shares were fresh last.
+    pub(super) stale: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -45,6 +47,7 @@ impl<'a> Replay<'a> {
             rows: RowList::default(),
             blocks: Vec::new(),
             generation: 0,
+            stale: false,
         }
     }
 
@@ -55,7 +58,9 @@ impl<'a> Replay<'a> {
                     None => Members::first(&signed, &self.header.trio),
                     Some(before) => before.next(&signed),
                 };
-                self.members = Some(members.map_err(|error| Error::damaged(self.path, error))?);
+                let members = members.map_err(|error| Error::damaged(self.path, error))?;
+                self.stale |= self.members.as_ref().is_some_and(|before| takes_away(before, &members));
+                self.members = Some(members);
                 self.statements.push(signed);
             }
             Record::Batch { entry, own, next } => {
@@ -76,6 +81,7 @@ impl<'a> Replay<'a> {
                 if rows != self.rows.len() as u64 {
                     return Err(Error::damaged(self.path, "rewritten shares have another number of rows"));
                 }
+                self.stale &= !entry.as_ref().is_some_and(is_refresh);
                 self.rows.rewritten();
                 self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
                 (self.version, self.entry, self.generation) = (version, entry, generation);
@@ -84,6 +90,11 @@ impl<'a> Replay<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether all shares were changed, and not only rewritten.
+fn is_refresh(entry: &Entry) -> bool {
+    order_of(&entry.prepared).is_some_and(|(order, _)| matches!(order.action, Action::Refresh { .. }))
 }
 
 /// The version of a collection that never had a row.

@@ -1,13 +1,15 @@
 //! A small client for tests: orders in envelopes over HTTP, dealing, and joining what comes back.
 
+pub mod model;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pmirs_crypto::{Context, Dealt, Identity, IdentitySeed, ServerPublicKey, sha256};
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::collection::Role;
 use pmirs_wire::split::{
-    Action, Answer, Batch, Found, Member, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt, Refused,
-    Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
+    Action, Answer, Batch, Found, Member, Membership, Metric, Order, Parts, PartyInfo, PartyRequest, Receipt,
+    Refused, Search, SharePair, SignedOrder, SignedStatement, State, Statement, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId, decode, encode};
 use rand_chacha::ChaCha20Rng;
@@ -99,7 +101,10 @@ impl No {
 
 impl User {
     pub fn new(seed: u64, trio: &Trio) -> Self {
-        let identity = Identity::from_seed(&IdentitySeed::generate(&mut rng(seed)));
+        Self::of(Identity::from_seed(&IdentitySeed::generate(&mut rng(seed))), trio)
+    }
+
+    pub fn of(identity: Identity, trio: &Trio) -> Self {
         let account = AccountId(identity.public().fingerprint());
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let agent = config.new_agent();
@@ -178,6 +183,15 @@ impl User {
         })
     }
 
+    pub fn members(&self, place: usize, id: CollectionId) -> Result<(Statement, bool), No> {
+        self.ask(place, &self.order(id, Action::Members)).map(|answer| match answer {
+            Answer::Members(Membership { statement, stale }) => {
+                (decode(&statement.statement.0).unwrap(), stale)
+            }
+            other => panic!("{other:?}"),
+        })
+    }
+
     pub fn statement(&self, statement: &Statement) -> SignedStatement {
         let bytes = encode(statement).unwrap();
         let signature = Bytes(self.identity.sign(Context::Membership, &bytes).0.to_vec());
@@ -193,6 +207,7 @@ impl User {
             dim,
             author: self.account,
             members: vec![self.member(Role::Owner)],
+            model: None,
         }
     }
 
@@ -208,9 +223,21 @@ impl User {
     }
 
     pub fn try_govern(&self, id: CollectionId, statement: &Statement) -> [Result<Answer, No>; 3] {
-        let statement = self.statement(statement);
-        [0, 1, 2]
-            .map(|place| self.ask(place, &self.order(id, Action::Govern { statement: statement.clone() })))
+        self.hand_over(id, &self.statement(statement))
+    }
+
+    /// Hands a signed statement to P0, and to the others with its receipt if it gave one.
+    pub fn hand_over(&self, id: CollectionId, statement: &SignedStatement) -> [Result<Answer, No>; 3] {
+        let mut first = None;
+        [0, 1, 2].map(|place| {
+            let order = self.order(id, Action::Govern { statement: statement.clone() });
+            let answer =
+                self.send(place, &PartyRequest { order, parts: Bytes::default(), first: first.clone() });
+            if let Ok(Answer::Receipt(receipt)) = &answer {
+                first = Some(Bytes(encode(receipt).unwrap()));
+            }
+            answer
+        })
     }
 
     /// Deals vectors: what each of the three gets, encoded, and the digests of that.

@@ -89,3 +89,28 @@ fn a_late_receipt_does_not_push_out_what_was_decided() {
     let rows = random_rows(&mut rng, 1, DIM);
     assert!(anna.prepare_at(&[1], ID, base, &rows, &[]).is_err());
 }
+
+#[test]
+fn an_item_gets_another_row_in_one_batch() {
+    let world = World::new();
+    let (anna, mut rng) = (world.user(1), rng(25));
+    anna.create(ID, DIM as u32);
+    let rows = random_rows(&mut rng, 6, DIM);
+    anna.change(ID, &rows, &[]).unwrap();
+    let new = vector(&mut rng, DIM);
+    let item = rows[2].0;
+    let state = anna.change(ID, &[(item, new.clone())], &[item]).unwrap();
+    assert_eq!(state.rows, 6);
+    // Named twice it is refused, as before.
+    assert!(anna.change(ID, &[(item, new.clone()), (item, new.clone())], &[item]).is_err());
+    let check = |world: &World| {
+        let anna = world.user(1);
+        let found = &anna.search(ID, std::slice::from_ref(&new), 6).unwrap()[0];
+        let of = |item| anna.rows(0, ID).iter().position(|known| *known == item).unwrap() as u32;
+        let score = |item| found.iter().find(|(row, _)| *row == of(item)).unwrap().1;
+        assert_eq!(score(item), crate::client::dot(&new, &new));
+        assert_eq!(score(rows[5].0), crate::client::dot(&rows[5].1, &new));
+    };
+    check(&world);
+    check(&world.restart());
+}

@@ -10,6 +10,7 @@
 mod batches;
 #[path = "../client/mod.rs"]
 mod client;
+mod models;
 mod orders;
 mod repairs;
 mod searches;

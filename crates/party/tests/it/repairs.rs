@@ -30,7 +30,7 @@ fn a_party_that_lost_its_store_gets_it_back_from_the_two_others() {
         let store = folder.path().join(name).join("collections").join(ID.to_string());
         if lost == 1 {
             // Damaged is as good as lost, and is noticed at the start.
-            let path = store.join("own-0.shares");
+            let path = store.join("own-1.shares");
             let mut bytes = std::fs::read(&path).unwrap();
             bytes[100] ^= 1;
             std::fs::write(&path, bytes).unwrap();
@@ -93,5 +93,38 @@ fn a_party_that_was_set_back_is_named() {
 fn stop(parties: [pmirs_party::Embedded; 3]) {
     for party in parties {
         party.stop().unwrap();
+    }
+}
+
+#[test]
+fn an_order_that_one_refuses_ends_at_once() {
+    // Whoever waited for the meeting would wait for a minute.
+    let patient = pmirs_party::Limits { meeting_time: std::time::Duration::from_mins(1), ..crate::limits() };
+    let folder = tempfile::tempdir().unwrap();
+    for (lost, name) in NAMES.into_iter().enumerate().skip(1) {
+        let parties = pmirs_party::Embedded::trio_with(folder.path(), &patient).unwrap();
+        let mut rng = rng(54);
+        let id = pmirs_wire::CollectionId([lost as u8; 16]);
+        let anna = crate::client::User::new(1, parties[0].parties());
+        anna.create(id, DIM as u32);
+        anna.change(id, &random_rows(&mut rng, 3, DIM), &[]).unwrap();
+        stop(parties);
+        let store = folder.path().join(name).join("collections").join(id.to_string());
+        std::fs::remove_dir_all(&store).unwrap();
+        let parties = pmirs_party::Embedded::trio_with(folder.path(), &patient).unwrap();
+        let anna = crate::client::User::new(1, parties[0].parties());
+        let started = std::time::Instant::now();
+        let answers = anna.search_raw(id, &[vector(&mut rng, DIM)], 2);
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "{name}: {:?}", started.elapsed());
+        for (place, answer) in answers.into_iter().enumerate() {
+            let refused = answer.unwrap_err().refused();
+            if place == lost {
+                assert_eq!(refused.problem.kind, ProblemKind::NotFound);
+            } else {
+                assert_eq!(refused.blamed, [lost as u8], "{}", refused.problem.message);
+                assert!(refused.problem.message.contains(name), "{}", refused.problem.message);
+            }
+        }
+        stop(parties);
     }
 }

@@ -5,8 +5,8 @@ use crate::orders::share;
 use crate::{DIM, ID, World};
 use pmirs_wire::collection::Role;
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::split::{Action, Statement};
-use pmirs_wire::{Bytes, Digest};
+use pmirs_wire::split::{Action, Answer, PartyRequest, Statement};
+use pmirs_wire::{Bytes, Digest, encode};
 
 #[test]
 fn statements_follow_their_rules() {
@@ -61,9 +61,111 @@ fn statements_follow_their_rules() {
     // A reader may leave, by itself.
     rob.govern(ID, &Statement { author: rob.account, members: without(&[r]), ..next.clone() });
     assert_eq!(rob.state(0, ID).unwrap_err().refused().problem.kind, ProblemKind::NotFound);
+    // Until all shares are fresh, each says that somebody went; also after a restart.
     let world = world.restart();
     let anna = world.user(1);
-    assert_eq!(anna.state(2, ID).unwrap().statement, 2, "statements survive a restart");
+    for place in 0..3 {
+        let (statement, stale) = anna.members(place, ID).unwrap();
+        assert_eq!((statement.number, statement.members.len(), stale), (2, 2, true));
+    }
+    let base = anna.state(0, ID).unwrap().version;
+    for answer in anna.ask_all(&anna.order(ID, Action::Refresh { base }), &Default::default()) {
+        answer.unwrap();
+    }
+    let world = world.restart();
+    let anna = world.user(1);
+    assert!([0, 1, 2].iter().all(|place| !anna.members(*place, ID).unwrap().1));
+}
+
+#[test]
+fn two_statements_of_one_number_do_not_part_the_three() {
+    let world = World::new();
+    let [anna, wendy, rob] = [1, 2, 3].map(|seed| world.user(seed));
+    anna.create(ID, DIM as u32);
+    let latest = share(&anna, &[(&wendy, Role::Owner), (&rob, Role::Reader)]);
+    let previous = anna.state(0, ID).unwrap().statement_hash;
+    let next = |author: &crate::client::User, gone: &crate::client::User| {
+        let mut members = latest.members.clone();
+        members.retain(|member| member.account != gone.account);
+        author.statement(&Statement {
+            number: 2,
+            previous,
+            author: author.account,
+            members,
+            ..latest.clone()
+        })
+    };
+    let (ours, theirs) = (next(&anna, &rob), next(&rob, &rob));
+    // Rob leaves at P1 alone, while Anna tells P0: without P0's word, or with its word for another one, P1 takes none.
+    let ask = |user: &crate::client::User, place, statement: &pmirs_wire::split::SignedStatement, first| {
+        let order = user.order(ID, Action::Govern { statement: statement.clone() });
+        user.send(place, &PartyRequest { order, parts: Bytes::default(), first })
+    };
+    let conflict = |answer: Result<Answer, No>| {
+        assert_eq!(answer.unwrap_err().refused().problem.kind, ProblemKind::Conflict);
+    };
+    conflict(ask(&rob, 1, &theirs, None));
+    let Answer::Receipt(receipt) = ask(&anna, 0, &ours, None).unwrap() else { panic!("no receipt") };
+    let word = Some(Bytes(encode(&receipt).unwrap()));
+    conflict(ask(&rob, 1, &theirs, word.clone()));
+    ask(&anna, 1, &ours, word.clone()).unwrap();
+    ask(&anna, 2, &ours, word).unwrap();
+    // Two owners at once: one of them is told to look again, and the three agree.
+    let previous = anna.state(0, ID).unwrap().statement_hash;
+    let (anna, wendy, rob) = (&anna, &wendy, &rob);
+    std::thread::scope(|scope| {
+        let tell = |user: &crate::client::User, role| {
+            let mut members = vec![anna.member(Role::Owner), wendy.member(Role::Owner), rob.member(role)];
+            members.sort_by_key(|member| member.account);
+            let statement =
+                Statement { number: 3, previous, author: user.account, members, ..latest.clone() };
+            user.try_govern(ID, &statement).into_iter().flatten().count()
+        };
+        let first = scope.spawn(move || tell(anna, Role::Reader));
+        let second = scope.spawn(move || tell(wendy, Role::Writer));
+        let mut told = [first.join().unwrap(), second.join().unwrap()];
+        told.sort_unstable();
+        assert_eq!(told, [0, 3]);
+    });
+    let seen = [0, 1, 2].map(|place| rob.state(place, ID).unwrap());
+    assert!(seen.iter().all(|state| state.statement == 3 && state.statement_hash == seen[0].statement_hash));
+}
+
+/// Words of one component of one row, as they lie in a file.
+fn words_of_row(file: &[u8], row: usize) -> Vec<u8> {
+    file[40 + row * DIM * 4..40 + (row + 1) * DIM * 4].to_vec()
+}
+
+#[test]
+fn what_was_removed_is_gone_from_every_disk() {
+    let world = World::new();
+    let (anna, mut rng) = (world.user(1), rng(43));
+    anna.create(ID, DIM as u32);
+    let rows = random_rows(&mut rng, 12, DIM);
+    anna.change(ID, &rows, &[]).unwrap();
+    let removed =
+        shares(&world).map(|files| files.iter().map(|file| words_of_row(file, 5)).collect::<Vec<_>>());
+    let kept = shares(&world).map(|files| files.iter().map(|file| words_of_row(file, 6)).collect::<Vec<_>>());
+    let holds = |world: &World, secret: &[u8]| {
+        let folders = ["north", "east", "south"]
+            .map(|name| world.folder.path().join(name).join("collections").join(ID.to_string()));
+        let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .any(|bytes| bytes.windows(secret.len()).any(|window| window == secret))
+    };
+    let query = [vector(&mut rng, DIM)];
+    assert!(removed.iter().flatten().all(|secret| holds(&world, secret)));
+    anna.change(ID, &[], &[rows[5].0]).unwrap();
+    assert!(removed.iter().flatten().all(|secret| !holds(&world, secret)), "a removed row's share is left");
+    assert!(kept.iter().flatten().all(|secret| holds(&world, secret)));
+    let before = anna.search(ID, &query, 20).unwrap();
+    assert_eq!(before[0].len(), 11);
+    let world = world.restart();
+    let anna = world.user(1);
+    assert_eq!(anna.search(ID, &query, 20).unwrap(), before);
+    anna.change(ID, &random_rows(&mut rng, 2, DIM), &[]).unwrap();
+    assert_eq!(world.restart().user(1).search(ID, &query, 20).unwrap()[0].len(), 13);
 }
 
 #[test]

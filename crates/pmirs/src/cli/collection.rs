@@ -136,6 +136,28 @@ pub struct Add {
     /// Attach the notes of this tab-separated file
     #[arg(long, value_name = "FILE.tsv", value_hint = ValueHint::FilePath)]
     pub captions: Option<PathBuf>,
+    #[command(flatten)]
+    pub encoder: EncoderArgs,
+}
+
+/// Who encodes.
+#[derive(Debug, Args)]
+pub struct EncoderArgs {
+    /// Where pictures and words become embeddings
+    #[arg(long, value_name = "WHERE", default_value = "local")]
+    pub encoder: EncoderArg,
+    /// With `--encoder remote`: three servers that hold the model, where others than the collection's do
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: Option<PathBuf>,
+}
+
+/// Places where embeddings are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EncoderArg {
+    /// On this computer, with a model of its own
+    Local,
+    /// At three servers, which get shares of the pictures and words, by a model that was shared with `pmirs model split`
+    Remote,
 }
 
 /// Find by meaning, with words or with a picture
@@ -145,6 +167,7 @@ pub struct Add {
     pmirs search photos --image holiday.jpg -k 5\n  \
     pmirs search photos 'birthday cake' --cutoff none --json\n  \
     pmirs search --all a dog running on the beach\n  \
+    pmirs search scans --image wrist.jpg --encoder remote    # at three servers; no model is needed here\n  \
     pmirs search photos a red car --type image --after 2026-01-01 --before 2026-07-01\n\n\
     The cutoff hides what is probably not meant, so the answer may be empty: `auto` is calibrated for the model, \
     `none` shows the best k whatever they are, a number is the smallest score shown (scores run from -1 to 1).")]
@@ -176,6 +199,8 @@ pub struct Search {
     pub verify: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub encoder: EncoderArgs,
 }
 
 /// What may be found at all.

@@ -15,6 +15,8 @@ pub enum Model {
     Info(ModelInfo),
     Use(ModelUse),
     Remove(ModelRemove),
+    Split(ModelSplit),
+    Unsplit(ModelUnsplit),
     Distill(ModelDistill),
 }
 
@@ -55,17 +57,33 @@ pub struct ModelInfo {
     pub model: Option<PathBuf>,
 }
 
-/// Use a model for new collections, and in commands that name none
+/// Use a model for new collections, or have collections that exist go over to it
 ///
-/// Collections keep the model that they were made with. The pack in a folder is copied into your home first.
+/// Without --collection and --all it decides for new collections, and for commands that name no model. Collections that
+/// exist go over where they are named: their owner signs it, and then every item is fetched, embedded by the new model and
+/// sealed anew, in the background. That can be stopped at any moment, and given again it goes on; whoever may write and
+/// has the pack can help. Meanwhile the collection is searched as ever, and ranks as it will afterwards. Members who lack
+/// the pack are told which it is. The pack in a folder is copied into your home first.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again"
-)]
+#[command(after_help = "Examples:\n  \
+    pmirs model use mobileclip\n  \
+    pmirs model use compact                          # the built-in one again\n  \
+    pmirs model use trained/ --collection photos     # photos goes over; `pmirs jobs` shows how far it is\n  \
+    pmirs model use trained/ --all                   # new collections, and all of yours\n\n\
+    At `veiled` and `split` the new model must have as many numbers as the one before.")]
 pub struct ModelUse {
     /// Name of a model or folder of a pack
     #[arg(value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub pack: PathBuf,
+    /// Have this collection go over to it (repeatable); the choice for new ones stays
+    #[arg(long, value_name = "NAME")]
+    pub collection: Vec<String>,
+    /// Use it for new collections, and have all those go over that you own
+    #[arg(long, conflicts_with = "collection")]
+    pub all: bool,
+    /// Wait until every item is moved, instead of starting a job
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// Remove a model from this home
@@ -73,6 +91,47 @@ pub struct ModelUse {
 pub struct ModelRemove {
     /// Name of the model
     pub name: String,
+}
+
+/// Share a model's weights with three servers, so that others use it and nobody but you has it
+///
+/// Each of the three holds shares of the weights and learns none of them. With `--encoder remote`, you and whoever you lend
+/// it to search and add without the model: pictures and words go to the three as shares, and the embedding comes back.
+/// Stopped, it goes on where it was when it is run again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs model split compact-lite --parties parties.toml\n  \
+    pmirs model split compact-lite --parties parties.toml --for ben --not-for eva\n  \
+    pmirs search scans --image wrist.jpg --encoder remote    # ben, who has no model\n\n\
+    Whoever may use a model can ask it often enough to train another one like it.")]
+pub struct ModelSplit {
+    /// Name of a compact model or folder of its pack
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Lend it to this contact (repeatable)
+    #[arg(long = "for", value_name = "NAME")]
+    pub lend: Vec<String>,
+    /// Lend it to this contact no longer (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub not_for: Vec<String>,
+}
+
+/// Have three servers erase their shares of a model
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs model unsplit compact-lite --parties parties.toml --yes")]
+pub struct ModelUnsplit {
+    /// Name of the model or folder of its pack; or its name and version, as `pmirs model split` prints them
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// The three servers, as `pmirs party describe` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub parties: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Distil the compact models by a recipe
@@ -113,12 +172,15 @@ pub enum Bench {
     Veil(BenchVeil),
     Load(BenchLoad),
     Split(BenchSplit),
+    SplitEncode(BenchSplitEncode),
     Aggregate(BenchAggregate),
 }
 
 /// A search by three parties over secret shares, all on this machine
 ///
-/// Vectors are drawn. Beside the search, the bytes that the three scan are read in the same run.
+/// Vectors are drawn. With `--link loopback` and `wan` the three are threads of one process, and the bytes that they scan are
+/// read in the same run. With `--link tcp` they are three processes, as `pmirs party serve` runs them, whose memory is what the
+/// system says.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  pmirs bench split --rows 100000 --dim 512\n  \
     pmirs bench split --rows 10000 --link wan --json")]
@@ -140,6 +202,28 @@ pub struct BenchSplit {
     pub link: LinkArg,
 }
 
+/// Pictures and sentences through a model in shares, by three parties on this machine
+///
+/// Neither the pictures nor the weights are known to any one of the three. The result is compared with that of the model's
+/// own encoder.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench split-encode\n  \
+    pmirs bench split-encode --model compact --pictures ~/Pictures --json")]
+pub struct BenchSplitEncode {
+    /// Name of a model or folder of a pack
+    #[arg(long, value_name = "PACK", default_value = "compact-lite", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// Folder with photographs; without it, pictures that the program draws
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub pictures: Option<PathBuf>,
+    /// How many pictures
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = between(1, 10_000))]
+    pub count: usize,
+    /// What lies between the three
+    #[arg(long, value_name = "LINK", default_value = "loopback")]
+    pub link: LinkArg,
+}
+
 /// What lies between three parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LinkArg {
@@ -147,6 +231,8 @@ pub enum LinkArg {
     Loopback,
     /// 20 ms and 100 Mbit/s, simulated
     Wan,
+    /// TCP and TLS between three processes
+    Tcp,
 }
 
 /// A round of secure aggregation, all of it on this machine

@@ -2,6 +2,8 @@
 
 mod collection;
 mod eval;
+mod federate;
+mod federation;
 mod measure;
 mod person;
 mod privacy;
@@ -15,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use collection::*;
 pub use eval::*;
+pub use federate::*;
+pub use federation::*;
 pub use measure::*;
 pub use person::*;
 pub use privacy::*;
@@ -131,6 +135,8 @@ pub enum Command {
     Share(Share),
     Revoke(Revoke),
     Rekey(Rekey),
+    #[command(subcommand)]
+    Federate(Federate),
     Jobs(Jobs),
     Log(Log),
     #[command(subcommand)]

@@ -115,6 +115,28 @@ pub enum Party {
     Describe(PartyDescribe),
     Serve(PartyServe),
     Moved(PartyMoved),
+    Repair(PartyRepair),
+}
+
+/// Give one of a collection's three servers its shares again
+///
+/// Two of the three hold every share of the third. Where one lost or damaged its store, or was set back to an older one,
+/// searches name it; its operator starts it with the keys that it had, and a member who may write runs this.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs party repair clinic                  # whichever of the three is in need\n  \
+    pmirs party repair clinic --party east\n  \
+    pmirs party repair clinic --rows           # and share every row anew, from the items themselves")]
+pub struct PartyRepair {
+    /// The collection
+    #[arg(value_name = "COLLECTION")]
+    pub collection: String,
+    /// The server's name in the file of parties
+    #[arg(long, value_name = "NAME")]
+    pub party: Option<String>,
+    /// Share every row anew: for rows that `pmirs verify` says are shares of something else
+    #[arg(long)]
+    pub rows: bool,
 }
 
 /// Take note of where three servers are now, for collections that they hold

@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 
-use pmirs_vault::{AddOptions, AddReport};
+use pmirs_vault::{AddOptions, AddReport, Collection};
 use serde::Serialize;
 
-use crate::cli::{Add, Global};
+use pmirs_party::read_parties;
+
+use crate::cli::{Add, EncoderArg, EncoderArgs, Global};
+use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, bytes, count, plain};
 use crate::progress::Bar;
 use crate::report::Failure;
@@ -83,7 +86,30 @@ impl Answer for Outcome {
 pub fn run(args: &Add, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
     let collection = vault.collection(&args.collection)?;
+    encode_where(&collection, &args.encoder)?;
     let options = AddOptions { captions: args.captions.clone() };
     let report = collection.add(&args.paths, &options, &Bar::new(output))?;
+    if let Some(model) = &report.earlier_model {
+        let current = collection.info().model;
+        Output::warn(format_args!(
+            "this home lacks the model '{}', so '{}' embedded what was added; whoever has it moves that later",
+            plain(&current),
+            plain(model)
+        ));
+    }
     output.answer(&Outcome::from(report))
+}
+
+/// Has three servers encode what this collection is given, if that was asked for.
+pub fn encode_where(collection: &Collection<'_>, args: &EncoderArgs) -> Result<(), Failure> {
+    let parties = args.parties.as_deref().map(read_parties).transpose()?;
+    match (args.encoder, parties) {
+        (EncoderArg::Remote, parties) => Ok(collection.encode_remotely(parties.as_ref())?),
+        (EncoderArg::Local, None) => Ok(()),
+        (EncoderArg::Local, Some(_)) => Err(Failure::new(
+            Exit::Usage,
+            "servers were named, but nothing is encoded there",
+            "add --encoder remote, or leave out --parties",
+        )),
+    }
 }

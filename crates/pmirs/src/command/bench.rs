@@ -1,17 +1,17 @@
-//! `pmirs bench scan|search|add|encode|veil|load|split|aggregate`.
+//! `pmirs bench scan|search|add|encode|veil|load|split|split-encode|aggregate`.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use pmirs_lab::bench::{
     self, AddReport, AggregateReport, AggregateSettings, BenchError, EncodeReport, LoadReport, ScanReport,
-    SearchReport, SplitPhase, SplitReport, SplitSize, VeilReport,
+    SearchReport, ServedReport, SplitEncodeReport, SplitPhase, SplitReport, SplitSize, VeilReport,
 };
 
 use super::model;
 use crate::cli::{
-    Bench, BenchAdd, BenchAggregate, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchSplit, BenchVeil,
-    LinkArg,
+    Bench, BenchAdd, BenchAggregate, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchSplit,
+    BenchSplitEncode, BenchVeil, LinkArg,
 };
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain};
@@ -29,6 +29,7 @@ pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Veil(args) => veil(args, output),
         Bench::Load(args) => load(args, output),
         Bench::Split(args) => split(args, output),
+        Bench::SplitEncode(args) => split_encode(args, output),
         Bench::Aggregate(args) => aggregate(args, output),
     }
 }
@@ -201,6 +202,28 @@ impl Answer for SplitReport {
     }
 }
 
+impl Answer for ServedReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { rows, dim, k, queries, ms, best_ms, rounds, recall, added_per_s, .. } = self;
+        let queries = if *queries == 1 { "one query".to_owned() } else { format!("{queries} queries") };
+        writeln!(
+            out,
+            "{BOLD}{ms:.1} ms{BOLD:#} for the best {k} of {rows} x {dim}, {queries}, three processes over TCP and TLS \
+             (quickest {best_ms:.1} ms)"
+        )?;
+        let [sent, memory, peak, shares] = [
+            self.bytes_sent_per_party,
+            self.memory_bytes_per_party,
+            self.peak_bytes_per_party,
+            self.share_bytes_per_party,
+        ]
+        .map(bytes);
+        writeln!(out, "  {rounds} rounds, {sent} sent by a party, recall {recall:.3}")?;
+        writeln!(out, "  {memory} of memory at each (at most {peak}), {shares} of it shares")?;
+        writeln!(out, "  {added_per_s:.0} rows added a second")
+    }
+}
+
 /// The largest shares of all three parties that `bench split` makes.
 const MOST_SHARES: usize = 16 << 30;
 
@@ -210,7 +233,45 @@ fn split(args: &BenchSplit, output: Output) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, error, "measure with fewer rows"));
     }
     let size = SplitSize { rows: args.rows, dim: args.dim, k: args.k, queries: args.queries };
+    if args.link == LinkArg::Tcp {
+        let program = std::env::current_exe().map_err(|error| unfit(&error))?;
+        return output.answer(&bench::split_served(&program, size, SEED)?);
+    }
     output.answer(&bench::split(size, args.link == LinkArg::Wan, SEED).map_err(|error| unfit(&error))?)
+}
+
+impl Answer for SplitEncodeReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { ms, best_ms, rounds, bytes_sent_per_party, cosine, text, .. } = self;
+        writeln!(
+            out,
+            "{BOLD}{ms:.0} ms{BOLD:#} for a picture through {} in shares, {best_ms:.0} ms at best",
+            plain(&self.model)
+        )?;
+        let sent = bytes(*bytes_sent_per_party);
+        writeln!(out, "  {sent} sent by each party, {rounds} rounds, {}", self.link)?;
+        writeln!(
+            out,
+            "  cosine {cosine:.6} at least, over {} ({})",
+            count(self.pictures, "picture"),
+            self.source
+        )?;
+        writeln!(
+            out,
+            "  {:.0} ms for a sentence of any length, {} sent, {} rounds, cosine {:.6}",
+            text.ms,
+            bytes(text.bytes_sent_per_party),
+            text.rounds,
+            text.cosine
+        )?;
+        writeln!(out, "  {} of weights at each party", bytes(self.weights_bytes_per_party))
+    }
+}
+
+fn split_encode(args: &BenchSplitEncode, output: Output) -> Result<(), Failure> {
+    let encoder = model::encoder(Some(&args.model))?;
+    let distant = args.link == LinkArg::Wan;
+    output.answer(&bench::split_encode(&encoder, args.pictures.as_deref(), args.count, distant)?)
 }
 
 impl Answer for Aggregated {
@@ -266,9 +327,17 @@ impl From<BenchError> for Failure {
             BenchError::File { .. } => {
                 Self::new(Exit::Failure, &error, "name a folder with readable pictures")
             }
+            BenchError::Split(_) => {
+                Self::new(Exit::Failure, &error, "`pmirs model info` shows whether the model pack is whole")
+            }
             BenchError::Asked { .. } | BenchError::Encode(_) | BenchError::Database(_) => {
                 Self::new(Exit::Failure, &error, "try again; `pmirs bench load --help` lists the options")
             }
+            BenchError::Party(_) => Self::new(
+                Exit::Failure,
+                &error,
+                "try again; PMIRS_LOG=info says on standard error what the three do",
+            ),
             BenchError::Threads(_) => Self::new(Exit::Failure, &error, "ask for fewer with --threads"),
             BenchError::TooFew { .. } => {
                 Self::new(Exit::Usage, &error, "name another folder, or fewer items")

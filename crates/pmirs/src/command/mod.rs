@@ -13,6 +13,7 @@ mod demo;
 mod devices;
 mod distill;
 mod eval;
+mod federate;
 mod init;
 mod invite;
 mod item;
@@ -97,7 +98,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Revoke(args) => share::revoke(args, global, output),
         Command::Rekey(args) => share::rekey(args, global, output),
         Command::Log(args) => log::run(args, global, output),
-        Command::Model(command) => model::run(command, output),
+        Command::Model(command) => model::run(command, global, output),
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),
         Command::Audit(args) => audit::run(args, output),
@@ -105,6 +106,7 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
         Command::Table => table::run(output),
+        Command::Federate(command) => federate::run(command, global, output),
         Command::Jobs(args) => jobs::run(args, global, output),
         Command::Agent => agent::run(global),
     }

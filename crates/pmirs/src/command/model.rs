@@ -1,9 +1,11 @@
-//! `pmirs model add|list|info|use|remove|distill`.
+//! `pmirs model add|list|info|use|remove|split|unsplit|distill`.
 
 mod add;
 mod adopt;
+mod choose;
 mod info;
 mod list;
+mod split;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,20 +13,22 @@ use std::sync::Arc;
 use pmirs_encoder::Encoder;
 
 use super::distill;
-use crate::cli::Model;
+use crate::cli::{Global, Model};
 use crate::exit::Exit;
 use crate::home;
 use crate::models::{BUILT_IN, Models, built_in};
 use crate::output::Output;
 use crate::report::Failure;
 
-pub fn run(command: &Model, output: Output) -> Result<(), Failure> {
+pub fn run(command: &Model, global: &Global, output: Output) -> Result<(), Failure> {
     match command {
         Model::Add(args) => add::add(args, output),
         Model::List => list::list(output),
         Model::Info(args) => info::info(args, output),
-        Model::Use(args) => list::choose(args, output),
+        Model::Use(args) => choose::run(args, global, output),
         Model::Remove(args) => list::remove(args, output),
+        Model::Split(args) => split::split(args, global, output),
+        Model::Unsplit(args) => split::unsplit(args, global, output),
         Model::Distill(args) => distill::run(args, output),
     }
 }

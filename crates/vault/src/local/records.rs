@@ -127,10 +127,12 @@ impl Local {
         let forget = || -> rusqlite::Result<()> {
             let mut connection = self.connection();
             let transaction = connection.transaction()?;
-            for table in ["record", "synced", "history", "entry", "leaf", "split_rows"] {
+            for table in ["record", "synced", "history", "entry", "leaf", "split_rows", "made_here"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
             }
-            transaction.execute("DELETE FROM setting WHERE name = ?1", [settings::collection(collection)])?;
+            for name in [settings::collection(collection), settings::members(collection)] {
+                transaction.execute("DELETE FROM setting WHERE name = ?1", [name])?;
+            }
             transaction.commit()
         };
         forget().map_err(|error| self.damaged(&error))

@@ -53,6 +53,18 @@ impl Message for KnownCollection {
     const MAX_BYTES: usize = 16 << 10;
 }
 
+/// Which members of a split collection its three servers are known to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Levelled {
+    /// Their digest.
+    members: Digest,
+}
+
+impl Message for Levelled {
+    const NAME: &'static str = "members at three servers";
+    const MAX_BYTES: usize = 256;
+}
+
 const COLLECTION: &str = "collection ";
 const DEVICE: &str = "device";
 const ACCOUNT: &str = "account";
@@ -94,6 +106,16 @@ impl Local {
         self.set(&format!("parties {trio}"), parties)
     }
 
+    /// The members that the three servers of a collection were seen to know, with fresh shares, by their digest.
+    pub(crate) fn levelled(&self, id: CollectionId) -> Result<Option<Digest>, VaultError> {
+        Ok(self.setting::<Levelled>(&members(id))?.map(|Levelled { members }| members))
+    }
+
+    /// Remembers that they do.
+    pub(crate) fn remember_levelled(&self, id: CollectionId, digest: &Digest) -> Result<(), VaultError> {
+        self.set(&members(id), &Levelled { members: *digest })
+    }
+
     /// Remembers that there is such a collection, so that a server that hides it later is noticed.
     pub(crate) fn remember(&self, id: CollectionId, known: &KnownCollection) -> Result<(), VaultError> {
         let name = collection(id);
@@ -130,6 +152,7 @@ impl Local {
             "leaf",
             "contact",
             "split_rows",
+            "made_here",
         ];
         self.connection()
             .execute_batch(&format!(
@@ -169,4 +192,9 @@ impl Local {
 /// The name of a collection's row.
 pub(super) fn collection(id: CollectionId) -> String {
     format!("{COLLECTION}{id}")
+}
+
+/// The name of the row with its members at three servers.
+pub(super) fn members(id: CollectionId) -> String {
+    format!("members {id}")
 }

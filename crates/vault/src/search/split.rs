@@ -11,7 +11,7 @@ use pmirs_wire::item::ItemRecord;
 use pmirs_wire::{ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort};
+use super::{Audit, Breakdown, Found, Scored, Wanted, dot, sort, undisturbed};
 use crate::VaultError;
 use crate::collection::Collection;
 use crate::progress::Quiet;
@@ -21,36 +21,29 @@ fn first_fetch(k: usize) -> usize {
     (4 * k).clamp(16, limits::SPLIT_CANDIDATES)
 }
 
-/// How often a search starts over because another process of this home followed the log meanwhile.
-const ATTEMPTS: usize = 8;
-
 pub(super) fn find(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
-    for _ in 0..ATTEMPTS {
+    undisturbed(collection, |_| {
         {
             let mut history = collection.history();
             history.follow(&collection.remote, collection.vault.local())?;
             history.watch();
             collection.renew_keys(&mut history)?;
         }
-        match attempt(collection, vector, options, breakdown) {
-            Err(VaultError::Altered { .. }) if collection.history().jumped() => {}
-            found => return found,
-        }
-    }
-    Err(VaultError::Busy)
+        collection.level_members()?;
+        attempt(collection, wanted, breakdown).map(Some)
+    })
 }
 
 fn attempt(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
+    let Wanted { vector, options, .. } = wanted;
     let mut count = first_fetch(options.k);
     let mut levelled = false;
     loop {
@@ -69,7 +62,7 @@ fn attempt(
             levelled = true;
             continue;
         }
-        let mut opened = open(collection, vector, options, &candidates, breakdown)?;
+        let mut opened = open(collection, wanted, &candidates, breakdown)?;
         if missing > 0 {
             opened.found.exact = false;
             opened.found.warnings.push(format!(
@@ -83,8 +76,10 @@ fn attempt(
         let most = opened.least + 2.0 * candidates.error;
         let enough = opened.found.scored.get(options.k.saturating_sub(1)).map(|scored| scored.cosine);
         opened.found.exact &= whole || options.k == 0 || enough.is_some_and(|enough| most < enough);
-        // Where a filter refuses some, more are looked at, until there are enough or the three give no more.
-        if !whole && opened.found.scored.len() < options.k && count < limits::SPLIT_CANDIDATES {
+        // Where a filter refuses some, or others are of another model, more are looked at, until there are enough or the
+        // three give no more.
+        let short = opened.found.scored.len() < options.k || (wanted.only.is_some() && !opened.found.exact);
+        if !whole && short && count < limits::SPLIT_CANDIDATES {
             count = (4 * count).min(limits::SPLIT_CANDIDATES);
             continue;
         }
@@ -131,8 +126,7 @@ struct Opened {
 /// Opens the candidates' true embeddings, and notes a score that no honest three can have given.
 fn open(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     candidates: &crate::split::Candidates,
     breakdown: &mut Breakdown,
 ) -> Result<Opened, VaultError> {
@@ -151,18 +145,18 @@ fn open(
     let keys = collection.keys();
     for ItemRecord { item, epoch, meta, embedding, .. } in records {
         let truth = keys.open_embedding(item, epoch, &embedding.0, collection.header.dim)?;
-        let cosine = dot(vector, &truth);
+        let cosine = dot(wanted.vector, &truth);
         least = least.min(cosine);
         let said = candidates.items.iter().find(|(of, _)| *of == item).map_or(f32::NAN, |(_, score)| *score);
         if (said - cosine).abs() > candidates.error || said.is_nan() {
             found.exact = false;
             found.warnings.push(format!(
-                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): run \
-                 `pmirs verify`",
-                candidates.session
+                "the three servers' score for item {item} is {said:.4}, but its cosine is {cosine:.4} (session {}): where \
+                 `pmirs verify` says so too, `pmirs party repair {} --rows` puts its row right",
+                candidates.session, collection.header.name
             ));
         }
-        if !options.filter.is_open() && !options.filter.admits(&keys.open_meta(item, epoch, &meta.0)?) {
+        if !wanted.admits(&keys, item, epoch, &meta.0)? {
             continue;
         }
         found.scored.push(Scored { item, epoch, meta, cosine });

@@ -1,6 +1,6 @@
 //! Talking to the three: one signed order for all of them, and beside it what each may see alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{VaultError, fresh};
 /// The three servers of a collection, each with the key that was pinned for it.
 pub(crate) struct Parties {
     trio: Digest,
-    three: [Party; 3],
+    three: [Arc<Party>; 3],
     identity: Arc<Identity>,
 }
 
@@ -47,7 +47,7 @@ impl Parties {
             party
         });
         let [first, second, third] = connected;
-        Ok(Self { trio: digest, three: [first?, second?, third?], identity })
+        Ok(Self { trio: digest, three: [first?, second?, third?].map(Arc::new), identity })
     }
 
     /// What the three are called by together.
@@ -76,41 +76,106 @@ impl Parties {
         Ok(SignedOrder { order: Bytes(order), signature })
     }
 
-    /// One order to all three at once.
+    /// One order to all three at once. A refusal is not waited on: what the others say then follows from it.
     pub(crate) fn ask_all(
         &self,
         order: &SignedOrder,
         parts: OfThree<Bytes>,
     ) -> Result<OfThree<Answer>, VaultError> {
-        let [first, second, third] = &self.three;
-        let [p0, p1, p2] = parts;
-        let asked = thread::scope(|scope| {
-            let ask = |party, parts| scope.spawn(move || Party::ask(party, order, parts, None));
-            [ask(first, p0), ask(second, p1), ask(third, p2)].map(thread::ScopedJoinHandle::join)
-        });
-        let [first, second, third] = asked.map(|asked| {
-            asked.unwrap_or_else(|_| Err(VaultError::Internal("asking a party panicked".to_owned())))
-        });
-        // That one of the three is away says more than what the others make of it; and that somebody was faster, more than
-        // that a session ended over it.
-        let failed =
-            |answer: &Result<Answer, VaultError>| matches!(answer, Err(VaultError::Unreachable { .. }));
-        let mut errors: Vec<VaultError> = Vec::new();
-        let mut unreachable: Vec<VaultError> = Vec::new();
-        let mut answers = Vec::with_capacity(3);
-        for answer in [first, second, third] {
-            let gone = failed(&answer);
+        let (sender, answers) = mpsc::channel();
+        for ((place, party), parts) in self.three.iter().enumerate().zip(parts) {
+            let (party, order, sender) = (Arc::clone(party), order.clone(), sender.clone());
+            thread::spawn(move || {
+                // Nobody listens any more once another one refused.
+                let _ = sender.send((place, party.ask(&order, parts, None)));
+            });
+        }
+        drop(sender);
+        let mut three = [None, None, None];
+        let mut followed: Option<VaultError> = None;
+        for (place, answer) in answers {
             match answer {
-                Ok(answer) => answers.push(answer),
-                Err(error) if gone => unreachable.push(error),
-                Err(error) => errors.push(error),
+                Ok(answer) => three.iter_mut().skip(place).take(1).for_each(|at| *at = Some(answer.clone())),
+                // That a session ended is what the others make of it that one of them is away, or refuses.
+                Err(error) if error.refusal() == Some(ProblemKind::Unavailable) => {
+                    followed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
         }
-        errors.sort_by_key(|error| !is_conflict(error));
-        if let Some(error) = unreachable.into_iter().chain(errors).next() {
-            return Err(error);
+        match (followed, three) {
+            (Some(error), _) => Err(error),
+            (None, [Some(first), Some(second), Some(third)]) => Ok([first, second, third]),
+            (None, _) => Err(VaultError::Internal("asking a party panicked".to_owned())),
         }
-        answers.try_into().map_err(|_| VaultError::Internal("fewer than three answers".to_owned()))
+    }
+
+    /// Each one's state of a collection, or its no.
+    pub(crate) fn states(&self, collection: CollectionId) -> OfThree<Result<State, VaultError>> {
+        let ask = |place: usize| {
+            let order = self.order(collection, Action::Show)?;
+            self.read_state(place, self.ask(place, &order, Bytes(Vec::new()), None)?)
+        };
+        thread::scope(|scope| {
+            let asked = [0, 1, 2].map(|place| scope.spawn(move || ask(place)));
+            asked.map(|asked| {
+                asked
+                    .join()
+                    .unwrap_or_else(|_| Err(VaultError::Internal("asking a party panicked".to_owned())))
+            })
+        })
+    }
+
+    /// Those that do not know a collection which another one knows.
+    pub(crate) fn lacking(&self, collection: CollectionId) -> Vec<usize> {
+        let states = self.states(collection);
+        if states.iter().all(Result::is_err) {
+            return Vec::new();
+        }
+        let lacks = |state: &Result<State, VaultError>| {
+            let refusal = state.as_ref().err().and_then(VaultError::refusal);
+            matches!(refusal, Some(ProblemKind::NotFound | ProblemKind::Damaged))
+        };
+        states.iter().enumerate().filter(|(_, state)| lacks(state)).map(|(place, _)| place).collect()
+    }
+
+    /// Those that lack a collection, or are at an earlier version of it than another one.
+    pub(crate) fn behind(&self, collection: CollectionId) -> Vec<usize> {
+        let states = self.states(collection);
+        let latest = states.iter().flatten().map(|state| state.version.number).max();
+        let Some(latest) = latest else { return Vec::new() };
+        let is_behind = |state: &Result<State, VaultError>| match state {
+            Ok(state) => state.version.number < latest,
+            Err(error) => {
+                matches!(error.refusal(), Some(ProblemKind::NotFound | ProblemKind::Damaged))
+            }
+        };
+        states.iter().enumerate().filter(|(_, state)| is_behind(state)).map(|(place, _)| place).collect()
+    }
+
+    /// What it means that the three do not come to agree, however often they meet.
+    pub(crate) fn set_back(&self, collection: CollectionId, error: VaultError) -> VaultError {
+        match self.behind(collection).as_slice() {
+            [place] => VaultError::PartyLacks { party: self.name(*place).to_owned() },
+            _ => error,
+        }
+    }
+
+    /// A refusal that may mean that one of the three lost its store: if so, an error that names it.
+    pub(crate) fn explained<T>(
+        &self,
+        collection: CollectionId,
+        done: Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        use ProblemKind::{Damaged, NotFound, Unavailable};
+        let error = match done {
+            Err(error) if matches!(error.refusal(), Some(NotFound | Damaged | Unavailable)) => error,
+            done => return done,
+        };
+        match self.lacking(collection).first() {
+            Some(&place) => Err(VaultError::PartyLacks { party: self.name(place).to_owned() }),
+            None => Err(error),
+        }
     }
 
     /// An order to one of them.
@@ -132,7 +197,8 @@ impl Parties {
     pub(crate) fn state(&self, collection: CollectionId) -> Result<State, VaultError> {
         let ask = || -> Result<OfThree<State>, VaultError> {
             let order = self.order(collection, Action::Show)?;
-            let [first, second, third] = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3])?;
+            let answers = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]);
+            let [first, second, third] = self.explained(collection, answers)?;
             Ok([self.read_state(0, first)?, self.read_state(1, second)?, self.read_state(2, third)?])
         };
         let level = |[first, second, third]: &OfThree<State>| {
@@ -141,8 +207,7 @@ impl Parties {
         };
         let mut states = ask()?;
         if !level(&states) {
-            let dim = states.iter().map(|state| state.dim).min().unwrap_or(0);
-            self.meet(collection, dim as usize)?;
+            self.meet(collection)?;
             states = ask()?;
         }
         self.agreed(states.map(Answer::State))

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use pmirs_mpc::{Shares, reconstruct};
 use pmirs_wire::split::{Action, Answer, Found, List, Metric, Search, SharePair, Version};
-use pmirs_wire::{CollectionId, Digest, ItemId};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId};
 
 use super::ask::{Parties, pinned};
 use super::rows::deal;
-use super::{STEPS, largest_score, lies, quantised, score_error};
+use super::{cosine_of, largest_score, lies, quantised, score_error};
 use crate::VaultError;
 use crate::collection::Collection;
 
@@ -31,9 +31,13 @@ impl Collection<'_> {
     /// The best `count` rows by shares of this vector.
     pub(crate) fn search_parties(&self, vector: &[f32], count: usize) -> Result<Candidates, VaultError> {
         let parties = self.parties()?;
+        let mut conflict = None;
         for _ in 0..ATTEMPTS {
-            let joined = match parties.search(self.record.id, vector, count) {
-                Err(error) if super::ask::is_conflict(&error) => continue,
+            let joined = match parties.search(self.record.id, &[vector], count) {
+                Err(error) if super::ask::is_conflict(&error) => {
+                    conflict = Some(error);
+                    continue;
+                }
                 joined => joined?,
             };
             let rows = match self.rows(&parties, joined.version) {
@@ -44,8 +48,9 @@ impl Collection<'_> {
                 let reason = format_args!("it lists {} rows, the three searched {}", rows.len(), joined.rows);
                 return Err(lies(parties.name(0), reason));
             }
-            let mut items = Vec::with_capacity(joined.hits.len());
-            for (row, score) in joined.hits {
+            let hits = joined.lists.into_iter().flatten();
+            let mut items = Vec::with_capacity(count);
+            for (row, score) in hits {
                 let item = rows.get(row as usize).copied();
                 let item = item.ok_or_else(|| {
                     lies(
@@ -53,7 +58,7 @@ impl Collection<'_> {
                         format_args!("session {}: row {row} of {}", joined.session, rows.len()),
                     )
                 })?;
-                items.push((item, score.cast_signed() as f32 / (STEPS * STEPS)));
+                items.push((item, cosine_of(score)));
             }
             items.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let error = score_error(vector.len());
@@ -64,37 +69,49 @@ impl Collection<'_> {
                 session: joined.session,
             });
         }
-        Err(VaultError::Busy)
+        Err(conflict.map_or(VaultError::Busy, |error| parties.set_back(self.record.id, error)))
     }
 }
 
-struct Joined {
+pub(super) struct Joined {
     version: Version,
     rows: u64,
     session: Digest,
-    hits: Vec<(u32, u32)>,
+    /// Of each query: rows and scores.
+    pub(super) lists: Vec<Vec<(u32, u32)>>,
+    pub(super) rounds: u32,
+    /// Bytes that the three sent to each other.
+    pub(super) sent: u64,
 }
 
 impl Parties {
-    /// Has the three meet, over a search that finds nothing of interest.
-    pub(crate) fn meet(&self, collection: CollectionId, dim: usize) -> Result<(), VaultError> {
-        match self.search(collection, &vec![0.0; dim], 1) {
+    /// Has the three meet, so that one that missed something catches up.
+    pub(crate) fn meet(&self, collection: CollectionId) -> Result<(), VaultError> {
+        let order = self.order(collection, Action::Meet)?;
+        let met = self.ask_all(&order, [const { Bytes(Vec::new()) }; 3]);
+        match self.explained(collection, met) {
             Err(error) if !super::ask::is_conflict(&error) => Err(error),
             _ => Ok(()),
         }
     }
 
-    fn search(&self, collection: CollectionId, vector: &[f32], count: usize) -> Result<Joined, VaultError> {
-        let (bytes, parts) = pinned(&deal(&quantised(vector))?)?;
+    pub(super) fn search(
+        &self,
+        collection: CollectionId,
+        vectors: &[&[f32]],
+        count: usize,
+    ) -> Result<Joined, VaultError> {
+        let words: Vec<u32> = vectors.iter().flat_map(|vector| quantised(vector)).collect();
+        let (bytes, parts) = pinned(&deal(&words)?)?;
         let search = Search {
-            queries: 1,
+            queries: vectors.len() as u32,
             k: count as u32,
             metric: Metric::InnerProduct,
-            largest: largest_score(vector.len()),
+            largest: largest_score(vectors.first().map_or(0, |vector| vector.len())),
             parts,
         };
         let order = self.order(collection, Action::Search(search))?;
-        let [first, second, third] = self.ask_all(&order, bytes)?;
+        let [first, second, third] = self.explained(collection, self.ask_all(&order, bytes))?;
         let first = self.read_found(0, first)?;
         let others = [self.read_found(1, second)?, self.read_found(2, third)?];
         for (place, other) in others.iter().enumerate() {
@@ -104,17 +121,21 @@ impl Parties {
             }
         }
         let [second, third] = others;
-        let (version, session, count_of_rows) = (first.version, first.session, first.rows);
-        let [first, second, third] = [self.list(0, first)?, self.list(1, second)?, self.list(2, third)?];
-        let rows = join(session, [&first.rows, &second.rows, &third.rows])?;
-        let scores = join(session, [&first.scores, &second.scores, &third.scores])?;
-        if rows.len() != scores.len() || rows.len() > count {
-            return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
+        for (place, found) in [&first, &second, &third].into_iter().enumerate() {
+            if found.lists.len() != vectors.len() {
+                return Err(lies(
+                    self.name(place),
+                    "it answers with another number of lists than of queries",
+                ));
+            }
         }
-        if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
-            return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
-        }
-        Ok(Joined { version, session, rows: count_of_rows, hits: rows.into_iter().zip(scores).collect() })
+        let (version, session, rows, rounds) = (first.version, first.session, first.rows, first.rounds);
+        let sent = [first.sent, second.sent, third.sent].into_iter().fold(0, u64::saturating_add);
+        let of_three = first.lists.iter().zip(&second.lists).zip(&third.lists);
+        let lists =
+            of_three.map(|((first, second), third)| join_list(session, [first, second, third], count));
+        let lists = lists.collect::<Result<Vec<_>, VaultError>>()?;
+        Ok(Joined { version, rows, session, lists, rounds, sent })
     }
 
     fn read_found(&self, place: usize, answer: Answer) -> Result<Found, VaultError> {
@@ -123,14 +144,19 @@ impl Parties {
             _ => Err(lies(self.name(place), "it answers a search with something else")),
         }
     }
+}
 
-    fn list(&self, place: usize, found: Found) -> Result<List, VaultError> {
-        let mut lists = found.lists.into_iter();
-        match (lists.next(), lists.next()) {
-            (Some(list), None) => Ok(list),
-            _ => Err(lies(self.name(place), "it answers one query with another number of lists")),
-        }
+/// Rows and scores of one query.
+fn join_list(session: Digest, lists: [&List; 3], count: usize) -> Result<Vec<(u32, u32)>, VaultError> {
+    let rows = join(session, lists.map(|list| &list.rows))?;
+    let scores = join(session, lists.map(|list| &list.scores))?;
+    if rows.len() != scores.len() || rows.len() > count {
+        return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
     }
+    if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
+        return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
+    }
+    Ok(rows.into_iter().zip(scores).collect())
 }
 
 /// Every component is held by two, who must agree on it.

@@ -5,8 +5,11 @@
 //! them follow (`rows`), and who may ask them is told by statements that owners sign (`members`).
 
 mod ask;
+mod bare;
 mod found;
 mod members;
+mod model;
+mod repair;
 mod rows;
 
 use std::fmt::Display;
@@ -17,8 +20,11 @@ use pmirs_wire::split::Trio;
 use crate::VaultError;
 
 pub(crate) use ask::{Parties, is_conflict, pause};
+pub use bare::{BareFound, BareRows};
 pub(crate) use found::Candidates;
-pub(crate) use members::ATTEMPTS;
+pub(crate) use members::{ATTEMPTS, members_of};
+pub use model::SplitModel;
+pub use repair::RepairReport;
 
 /// Steps of an embedding's coordinates: a coordinate x is stored as the integer nearest to x times this. Shares are words
 /// of 32 bits, so a finer step than int8 costs nothing to store, and half as much again to compare.
@@ -27,6 +33,17 @@ const STEPS: f32 = 1000.0;
 /// An embedding in steps, as words modulo 2³².
 fn quantised(vector: &[f32]) -> Vec<u32> {
     vector.iter().map(|x| ((x * STEPS).round() as i32).cast_unsigned()).collect()
+}
+
+/// What the three say of these two vectors, as a cosine.
+pub(crate) fn stepped_score(a: &[f32], b: &[f32]) -> f32 {
+    let products = quantised(a).into_iter().zip(quantised(b)).map(|(x, y)| x.wrapping_mul(y));
+    cosine_of(products.fold(0, u32::wrapping_add))
+}
+
+/// The cosine that a score in steps stands for.
+fn cosine_of(score: u32) -> f32 {
+    score.cast_signed() as f32 / (STEPS * STEPS)
 }
 
 /// No inner product of two vectors of unit length in steps is larger: rounding lengthens each by at most √d/2 steps.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use pmirs_crypto::{Dealt, sha256};
+use pmirs_crypto::{Dealt, Prg, sha256};
 use pmirs_wire::item::ItemRecord;
 use pmirs_wire::split::{Action, Answer, Batch, Parts, Receipt, RowPage, SignedOrder, State, Version};
 use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, encode, limits};
@@ -22,6 +22,7 @@ use crate::{VaultError, fresh};
 impl Collection<'_> {
     /// Has the three servers hold the rows that the log pins, and no others; does nothing where they do.
     pub(crate) fn follow_rows(&self, progress: &dyn Progress) -> Result<(), VaultError> {
+        self.level_members()?;
         let parties = self.parties()?;
         let mut attempts = 0;
         loop {
@@ -56,9 +57,10 @@ impl Collection<'_> {
                 Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
                     attempts += 1;
                     // One that missed the first's word is behind until they meet.
-                    parties.meet(self.record.id, self.header.dim as usize)?;
+                    parties.meet(self.record.id)?;
                     pause(attempts)?;
                 }
+                Err(error) if is_conflict(&error) => return Err(parties.set_back(self.record.id, error)),
                 Err(error) => return Err(error),
             }
         }
@@ -95,7 +97,7 @@ impl Collection<'_> {
     }
 
     /// The true embeddings of items, as far as these are still there.
-    fn embeddings(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<f32>)>, VaultError> {
+    pub(crate) fn embeddings(&self, items: &[ItemId]) -> Result<Vec<(ItemId, Vec<f32>)>, VaultError> {
         let mut embeddings = Vec::with_capacity(items.len());
         for batch in items.chunks(limits::BATCH_ITEMS) {
             for record in self.records(batch)? {
@@ -149,7 +151,7 @@ impl Collection<'_> {
 
 impl Parties {
     /// One batch, at all three or at none.
-    fn change(
+    pub(super) fn change(
         &self,
         collection: CollectionId,
         base: Version,
@@ -163,6 +165,16 @@ impl Parties {
             pinned(&deal(&words)?)?
         };
         let batch = Batch { base, add: add.iter().map(|(item, _)| *item).collect(), remove: remove.to_vec() };
+        self.change_by(collection, batch, (bytes, parts))
+    }
+
+    /// The same with parts that were dealt before.
+    pub(super) fn change_by(
+        &self,
+        collection: CollectionId,
+        batch: Batch,
+        (bytes, parts): (OfThree<Bytes>, OfThree<Digest>),
+    ) -> Result<State, VaultError> {
         let order = self.order(collection, Action::Prepare { batch, parts })?;
         let prepared = Digest(sha256(&order.order.0));
         let [p0, p1, p2] = bytes;
@@ -184,10 +196,15 @@ impl Parties {
         Ok(decided)
     }
 
-    fn receipt(&self, place: usize, answer: Answer, prepared: Digest) -> Result<Receipt, VaultError> {
+    pub(super) fn receipt(
+        &self,
+        place: usize,
+        answer: Answer,
+        prepared: Digest,
+    ) -> Result<Receipt, VaultError> {
         match answer {
             Answer::Receipt(receipt) if receipt.prepared == prepared => Ok(receipt),
-            _ => Err(lies(self.name(place), "it gives no receipt for the batch")),
+            _ => Err(lies(self.name(place), "it gives no receipt for what it was handed")),
         }
     }
 
@@ -229,12 +246,18 @@ impl Parties {
 /// The parts of the three.
 pub(super) fn deal(words: &[u32]) -> Result<OfThree<Parts>, VaultError> {
     let mut rng = fresh::rng()?;
-    let Dealt { seeds: [first, second], rest } = Dealt::new(&mut rng, words);
+    let dealt = Dealt::new(&mut rng, words);
+    Ok(parts_of(&mut rng, &dealt))
+}
+
+/// What each of the three gets of a dealt secret, under salts of its own.
+pub(super) fn parts_of(rng: &mut Prg, dealt: &Dealt) -> OfThree<Parts> {
+    let Dealt { seeds: [first, second], rest } = dealt;
     let mut salts = [[0; 32]; 3];
     for salt in &mut salts {
         rng.fill_bytes(salt);
     }
-    Ok(Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0, salts))
+    Parts::of_three(*first.expose_secret(), *second.expose_secret(), &rest.0, salts)
 }
 
 #[cfg(test)]

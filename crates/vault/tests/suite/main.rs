@@ -7,13 +7,22 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod adopt;
 mod cheat;
+#[path = "../../../party/tests/client/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod client;
 mod duties;
 mod journey;
 mod liar;
+mod packs;
 mod sharing;
 mod split;
+mod split_faults;
+mod split_members;
+mod split_model;
 mod tamper;
+mod three;
 mod withheld;
 #[path = "../world/mod.rs"]
 mod world;

@@ -5,26 +5,13 @@ use pmirs_vault::{
     Audit, Import, ItemKind, Protection, Query, Quiet, Role, SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::split::Trio;
 
 use crate::liar::{Liar, named, on};
+use crate::three::Three;
 use crate::world::World;
 use crate::{add, share};
 
-/// Three servers in folders of the world.
-struct Three {
-    trio: Trio,
-    running: Vec<Embedded>,
-}
-
-impl Three {
-    fn new(world: &World) -> Self {
-        let running = Embedded::trio(&world.folder.path().join("parties")).unwrap();
-        Self { trio: running[0].parties().clone(), running: running.into() }
-    }
-}
-
-fn found(vault: &Vault, collection: &str, words: &str) -> Vec<(String, u32)> {
+pub fn found(vault: &Vault, collection: &str, words: &str) -> Vec<(String, u32)> {
     let options = SearchOptions { audit: Audit::All, ..SearchOptions::default() };
     let answer = vault.collection(collection).unwrap().search(&Query::text(words), &options).unwrap();
     assert!(answer.warnings.is_empty(), "{:?}", answer.warnings);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Version;
+use super::{Encoded, ModelEntry, SignedStatement, Version};
 use crate::problem::Problem;
 use crate::{Bytes, CollectionId, Digest, Message, limits};
 
@@ -23,6 +23,8 @@ pub struct PartyInfo {
     pub now_ms: u64,
 }
 
+const _: () = assert!(limits::SPLIT_MANIFEST + (4 << 10) <= Answer::MAX_BYTES, "an answer holds a manifest");
+
 impl Message for PartyInfo {
     const NAME: &'static str = "party information";
     const MAX_BYTES: usize = 8 << 10;
@@ -34,7 +36,9 @@ impl Message for PartyInfo {
 pub enum Answer {
     /// The collection as it is now.
     State(State),
-    /// A batch lies ready.
+    /// Who the members are.
+    Members(Membership),
+    /// A batch lies ready; or P0 took a statement.
     Receipt(Receipt),
     /// This server's shares of the best rows.
     Found(Found),
@@ -42,13 +46,21 @@ pub enum Answer {
     Rows(RowPage),
     /// The collection is no more.
     Gone,
+    /// An encoded [`ModelManifest`](super::ModelManifest).
+    Manifest(Bytes),
+    /// Models that the account may use, at most [`limits::SPLIT_MODELS`].
+    Models(Vec<ModelEntry>),
+    /// This server's shares of an embedding.
+    Encoded(Encoded),
     /// No.
     Refused(Refused),
 }
 
 impl Message for Answer {
     const NAME: &'static str = "split answer";
-    const MAX_BYTES: usize = limits::SPLIT_QUERIES * (limits::SPLIT_CANDIDATES * 4 * 4 + 64) + (8 << 10);
+    const MAX_BYTES: usize = limits::SPLIT_QUERIES * (limits::SPLIT_CANDIDATES * 4 * 4 + 64)
+        + SignedStatement::MAX_BYTES
+        + (8 << 10);
 }
 
 /// A collection at one server.
@@ -70,7 +82,16 @@ pub struct State {
     pub decision: Option<Bytes>,
 }
 
-/// A server's word that a batch lies on its disk.
+/// Who the members of a collection are at one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The latest statement.
+    pub statement: SignedStatement,
+    /// Whether a statement took somebody away since all shares were fresh last.
+    pub stale: bool,
+}
+
+/// A server's word that a batch lies on its disk; of P0 also that it took a statement, by its digest and number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The digest of the order that prepared it.
@@ -98,6 +119,11 @@ impl Receipt {
         let (number, sequence) = (base.number.to_be_bytes(), sequence.to_be_bytes());
         let label = b"prepared\0".as_slice();
         [label, &collection.0, &prepared.0, &number, &base.hash.0, &sequence, &[place]].concat()
+    }
+
+    /// What P0 signs when it took a statement.
+    pub fn governed_bytes(collection: &CollectionId, statement: &Digest, number: u64) -> Vec<u8> {
+        [b"governed\0".as_slice(), &collection.0, &statement.0, &number.to_be_bytes()].concat()
     }
 }
 

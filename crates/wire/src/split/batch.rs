@@ -34,9 +34,10 @@ impl Version {
 pub struct Batch {
     /// The version that it changes.
     pub base: Version,
-    /// Items that are not there, in the order of the parts; at most [`limits::SPLIT_ROWS`].
+    /// Items that are not there once the others are removed, in the order of the parts; at most [`limits::SPLIT_ROWS`].
     pub add: Vec<ItemId>,
-    /// Items that are there; at most [`limits::SPLIT_ROWS`]. Removed before the others are added.
+    /// Items that are there; at most [`limits::SPLIT_ROWS`]. Removed before the others are added, so that one that is named
+    /// in both gets another row.
     pub remove: Vec<ItemId>,
 }
 

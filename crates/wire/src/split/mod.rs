@@ -6,12 +6,17 @@
 //!
 //! | to do | orders | answers |
 //! |---|---|---|
-//! | make a collection, share, revoke, leave | [`Action::Govern`] to all three | [`State`] |
+//! | make a collection | [`Action::Govern`] to all three | [`State`] |
+//! | share, revoke, leave | [`Action::Govern`] to P0, then to the others with its receipt | [`Receipt`], [`State`] |
+//! | compare the members with the log | [`Action::Members`] to any one | [`Membership`] |
 //! | add and remove | [`Action::Prepare`] to P0, then to the others with its receipt; then [`Action::Commit`] to P0, then to the others | [`Receipt`], [`State`] with P0's decision |
 //! | search | [`Action::Search`] to all three at once | [`Found`] |
 //! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
 //! | change every share | [`Action::Refresh`] to all three at once | [`State`] |
 //! | give a server its shares again | [`Action::Repair`] to all three at once | [`State`] |
+//! | share a model's weights | [`Action::Govern`], then [`Action::Describe`] and batches as above | [`State`] |
+//! | find models, and what is public of one | [`Action::Models`], [`Action::Manifest`] to any | [`ModelEntry`], [`ModelManifest`] |
+//! | encode | [`Action::Encode`] to all three at once | [`Encoded`] |
 //! | delete | [`Action::Delete`] to all three | [`Answer::Gone`] |
 //!
 //! P0, the first server of the list, decides whether a prepared batch is committed: that moment is the add. The two
@@ -20,14 +25,16 @@
 
 mod answer;
 mod batch;
+mod model;
 mod order;
 mod peer;
 mod statement;
 mod stored;
 mod trio;
 
-pub use answer::{Answer, Found, List, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
+pub use answer::{Answer, Found, List, Membership, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
 pub use batch::{Batch, Component, Entry, Parts, Version};
+pub use model::{Encode, Encoded, ModelEntry, ModelFile, ModelManifest, ModelTower};
 pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
 pub use peer::{Opening, PeerMessage};
 pub use statement::{Member, SignedStatement, Statement};

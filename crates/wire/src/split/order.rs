@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, SignedStatement, Version};
+use super::{Batch, Encode, SignedStatement, Version};
 use crate::{AccountId, Bytes, CollectionId, Digest, Message, limits};
 
 /// A member's will. SHA-256 of its encoding is its digest, by which sessions and receipts name it.
@@ -33,7 +33,10 @@ impl Message for Order {
 pub enum Action {
     /// The collection's state at one server. By a reader.
     Show,
-    /// A new statement of who may do what; number 0 makes the collection. By its author.
+    /// Who the members are, as one server has it. By a reader.
+    Members,
+    /// A new statement of who may do what; number 0 makes the collection. By its author, to P0 first: so that of two
+    /// statements of one number no two servers take different ones, the others follow P0's receipt for it.
     Govern {
         /// The statement.
         statement: SignedStatement,
@@ -75,6 +78,20 @@ pub enum Action {
     },
     /// Erases the collection. By an owner.
     Delete,
+    /// Has the three meet and catch up with each other, and nothing else. By a reader.
+    Meet,
+    /// Keeps what is public of a model beside its weights: the manifest travels in place of parts, and must be the one that
+    /// the statements name. By a reader, since nobody can make up another one.
+    Describe {
+        /// SHA-256 of the manifest.
+        manifest: Digest,
+    },
+    /// What is public of a model. By a reader.
+    Manifest,
+    /// Which models the account may use; the order is about no collection, whose identifier is zeros.
+    Models,
+    /// A picture or a sentence through a model. By a reader, with parts.
+    Encode(Encode),
 }
 
 impl Action {
@@ -82,6 +99,7 @@ impl Action {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Show => "show",
+            Self::Members => "members",
             Self::Govern { .. } => "govern",
             Self::Prepare { .. } => "prepare",
             Self::Commit { .. } => "commit",
@@ -90,6 +108,11 @@ impl Action {
             Self::Refresh { .. } => "refresh",
             Self::Repair { .. } => "repair",
             Self::Delete => "delete",
+            Self::Meet => "meet",
+            Self::Describe { .. } => "describe",
+            Self::Manifest => "manifest",
+            Self::Models => "models",
+            Self::Encode(_) => "encode",
         }
     }
 }
@@ -136,8 +159,8 @@ pub struct PartyRequest {
     pub order: SignedOrder,
     /// The encoded [`Parts`](super::Parts) of this server; empty where the order has none.
     pub parts: Bytes,
-    /// P0's word, to P1 and P2: its encoded [`Receipt`](super::Receipt) beside a [`Prepare`](Action::Prepare), its encoded
-    /// [`Entry`](super::Entry) beside a [`Commit`](Action::Commit).
+    /// P0's word, to P1 and P2: its encoded [`Receipt`](super::Receipt) beside a [`Prepare`](Action::Prepare) and a
+    /// [`Govern`](Action::Govern), its encoded [`Entry`](super::Entry) beside a [`Commit`](Action::Commit).
     pub first: Option<Bytes>,
 }
 

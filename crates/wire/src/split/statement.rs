@@ -36,6 +36,9 @@ pub struct Statement {
     pub author: AccountId,
     /// In ascending order of account, each once.
     pub members: Vec<Member>,
+    /// Where the rows are the weights of a model: SHA-256 of its [`ModelManifest`](super::ModelManifest), for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Digest>,
 }
 
 impl Message for Statement {
