@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::clock;
 use crate::commitment::Commitments;
 use crate::config::Limits;
+use crate::federation::Federations;
 use crate::folder::FirstInvite;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
@@ -24,6 +25,7 @@ pub(crate) struct App {
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) rankings: Rankings,
     pub(crate) commitments: Commitments,
+    pub(crate) federations: Federations,
     pub(crate) key: ServerKey,
     /// The fingerprint of the server's public key: what invites pin and logins sign.
     pub(crate) fingerprint: Digest,
@@ -49,6 +51,7 @@ impl App {
     pub(crate) fn new(
         store: Box<dyn Store>,
         blobs: Box<dyn Blobs>,
+        federations: Federations,
         key: ServerKey,
         first_invite: FirstInvite,
         limits: Limits,
@@ -59,6 +62,7 @@ impl App {
             blobs,
             rankings: Rankings::new(),
             commitments: Commitments::default(),
+            federations,
             fingerprint: Digest(key.public().fingerprint()),
             key,
             first_invite,

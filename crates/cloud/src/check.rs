@@ -6,7 +6,7 @@ use pmirs_crypto::PublicIdentity;
 use pmirs_wire::collection::{NewCollection, Protection, Role};
 use pmirs_wire::item::{NewItem, RemoveItems, VeiledVector};
 use pmirs_wire::search::Search;
-use pmirs_wire::{CollectionId, DeviceId, FilterToken, ItemId, limits};
+use pmirs_wire::{CollectionId, DeviceId, Digest, FilterToken, ItemId, limits};
 
 use crate::refusal::Refusal;
 use crate::storage::Membership;
@@ -26,6 +26,11 @@ pub(crate) fn item_id(text: &str) -> Checked<ItemId> {
 /// A device's identifier in a path.
 pub(crate) fn device_id(text: &str) -> Checked<DeviceId> {
     text.parse().map_err(|_| Refusal::not_found("device"))
+}
+
+/// A federation's or a model's digest in a path.
+pub(crate) fn digest(what: &str, text: &str) -> Checked<Digest> {
+    text.parse().map_err(|_| Refusal::not_found(what))
 }
 
 /// Exactly `N` bytes.

@@ -48,6 +48,14 @@ pub struct Limits {
     pub account_bytes: u64,
     /// Collections that one account may own.
     pub account_collections: u64,
+    /// Federations that one account may own.
+    pub account_federations: u64,
+    /// Weights that one federation may train.
+    pub federation_weights: usize,
+    /// How long a member's question for news of a round waits for some.
+    pub turn_wait: Duration,
+    /// How many such questions wait at a time; others are answered at once, and asked again.
+    pub waiting_turns: usize,
     /// Connections at a time.
     pub connections: usize,
     /// Requests in work at a time; more are turned away, not queued.
@@ -84,6 +92,10 @@ impl Default for Limits {
             login_rate: Rate::new(5, 100),
             account_bytes: 64 << 30,
             account_collections: 1_000,
+            account_federations: 16,
+            federation_weights: 1 << 24,
+            turn_wait: Duration::from_secs(5),
+            waiting_turns: 256,
             connections: 1_024,
             requests: 512,
             body_memory_mib: 512,

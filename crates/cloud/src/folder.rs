@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use pmirs_crypto::{ServerKey, Token};
+use pmirs_crypto::{Identity, IdentitySeed, ServerKey, Token};
 use pmirs_wire::account::Invite;
 use pmirs_wire::{Bytes, Digest};
+use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::error::Error;
@@ -14,6 +15,12 @@ use crate::storage::Store;
 
 /// Content blobs.
 pub(crate) const CONTENT: &str = "content";
+/// Numbers of models that federations train.
+pub(crate) const MODELS: &str = "models";
+/// Pieces of models and masked updates that are not whole yet.
+pub(crate) const STAGING: &str = "staging";
+/// The seed of the identity that signs what rounds of a federation gave.
+pub(crate) const COORDINATOR: &str = "coordinator.key";
 /// Held by the running server.
 pub(crate) const LOCK: &str = "lock";
 /// The private key that requests are sealed to.
@@ -53,6 +60,25 @@ pub(crate) fn server_key(data: &Path, has_accounts: bool) -> Result<ServerKey, E
             let key = ServerKey::generate(&mut clock::system_rng());
             write_private(data, SERVER_KEY, &key.expose())?;
             Ok(key)
+        }
+        Err(source) => Err(Error::File { path, source }),
+    }
+}
+
+/// Reads the identity that signs what rounds of a federation gave, or makes one. Members pin it, so where there is a
+/// federation a missing one is not made anew.
+pub(crate) fn coordinator(data: &Path, has_federations: bool) -> Result<Identity, Error> {
+    let path = data.join(COORDINATOR);
+    let detail = |bytes: &[u8]| format!("{} bytes, expected 32", bytes.len());
+    match fs::read(&path).map(Zeroizing::new) {
+        Ok(bytes) => match bytes.as_slice().try_into() {
+            Ok(seed) => Ok(Identity::from_seed(&IdentitySeed::from_secret(seed))),
+            Err(_) => Err(Error::ServerKey { detail: detail(&bytes), path }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_federations => {
+            let seed = IdentitySeed::generate(&mut clock::system_rng());
+            write_private(data, COORDINATOR, seed.expose_secret())?;
+            Ok(Identity::from_seed(&seed))
         }
         Err(source) => Err(Error::File { path, source }),
     }

@@ -34,6 +34,9 @@ pub enum Class {
     Veiled,
     /// Keyed tags of exact fields: which items share a value shows, the value does not.
     Token,
+    /// What the rounds of a federation carry: what members signed and sealed to each other, masked sums, the model that they
+    /// make, and the records of it.
+    Federated,
     /// A secret of the server itself, which opens nothing of any user's.
     ServerSecret,
 }
@@ -190,6 +193,49 @@ const TABLES: &[(&str, Columns)] = &[
             ("tokens", Class::Token),
         ],
     ),
+    (
+        "federations",
+        &[
+            ("place", Class::Public),
+            ("id", Class::Hash),
+            ("owner", Class::Identifier),
+            ("name", Class::ChosenName),
+            ("charter", Class::Signed),
+            ("signature", Class::Signed),
+            ("created_ms", Class::Public),
+            ("phase", Class::Public),
+            ("number", Class::Public),
+            ("attempt", Class::Public),
+            ("step", Class::Public),
+            ("deadline_ms", Class::Public),
+            ("reason", Class::Federated),
+            ("weights", Class::Identifier),
+            ("optimiser", Class::Identifier),
+            ("sum", Class::Identifier),
+        ],
+    ),
+    (
+        "federation_members",
+        &[("place", Class::Public), ("member", Class::Public), ("account", Class::Identifier)],
+    ),
+    (
+        "federation_messages",
+        &[
+            ("place", Class::Public),
+            ("step", Class::Public),
+            ("member", Class::Public),
+            ("frame", Class::Federated),
+        ],
+    ),
+    (
+        "federation_records",
+        &[
+            ("place", Class::Public),
+            ("number", Class::Public),
+            ("record", Class::Federated),
+            ("signature", Class::Federated),
+        ],
+    ),
     ("removed", &[("place", Class::Public), ("seq", Class::Public), ("item", Class::Identifier)]),
     // SQLite's own: the highest number that each table has used.
     ("sqlite_sequence", &[("name", Class::Public), ("seq", Class::Public)]),
@@ -247,10 +293,25 @@ fn read_table(
 fn read_files(data: &Path, fields: &mut Vec<StoredField>) -> Result<(), Error> {
     for (name, path, is_folder) in entries(data)? {
         let class = match name.as_str() {
-            folder::SERVER_KEY | folder::FIRST_INVITE => Class::ServerSecret,
+            folder::SERVER_KEY | folder::FIRST_INVITE | folder::COORDINATOR => Class::ServerSecret,
             folder::LOCK => Class::Public,
             folder::CONTENT if is_folder => {
-                read_content(&path, fields)?;
+                read_content(folder::CONTENT, Class::Sealed, &path, fields)?;
+                continue;
+            }
+            folder::MODELS if is_folder => {
+                read_content(folder::MODELS, Class::Federated, &path, fields)?;
+                continue;
+            }
+            folder::STAGING if is_folder => {
+                for (name, path, _) in entries(&path)? {
+                    fields.push(file(
+                        format!("{}/{name}", folder::STAGING),
+                        "model",
+                        Class::Federated,
+                        &path,
+                    )?);
+                }
                 continue;
             }
             database if database.starts_with(DATABASE_FILE) => continue,
@@ -261,14 +322,19 @@ fn read_files(data: &Path, fields: &mut Vec<StoredField>) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_content(content: &Path, fields: &mut Vec<StoredField>) -> Result<(), Error> {
+fn read_content(
+    folder: &str,
+    class: Class,
+    content: &Path,
+    fields: &mut Vec<StoredField>,
+) -> Result<(), Error> {
     for (shelf, path, _) in entries(content)? {
         for (name, path, is_folder) in entries(&path)? {
             if is_folder {
                 return Err(Error::Undeclared { place: format!("folder {}", path.display()) });
             }
-            let row = format!("{}/{shelf}/{name}", folder::CONTENT);
-            fields.push(file(row, "content", Class::Sealed, &path)?);
+            let column = if class == Class::Sealed { "content" } else { "model" };
+            fields.push(file(format!("{folder}/{shelf}/{name}"), column, class, &path)?);
         }
     }
     Ok(())

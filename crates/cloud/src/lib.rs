@@ -27,6 +27,7 @@ mod config;
 mod connection;
 mod embedded;
 mod error;
+mod federation;
 mod folder;
 mod gate;
 mod history;

@@ -178,6 +178,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     let path = in_path.map(|name| {
         let pattern = match name {
             "id" | "item" | "device" => "^[0-9a-f]{32}$",
+            "federation" | "model" => "^[0-9a-f]{64}$",
             "code" => "^[0-9A-HJKMNP-TV-Z]{8}$",
             _ => "^[a-z0-9._-]{1,64}$",
         };

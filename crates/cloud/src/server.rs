@@ -16,8 +16,10 @@ use crate::app::App;
 use crate::config::{Config, Limits};
 use crate::connection::Doorkeeper;
 use crate::error::Error;
+use crate::federation::{Federations, Staging};
 use crate::folder::{self, FirstInvite};
 use crate::routes;
+use crate::storage::federation::FederationStore;
 use crate::storage::{Blobs, DATABASE_FILE, FileBlobs, Sqlite, Store, sweep};
 use crate::tls;
 
@@ -57,7 +59,11 @@ impl Server {
             return Err(Error::LostRecords { path: database });
         }
         let key = folder::server_key(data, known)?;
-        let swept = sweep(&store, &blobs)?;
+        let signer = folder::coordinator(data, store.has_federations()?)?;
+        let staging = Staging::open(data.join(folder::STAGING))?;
+        let models = FileBlobs::open(data.join(folder::MODELS))?;
+        let swept = sweep(&blobs, |names| store.orphans(names))?
+            + sweep(&models, |names| store.model_orphans(names))?;
         if swept > 0 {
             tracing::info!(swept, "removed content that a crash left without a record");
         }
@@ -68,7 +74,9 @@ impl Server {
         let listener = TcpListener::bind(config.listen).map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let app = App::new(Box::new(store), Box::new(blobs), key, first_invite, config.limits);
+        let waiting = config.limits.waiting_turns;
+        let federations = Federations::new(Box::new(models), staging, signer, waiting);
+        let app = App::new(Box::new(store), Box::new(blobs), federations, key, first_invite, config.limits);
         Ok(Self { app: Arc::new(app), listener, address, tls, _lock: lock })
     }
 

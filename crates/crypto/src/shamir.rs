@@ -9,6 +9,8 @@
 //! this code takes neither branch nor address from a secret. Fewer than t shares say nothing at all about the
 //! secret. A wrong share gives a wrong secret: what is shared must be checkable by other means.
 
+mod decode;
+
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -108,6 +110,36 @@ pub fn combine<'a>(
     Ok(secret)
 }
 
+/// The secret behind shares of which some are false, if no more are than half of those beyond the threshold. A byte whose
+/// shares lie on no polynomial of degree below the threshold is decoded after Berlekamp and Welch (US patent 4633470,
+/// 1986; expired), and the shares that this finds false count for no further byte.
+///
+/// For whoever is to know the secret: its steps depend on the shares.
+///
+/// # Errors
+/// Where too few shares are left, or too many are false for that to be seen. More false ones than that can also give a
+/// wrong secret.
+pub fn correct<'a>(
+    threshold: u8,
+    shares: impl IntoIterator<Item = &'a Share>,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let mut kept: Vec<&Share> = shares.into_iter().collect();
+    let degree = usize::from(threshold);
+    for at in 0..32 {
+        if kept.len() < degree {
+            return Err(Error::TooFewShares { expected: degree, got: kept.len() });
+        }
+        let points: Vec<[u8; 2]> = kept
+            .iter()
+            .map(|share| [share.index, share.bytes.get(at).copied().unwrap_or_default()])
+            .collect();
+        let polynomial = decode::polynomial(&points, degree).ok_or(Error::Malformed { what: WHAT })?;
+        let mut fits = points.iter().map(|[x, y]| decode::value(&polynomial, *x) == *y);
+        kept.retain(|_| fits.next().unwrap_or_default());
+    }
+    combine(threshold, kept)
+}
+
 /// The product in GF(2⁸), in the same steps whatever the factors are.
 fn multiply(a: u8, b: u8) -> u8 {
     let (mut a, mut product) = (a, 0);
@@ -180,5 +212,53 @@ mod tests {
         assert_eq!(combine(2, &twice), Err(Error::Malformed { what: "shares" }));
         assert!(Share::from_bytes(&[0; 33]).is_err());
         assert!(combine(0, &shares).is_err());
+    }
+
+    /// As many false shares as can be told from the rest, in whatever bytes and places; one more, and there is no
+    /// secret, or another one.
+    #[test]
+    fn false_shares_are_outvoted_by_the_ones_beyond_the_threshold() {
+        use rand_core::Rng;
+        let mut rng = Prg::new(&[3; 32], b"shamir");
+        let secret = [0x5a; 32];
+        for (threshold, count) in [(1, 3), (2, 2), (2, 4), (4, 9), (7, 10), (20, 31), (3, 60)] {
+            let most = usize::from(count - threshold) / 2;
+            for lies in 0..=most + 1 {
+                let mut shares = split(&mut rng, &secret, threshold, count);
+                let mut places: Vec<usize> = (0..shares.len()).collect();
+                for liar in 0..lies {
+                    let place = places.swap_remove(rng.next_u32() as usize % places.len());
+                    // The first byte, the last, or all: what one byte does not show, another does.
+                    let share = &mut shares[place].bytes;
+                    match liar % 3 {
+                        0 => share[0] ^= 1,
+                        1 => share[31] ^= 0x80,
+                        _ => share.iter_mut().for_each(|byte| *byte = rng.next_u32() as u8 | 1),
+                    }
+                }
+                let found = correct(threshold, &shares);
+                if lies <= most {
+                    assert_eq!(
+                        *found.unwrap(),
+                        secret,
+                        "{lies} of {count} are false, {threshold} are enough"
+                    );
+                } else if most > 0 && threshold > 1 {
+                    // The liars of one byte may still be few enough.
+                    assert!(found.is_err() || lies > 1, "{lies} of {count}");
+                }
+            }
+        }
+        let shares = split(&mut rng, &secret, 3, 5);
+        assert!(correct(6, &shares).is_err() && correct(0, &shares[..0]).is_err());
+    }
+
+    /// A share under another's place.
+    #[test]
+    fn a_place_that_is_taken_twice_is_a_false_share() {
+        let secret = [9; 32];
+        let mut shares = split(&mut Prg::new(&[4; 32], b"shamir"), &secret, 3, 7);
+        shares[5].index = 2;
+        assert_eq!(*correct(3, &shares).unwrap(), secret);
     }
 }

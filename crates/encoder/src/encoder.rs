@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::adapter::{Adapter, Side};
 use crate::clip::RtenTowers;
 use crate::compact::CompactTowers;
 use crate::pack::{EmbeddedFiles, Pack, PackKind, PackManifest, ScoreSpec};
@@ -21,6 +22,7 @@ pub struct Encoder {
     pack: Pack,
     preprocessor: Preprocessor,
     tokenizer: OnceLock<Vocabulary>,
+    adapter: OnceLock<Option<Adapter>>,
     towers: Box<dyn Towers>,
 }
 
@@ -86,6 +88,11 @@ impl Encoder {
         BUILTIN.iter().filter(|(_, files)| !files.is_empty()).map(|(name, _)| *name)
     }
 
+    /// Runs a pack that is open already.
+    pub(crate) fn from_opened(pack: &Pack) -> Result<Self, EncoderError> {
+        Self::from_pack(pack.clone())
+    }
+
     fn from_pack(pack: Pack) -> Result<Self, EncoderError> {
         let towers: Box<dyn Towers> = match pack.manifest().kind {
             PackKind::Compact => Box::new(CompactTowers::open(&pack)?),
@@ -101,6 +108,7 @@ impl Encoder {
             preprocessor: Preprocessor::new(&pack.manifest().image),
             pack,
             tokenizer: OnceLock::new(),
+            adapter: OnceLock::new(),
             towers,
         }
     }
@@ -144,8 +152,8 @@ impl Encoder {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let centre = &self.pack.manifest().image.centre;
-        finish(&self.towers.image(images)?, images.len(), centre, "image")
+        let frozen = self.frozen_images(images)?;
+        self.adapted(Side::Image, frozen)
     }
 
     /// Embeds pictures: [`Encoder::preprocess`] then [`Encoder::embed_prepared`].
@@ -165,10 +173,37 @@ impl Encoder {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
+        let frozen = self.frozen_texts(texts)?;
+        self.adapted(Side::Text, frozen)
+    }
+
+    /// Embeddings as the towers give them, before the adapter.
+    pub(crate) fn frozen_images(&self, images: &[Prepared]) -> Result<Vec<Embedding>, EncoderError> {
+        let centre = &self.pack.manifest().image.centre;
+        finish(&self.towers.image(images)?, images.len(), centre, "image")
+    }
+
+    /// The same for sentences.
+    pub(crate) fn frozen_texts(&self, texts: &[&str]) -> Result<Vec<Embedding>, EncoderError> {
         let tokenizer = self.tokenizer()?;
         let encode = |text: &&str| tokenizer.encode(text, self.info.context_length);
         let sentences: Vec<_> = texts.iter().map(encode).collect();
         finish(&self.towers.text(&sentences)?, texts.len(), &self.pack.manifest().text.centre, "text")
+    }
+
+    /// The pack's adapter, read on first use.
+    pub(crate) fn adapter(&self) -> Result<Option<&Adapter>, EncoderError> {
+        Ok(get_or_try_init(&self.adapter, || Adapter::read(&self.pack))?.as_ref())
+    }
+
+    fn adapted(&self, side: Side, frozen: Vec<Embedding>) -> Result<Vec<Embedding>, EncoderError> {
+        let Some(adapter) = self.adapter()? else { return Ok(frozen) };
+        let adapt = |embedding: Embedding| {
+            let mut values = embedding.into_values();
+            adapter.apply(side, &mut values);
+            Embedding::from_values(values)
+        };
+        frozen.into_iter().map(adapt).collect()
     }
 }
 

@@ -23,9 +23,11 @@
 //! 3. [`tokenizer`]: sentence to token ids.
 //! 4. [`pack`]: the manifest, and weights checked against their pinned SHA-256.
 //! 5. [`clip`] and [`compact`]: the two engines behind the trait [`Towers`].
-//! 6. [`import`]: from the files that others publish to a pack.
+//! 6. [`import`]: from the files that others publish to a pack; [`local`]: from one pack to the next, on one's own
+//!    pictures.
 //! 7. [`Encoder`]: all of it together, towers loaded lazily and separately.
 
+mod adapter;
 pub mod clip;
 pub mod compact;
 mod cost;
@@ -34,6 +36,7 @@ mod encoder;
 mod engine;
 mod error;
 pub mod import;
+pub mod local;
 pub mod pack;
 pub mod picture;
 pub mod preprocess;

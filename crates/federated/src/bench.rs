@@ -65,7 +65,7 @@ pub fn aggregate(
 fn measure(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result<Measured, Error> {
     let (round, identities) = round(settings, &seed)?;
     let Parameters { neighbours, threshold, .. } = round.parameters(settings.clients as usize)?;
-    let (gone, _) = round.plan().rates.of(settings.clients as usize);
+    let gone = round.plan().rates.dropouts(settings.clients as usize);
     let present: Vec<u32> = (0..settings.clients).collect();
     let mut script = Script((0..gone as u32).map(|member| (member, Step::Upload)).collect());
     let mut watch = Stopwatch { now, member: 0.0, coordinator: BTreeMap::new() };
@@ -73,7 +73,7 @@ fn measure(settings: &Settings, seed: [u8; 32], now: impl Fn() -> f64) -> Result
     let update = update(settings, &seed);
     let words = |member: u32| {
         let rng = &mut Prg::new(&seed, &member.to_be_bytes());
-        let trained = Trained { update: update.clone(), examples: 1, loss: 1.0 };
+        let trained = Trained { update: update.clone(), examples: 1, loss: 1.0, quality: None };
         clip::encode(&round, rng, &trained, None).map(|encoded| encoded.words).unwrap_or_default()
     };
     let report = world.run(&mut script, &mut watch, words)?;

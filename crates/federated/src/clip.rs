@@ -12,9 +12,11 @@
 //! bound the *mean* by discarding a round whose sum is longer than survivors × C
 //! ([`Aggregate::is_plausible`]).
 
+pub use pmirs_privacy::AdaptiveClip;
+use pmirs_privacy::Grid;
 use rand_core::Rng;
 
-use crate::fixed::TALLY_ONE;
+use crate::fixed::TALLIES;
 use crate::plan::Weighting;
 use crate::trainer::Trained;
 use crate::{Error, Round};
@@ -39,14 +41,18 @@ impl std::fmt::Debug for Encoded {
     }
 }
 
-/// Clips, rounds and packs a member's update; `noise` is one integer for each word, or nothing: for
-/// coordinates in units of 1 / scale, for the tallies behind them in units of 1 / [`TALLY_ONE`].
+/// Clips, rounds and packs a member's update; `noise` is one integer for each word, as the round's
+/// [`Guarantee`](crate::private::Guarantee) draws it, and nothing where the plan has none. A round with noise takes no
+/// update without.
 ///
 /// Rounding is repeated until the integers' norm is within [`integer_norm_bound`], as differential privacy
-/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)).
+/// asks (conditional randomised rounding, Kairouz, Liu, Steinke 2021, with β = e^(−1/2)). What one try keeps on average,
+/// refusing some tries moves: towards zero, and all coordinates together by less than one step in L2 norm, whatever their
+/// number (Cauchy and Schwarz: a try errs by a deviation of ½ in any direction and is refused with probability β at most,
+/// which makes ½ √β / (1 − β) = 0.99).
 ///
 /// # Errors
-/// For lengths that are not the round's, and numbers that are not finite.
+/// For lengths that are not the round's, that of the noise among them, and numbers that are not finite.
 pub fn encode(
     round: &Round,
     rng: &mut impl Rng,
@@ -66,17 +72,28 @@ pub fn encode(
 
     let integers = round_within(round, rng, &coordinates);
     let mut words = pack(integers, layout.coordinate_words());
-    let loss = (trained.loss / LARGEST_LOSS).clamp(0.0, 1.0);
-    let told = if plan.weighting == Weighting::Uniform { 0.0 } else { weight };
-    let tallies = [f64::from(u8::from(within)), told, if loss.is_nan() { 1.0 } else { loss }];
-    words.extend(tallies.map(|tally| (tally * TALLY_ONE).round() as u32));
-    if let Some(noise) = noise {
-        if noise.len() != words.len() {
-            return Err(Error::Length { what: "the noise", expected: words.len(), got: noise.len() });
-        }
-        words.iter_mut().zip(noise).for_each(|(word, add)| *word = word.wrapping_add(*add as u32));
+    words.extend(tallies(round, trained, within).map(|tally| tally as u32));
+    let expected = if plan.noise.is_none() { 0 } else { words.len() };
+    let got = noise.map_or(0, <[i64]>::len);
+    if got != expected {
+        return Err(Error::Length { what: "the noise", expected, got });
     }
+    let noise = noise.unwrap_or_default();
+    words.iter_mut().zip(noise).for_each(|(word, add)| *word = word.wrapping_add(*add as u32));
     Ok(Encoded { words, norm })
+}
+
+/// What is counted of a member beside its update, in steps: numbers of 0 to 1 as ±T/2 around their middle, so that no
+/// member moves a tally by more than half a unit.
+fn tallies(round: &Round, trained: &Trained, within: bool) -> [i32; TALLIES] {
+    let one = round.fixed().tally();
+    let loss = if trained.loss.is_nan() { 1.0 } else { (trained.loss / LARGEST_LOSS).clamp(0.0, 1.0) };
+    let quality =
+        trained.quality.filter(|quality| !quality.is_nan()).map_or(0.5, |quality| quality.clamp(0.0, 1.0));
+    // Equal weights are known, and need no tally.
+    let uniform = round.plan().weighting == Weighting::Uniform;
+    let weight = if uniform { 0.5 } else { round.plan().weighting.weight(trained.examples) };
+    [f64::from(u8::from(within)), weight, loss, quality].map(|tally| ((tally - 0.5) * one).round() as i32)
 }
 
 /// The most that the integers of an update within `clip_scaled` = C·S measure in L2 norm, after conditional
@@ -84,9 +101,7 @@ pub fn encode(
 /// (Kairouz, Liu, Steinke, *The distributed discrete Gaussian mechanism for federated learning with secure
 /// aggregation*, 2021).
 pub fn integer_norm_bound(clip_scaled: f64, coordinates: usize) -> f64 {
-    let root = (coordinates as f64).sqrt();
-    let likely = clip_scaled.powi(2) + root * root / 4.0 + clip_scaled + root / 2.0;
-    likely.sqrt().min(clip_scaled + root)
+    Grid { clip: clip_scaled, scale: 1.0, components: coordinates as u32 }.sensitivity_squared().sqrt()
 }
 
 /// What a round's sum says.
@@ -104,6 +119,8 @@ pub struct Aggregate {
     pub within: f64,
     /// The members' mean loss.
     pub loss: f64,
+    /// The members' mean quality, of 0 to 1; who told none counts as ½.
+    pub quality: f64,
 }
 
 impl Aggregate {
@@ -117,12 +134,16 @@ impl Aggregate {
             return Err(Error::Length { what: "the sum", expected: layout.words(), got: sum.len() });
         }
         let (words, tallies) = sum.split_at(layout.coordinate_words());
-        let tally = |at: usize| tallies.get(at).map_or(0.0, |word| f64::from(*word as i32) / TALLY_ONE);
+        let one = round.fixed().tally();
+        // Every member's tally is told around its middle.
+        let middle = members as f64 / 2.0;
+        let tally = |at: usize| tallies.get(at).map_or(0.0, |word| f64::from(*word as i32) / one + middle);
+        let mean_of = |at: usize| (tally(at) / members.max(1) as f64).clamp(0.0, 1.0);
         // Equal weights are known, and need no tally that noise could spoil.
         let uniform = round.plan().weighting == Weighting::Uniform;
         let weight = if uniform { members as f64 } else { tally(1) };
         let lanes = round.plan().compression.lanes();
-        let each = 1.0 / (round.fixed().scale() * weight.max(1.0 / TALLY_ONE));
+        let each = 1.0 / (round.fixed().scale() * weight.max(1.0 / one));
         let mut mean = unpack(words, lanes, members);
         mean.truncate(layout.coordinates());
         let coordinates: Vec<f64> = mean.iter().map(|integer| *integer as f64 * each).collect();
@@ -131,40 +152,24 @@ impl Aggregate {
             mean: round.plan().compression.restore(&round.id(), &coordinates, layout.weights()),
             members,
             weight,
-            within: (tally(0) / members.max(1) as f64).clamp(0.0, 1.0),
-            loss: tally(2) * LARGEST_LOSS / members.max(1) as f64,
+            within: mean_of(0),
+            loss: mean_of(2) * LARGEST_LOSS,
+            quality: mean_of(3),
         })
     }
 
     /// Whether honest members can have given this: a mean of updates within the clip is within it. Rounding
-    /// adds at most 1 / scale to a coordinate, and noise to the norm what its deviation says, half as much
-    /// again allowed for chance.
+    /// adds at most 1 / scale to a coordinate, and noise of deviation σ more than σ (√d + 7.5) to the norm with probability
+    /// 2⁻⁴⁰ (Hsu, Kakade, Zhang 2012, for subgaussian vectors).
     pub fn is_plausible(&self, round: &Round) -> bool {
         let plan = round.plan();
-        let total =
-            plan.noise.deviation() * (self.members as f64 * round.layout().coordinates() as f64).sqrt();
-        let rounding = (round.layout().coordinates() as f64).sqrt() / round.fixed().scale();
+        let coordinates = round.layout().coordinates() as f64;
+        let total = plan.noise.deviation() * (self.members as f64).sqrt() * (coordinates.sqrt() + 7.5);
+        let rounding = coordinates.sqrt() / round.fixed().scale();
         let noise = total / self.weight.max(1e-9);
         self.weight > 0.0
             && self.weight <= self.members as f64 + 1e-3
-            && self.norm <= plan.clip + rounding + 1.5 * noise + 1e-9
-    }
-}
-
-/// The clip of the next round, so that a given share of members needs none (Andrew, Thakkar, McMahan,
-/// Ramaswamy 2021): the members that needed none are counted inside the masked sum.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdaptiveClip {
-    /// The share aimed at.
-    pub quantile: f64,
-    /// How fast; 0.2 in the paper.
-    pub rate: f64,
-}
-
-impl AdaptiveClip {
-    /// The next clip after a round with this clip, in which this share of members needed none.
-    pub fn next(&self, clip: f64, within: f64) -> f64 {
-        clip * (-self.rate * (within - self.quantile)).exp()
+            && self.norm <= plan.clip + rounding + noise + 1e-9
     }
 }
 
@@ -186,8 +191,9 @@ fn round_within(round: &Round, rng: &mut impl Rng, coordinates: &[f64]) -> Vec<i
     let mut integers = Vec::new();
     loop {
         round.fixed().round(rng, coordinates, &mut integers);
-        let norm: f64 = integers.iter().map(|integer| f64::from(*integer).powi(2)).sum();
-        if norm <= bound {
+        // Of integers, so that the bound holds to the last one.
+        let norm: u128 = integers.iter().map(|integer| u128::from(integer.unsigned_abs()).pow(2)).sum();
+        if norm as f64 <= bound {
             return integers;
         }
     }

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::draw::sample;
 
+/// Most signs of a low-rank matrix: 8 MiB of it.
+const MAX_SIGNS: usize = 1 << 20;
+
 /// How updates are made shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Compression {
@@ -40,14 +43,21 @@ pub enum Compression {
 }
 
 impl Compression {
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether so many weights can be made shorter like this, in memory that a plan may ask for.
+    pub(crate) fn check(&self, weights: usize) -> Result<(), Error> {
         let sound = match *self {
             Self::None => true,
             Self::Subset { keep } => keep > 0.0 && keep <= 1.0,
             Self::EightBit { largest } => largest.is_finite() && largest > 0.0,
-            Self::LowRank { columns, rank } => rank > 0 && rank <= columns && columns <= 1 << 16,
+            Self::LowRank { columns, rank } => {
+                let signs = columns as usize * rank as usize;
+                (1..=columns).contains(&rank) && signs <= MAX_SIGNS && self.coordinates(weights) <= weights
+            }
         };
-        let expected = "a share in (0, 1], a positive bound, or a rank of 1 to columns".into();
+        let expected = format!(
+            "a share in (0, 1], a positive bound, or a rank of 1 to columns, with at most {MAX_SIGNS} signs and no more \
+             numbers than weights"
+        );
         if sound {
             Ok(())
         } else {

@@ -157,6 +157,15 @@ pub enum Error {
         source: pmirs_crypto::Error,
     },
 
+    /// A record that does not continue a federation's chain, or is not its coordinator's.
+    #[error("the record of round {number} is false: {what}")]
+    Record {
+        /// The round that is due.
+        number: u32,
+        /// What is wrong.
+        what: &'static str,
+    },
+
     // The round fails, and nothing is revealed
     /// Too many members vanished.
     #[error("the round ends at step {step}: {got} members, {needed} are needed")]
@@ -178,8 +187,12 @@ pub enum Error {
         /// Shares that are needed.
         needed: usize,
     },
-    /// What was put together of a member's shares is not what it committed to.
-    #[error("the round ends: the shares of member {member} do not give the secret that it committed to")]
+    /// What was put together of a member's shares is not what it committed to. Nobody can say who lied: the member when
+    /// it shared, or more of those who hold its shares than the honest ones can outvote.
+    #[error(
+        "the round ends: the shares of member {member} do not give the secret that it committed to; \
+         it or some of those who hold them gave false ones"
+    )]
     FalseShares {
         /// Whose secret.
         member: u32,

@@ -19,18 +19,34 @@
 //! so that, over all words of the vector, the sum leaves [−2³¹, 2³¹) with probability at most 2⁻⁴⁰ if
 //! n (B S + 1) + m < 2³¹. S is the largest power of two for which it is: multiplying by it is exact, and every
 //! machine computes the same.
+//!
+//! # The tallies
+//!
+//! Behind the coordinates lie [`TALLIES`] words: what is counted and not learned from. Each is a number of 0 to 1, told
+//! as ±½ around its middle, in units of 1/T. Without noise T is [`TALLY_ONE`]. With noise a member's tallies are part of
+//! what it gives away, so T is a fixed share of the coordinates' sensitivity: they raise that of the whole by 2.5 in a
+//! hundred, and each is told with a deviation of about 4 z members (z: the round's noise multiplier).
 
 use rand_core::Rng;
 
-use crate::Error;
+use pmirs_privacy::Variance;
+
 use crate::compress::Compression;
+use crate::{Error, clip};
 
 /// A sum wraps around with probability at most 2 to the minus this.
 pub const WRAP_BITS: f64 = 40.0;
-/// Words behind the coordinates of an update: members within the clip, weight, loss.
-pub const TALLIES: usize = 3;
-/// What 1 is in a tally: at most that of one member, and of all members less than 2²⁸.
+/// Words behind the coordinates of an update: members within the clip, weight, loss, quality.
+pub const TALLIES: usize = 4;
+/// What 1 is in a tally without noise: of all members less than 2²⁸.
 pub const TALLY_ONE: f64 = 65536.0;
+/// Half of T as a share of the coordinates' sensitivity Δ: with three tallies of ±T/2 that can move (under noise the
+/// weight is always 1), the sensitivity of all words is Δ √(1 + 3 · 0.129²) = 1.025 Δ.
+const TALLY_SHARE: f64 = 0.129;
+/// Scales are 2 to the plus or minus this at most.
+const MOST_EXPONENT: i32 = 100;
+/// The largest deviation of noise, in steps: what the sampler takes.
+const MOST_DEVIATION: f64 = 8_388_608.0;
 
 /// How an update lies in the vector that is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,40 +82,76 @@ impl Layout {
     }
 }
 
+/// What the words of a round must have room for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Members whose vectors are added up.
+    pub members: u32,
+    /// The L2 norm that no update exceeds.
+    pub clip: f64,
+    /// What no coordinate exceeds.
+    pub largest: f64,
+    /// The standard deviation of one member's noise, in the update's units.
+    pub deviation: f64,
+    /// How an update lies in its words.
+    pub layout: Layout,
+}
+
 /// The scale of a round's fixed-point numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fixed {
     scale: f64,
     largest: f64,
+    tally: f64,
+    variance: Option<Variance>,
 }
 
 impl Fixed {
-    /// The finest scale for so many members, coordinates of at most `largest`, and noise of this standard
-    /// deviation per member, in a vector of `words`. Two lanes to a word leave 8 bits to a coordinate, and no
-    /// noise.
+    /// The finest scale for a load. Two lanes to a word leave 8 bits to a coordinate, and no noise.
     ///
     /// # Errors
     /// [`Error::Plan`] where not even 1 bit of `largest` is left.
-    pub fn new(
-        members: u32,
-        largest: f64,
-        deviation: f64,
-        words: usize,
-        lanes: usize,
-    ) -> Result<Self, Error> {
+    pub fn new(load: &Load) -> Result<Self, Error> {
+        let Load { members, largest, deviation, .. } = *load;
         let wrong =
             |got: String, expected: &str| Error::Plan { field: "clip", got, expected: expected.into() };
-        if lanes > 1 {
-            let room = (members as usize) < 258 && deviation == 0.0;
-            let error = wrong(format!("{members} members"), "at most 257 members and no noise for 8 bits");
-            return if room { Ok(Self { scale: 127.0 / largest, largest }) } else { Err(error) };
+        if load.layout.lanes > 1 {
+            let scale = 127.0 / largest;
+            if members > 257 || deviation > 0.0 {
+                return Err(wrong(
+                    format!("{members} members"),
+                    "at most 257 members and no noise for 8 bits",
+                ));
+            }
+            // The scales that whole words may have: below them 127 / largest is not even finite.
+            if !(2_f64.powi(-MOST_EXPONENT)..=2_f64.powi(MOST_EXPONENT)).contains(&scale) {
+                return Err(wrong(largest.to_string(), "a largest coordinate that 8 bits can be told of"));
+            }
+            return Ok(Self { scale, largest, tally: TALLY_ONE, variance: None });
         }
-        let fits = |scale: f64| bound(f64::from(members), largest, deviation, words, scale) < 2_f64.powi(31);
-        let exponent = (-100..=100).rev().find(|exponent| fits(2_f64.powi(*exponent)));
-        let scale = exponent.map(|exponent| 2_f64.powi(exponent)).filter(|scale| scale * largest >= 1.0);
-        scale.map(|scale| Self { scale, largest }).ok_or_else(|| {
+        let powers = (-MOST_EXPONENT..=MOST_EXPONENT).rev().map(|exponent| 2_f64.powi(exponent));
+        let fitting = powers.map(|scale| Self::at(load, scale)).find(|fixed| fixed.fits(load));
+        fitting.filter(|fixed| fixed.scale * largest >= 1.0).ok_or_else(|| {
             wrong(format!("{largest}, noise {deviation}, {members} members"), "room for 1 bit in 32")
         })
+    }
+
+    fn at(load: &Load, scale: f64) -> Self {
+        let Load { clip, largest, deviation, layout, .. } = *load;
+        if deviation == 0.0 {
+            return Self { scale, largest, tally: TALLY_ONE, variance: None };
+        }
+        let sensitivity = clip::integer_norm_bound(clip * scale, layout.coordinates);
+        let tally = 2.0 * (TALLY_SHARE * sensitivity).floor().max(1.0);
+        Self { scale, largest, tally, variance: Variance::at_least((deviation * scale).powi(2)).ok() }
+    }
+
+    /// Whether sums of the load stay within 32 bits.
+    fn fits(&self, load: &Load) -> bool {
+        let drawable = load.deviation == 0.0 || load.deviation * self.scale <= MOST_DEVIATION;
+        let largest = (self.largest * self.scale + 1.0).max(self.tally / 2.0);
+        let variance = self.variance.map_or((load.deviation * self.scale).powi(2), Variance::value);
+        drawable && bound(f64::from(load.members), largest, variance, load.layout.words()) < 2_f64.powi(31)
     }
 
     /// S: words for one unit.
@@ -110,6 +162,17 @@ impl Fixed {
     /// B: the largest coordinate.
     pub fn largest(&self) -> f64 {
         self.largest
+    }
+
+    /// T: what 1 is in a tally.
+    pub fn tally(&self) -> f64 {
+        self.tally
+    }
+
+    /// The variance of one member's noise in every word, in squared steps; none without noise, and none for noise too
+    /// small to be drawn.
+    pub fn variance(&self) -> Option<Variance> {
+        self.variance
     }
 
     /// Rounds coordinates up or down by chance, so that each is right on average; those beyond the largest
@@ -133,16 +196,17 @@ impl Fixed {
 /// The whole number below: without a call into the library, which processors of the oldest kind would need.
 fn floor(value: f64) -> i32 {
     let cut = value as i32;
-    cut - i32::from(f64::from(cut) > value)
+    cut.saturating_sub(i32::from(f64::from(cut) > value))
 }
 
-/// What a coordinate of the sum stays below, all but with probability 2⁻⁴⁰ / words.
-fn bound(members: f64, largest: f64, deviation: f64, words: usize, scale: f64) -> f64 {
-    let variance = members * (deviation * scale).powi(2);
+/// What a word of the sum stays below, all but with probability 2⁻⁴⁰ / words; `largest` and `variance` are one member's,
+/// in steps.
+fn bound(members: f64, largest: f64, variance: f64, words: usize) -> f64 {
+    let variance = members * variance;
     let odds = (2.0 * words as f64).ln() + WRAP_BITS * std::f64::consts::LN_2;
     let noise =
         if variance > 0.0 { odds / 3.0 + (odds * odds / 9.0 + 2.0 * odds * variance).sqrt() } else { 0.0 };
-    members * (largest * scale + 1.0) + noise
+    members * largest + noise
 }
 
 #[cfg(test)]
@@ -152,10 +216,16 @@ mod tests {
 
     use super::*;
 
+    /// A million words, uncompressed.
+    fn fixed(members: u32, largest: f64, deviation: f64) -> Result<Fixed, Error> {
+        let layout = Layout { weights: 1_000_000, coordinates: 1_000_000, lanes: 1 };
+        Fixed::new(&Load { members, clip: largest, largest, deviation, layout })
+    }
+
     #[test]
     fn the_worst_updates_do_not_wrap_and_twice_the_scale_might() {
         for (members, largest) in [(8, 1.0), (100, 0.5), (1000, 20.0), (4096, 1e-3)] {
-            let fixed = Fixed::new(members, largest, 0.0, 1_000_000, 1).unwrap();
+            let fixed = fixed(members, largest, 0.0).unwrap();
             let worst = f64::from(members) * (largest * fixed.scale() + 1.0);
             assert!(worst < 2_f64.powi(31), "{members} x {largest}");
             assert!(2.0 * worst >= 2_f64.powi(31) * 0.99, "{members} x {largest} wastes a bit");
@@ -164,14 +234,14 @@ mod tests {
 
     #[test]
     fn noise_costs_room_by_its_tail() {
-        let quiet = Fixed::new(100, 1.0, 0.0, 1_000_000, 1).unwrap();
-        let loud = Fixed::new(100, 1.0, 5.0, 1_000_000, 1).unwrap();
+        let quiet = fixed(100, 1.0, 0.0).unwrap();
+        let loud = fixed(100, 1.0, 5.0).unwrap();
         assert!(loud.scale() < quiet.scale());
         // Twelve standard deviations, where the normal tail is below 2^-107: the bound pays for Skellam's
         // heavier one.
         let total = 10.0 * 5.0 * loud.scale();
         assert!(100.0 * loud.scale() + 8.0 * total < 2_f64.powi(31));
-        assert!(Fixed::new(100, 1.0, 1e9, 1_000_000, 1).is_err());
+        assert!(fixed(100, 1.0, 1e9).is_err());
     }
 
     /// Skellam noise of a small variance is where a normal bound would be wrong: its exact tail against ours.
@@ -204,7 +274,7 @@ mod tests {
 
     #[test]
     fn rounding_is_right_on_average_and_within_one() {
-        let fixed = Fixed::new(1000, 1.0, 0.0, 10, 1).unwrap();
+        let fixed = fixed(1000, 1.0, 0.0).unwrap();
         let value = 0.3 / fixed.scale() + 5.0 / fixed.scale();
         let mut integers = Vec::new();
         fixed.round(&mut ChaCha20Rng::seed_from_u64(1), &vec![value; 100_000], &mut integers);

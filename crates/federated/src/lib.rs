@@ -10,11 +10,15 @@
 //! | | the coordinator learns | a member learns |
 //! |---|---|---|
 //! | always | who takes part, who vanished when, the graph of neighbours | the roster, who shared, who survived |
-//! | of updates | the sum over one set of survivors, at least the plan's quorum and more than half of the honest members | the new model |
+//! | of updates | the sum over one set of survivors: more than half of the roster's honest members, [`Round::fewest_honest`] at least | the new model |
 //! | a coordinator that lies | no more (see [`graph`] for the bound), or nothing, because the round fails | that it lied, by name of the step |
 //!
 //! A coordinator that shows two rosters to two parts of the group runs two rounds, and each member is in one sum; a
 //! quorum above half of group and corrupt members together leaves no room for a second.
+//!
+//! The quorum counts survivors that are named, and members that work for the coordinator can be named without a vector:
+//! [`Round::fewest_honest`] says how many honest members a sum has for certain. How many may be corrupt is a share of the
+//! group that the plan reckons with; a member can refuse to reckon with fewer ([`client::Member::suspecting`]).
 //!
 //! A member can spoil a round's sum, by false shares, false masks or an update of any size; it cannot learn
 //! another's update by it. What clipping does and does not hold is said in [`clip`].
@@ -84,7 +88,7 @@
 //!
 //! // Each has learned something; the coordinator gets the mean.
 //! let words = |member: u32| {
-//!     let trained = Trained { update: vec![0.1, 0.2, member as f32 / 10.0], examples: 5, loss: 1.0 };
+//!     let trained = Trained { update: vec![0.1, 0.2, member as f32 / 10.0], examples: 5, loss: 1.0, quality: None };
 //!     encode(&round, &mut Prg::new(&[member as u8; 32], b"rounding"), &trained, None).unwrap().words
 //! };
 //! let world = World { round: &round, identities: &identities, present: &[0, 1, 2, 3], seed: [3; 32], at_once: 4 };
@@ -95,6 +99,8 @@
 //! ```
 
 pub mod bench;
+pub mod chain;
+pub mod charter;
 pub mod client;
 pub mod clip;
 pub mod compress;
@@ -109,6 +115,7 @@ pub mod optimiser;
 mod pair;
 pub mod partition;
 pub mod plan;
+pub mod private;
 mod round;
 pub mod server;
 pub mod simulate;

@@ -48,12 +48,13 @@ impl Manifest {
 
     /// The numbers of one tensor.
     pub fn part<'a>(&self, weights: &'a [f32], name: &str) -> Option<&'a [f32]> {
-        let mut start = 0;
+        let mut start = 0_usize;
         for tensor in &self.tensors {
+            let end = start.checked_add(tensor.len())?;
             if tensor.name == name {
-                return weights.get(start..start + tensor.len());
+                return weights.get(start..end);
             }
-            start += tensor.len();
+            start = end;
         }
         None
     }
@@ -69,5 +70,21 @@ impl Manifest {
         }
         let numbers: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
         Ok(digest("model", &[&pmirs_wire::encode(self)?, &numbers]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_that_no_memory_holds_have_no_part_and_no_digest() {
+        let tensor = |name: &str, side: u32| Tensor { name: name.into(), shape: vec![side; 4] };
+        let manifest =
+            Manifest { tensors: vec![tensor("a", u32::MAX), tensor("b", u32::MAX), tensor("c", 1)] };
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(manifest.part(&[1.0; 8], name), None, "{name}");
+        }
+        assert!(matches!(manifest.digest(&[1.0; 8]), Err(Error::Length { .. })));
     }
 }

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::compress::Compression;
-use crate::graph::Rates;
+use crate::graph::{Attendance, Rates};
 use crate::group::MAX_MEMBERS;
 
 /// Most weights that a round trains.
 pub const MAX_WEIGHTS: usize = 1 << 26;
+/// Most steps of one member in one round.
+pub const MAX_LOCAL_STEPS: u32 = 1 << 20;
+/// Most examples of one step.
+pub const MAX_BATCH: u32 = 1 << 16;
 
 /// One round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +41,8 @@ pub struct RoundPlan {
     pub compression: Compression,
     /// How many members may vanish or lie.
     pub rates: Rates,
-    /// Fewest members whose sum may be revealed.
+    /// Fewest survivors that may be named, corrupt ones among them; how many honest members a sum then has for certain is
+    /// [`Round::fewest_honest`](crate::Round::fewest_honest).
     pub quorum: u32,
     /// Most members that may take part.
     pub cohort: u32,
@@ -118,8 +123,8 @@ impl Schedule {
     }
 }
 
-/// Noise of one member. Who draws it, by which mechanism and with what guarantee, is `pmirs-privacy`'s to
-/// say; this crate adds the integers that it is handed and leaves room for them.
+/// Noise of one member, in every word that it sends: discrete Gaussian, drawn by the round's
+/// [`Guarantee`](crate::private::Guarantee), which says what it is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Noise {
     /// None.
@@ -132,6 +137,20 @@ pub enum Noise {
 }
 
 impl Noise {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.deviation() == 0.0
+    }
+
+    /// The noise of a round whose clip is this many times as large, worth as much.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        match *self {
+            Self::None => Self::None,
+            Self::PerMember { deviation } => Self::PerMember { deviation: deviation * factor },
+        }
+    }
+
     /// The standard deviation of one member's noise, in the update's units.
     pub fn deviation(&self) -> f64 {
         match *self {
@@ -164,6 +183,24 @@ impl Weighting {
 }
 
 impl RoundPlan {
+    /// The same plan with another clip, and noise that is worth as much beside it.
+    #[must_use]
+    pub fn with_clip(self, clip: f64) -> Self {
+        Self { noise: self.noise.scaled(clip / self.clip), clip, ..self }
+    }
+
+    /// A roster of so many members of a group of this size.
+    pub(crate) fn attendance(&self, group: usize, members: usize) -> Attendance {
+        let (dropout, corrupt) = (self.rates.dropouts(members), self.rates.corrupted(group));
+        Attendance { members, dropout, corrupt, quorum: self.quorum as usize }
+    }
+
+    /// As [`Round::fewest_honest`](crate::Round::fewest_honest).
+    pub(crate) fn fewest_honest(&self, group: usize) -> usize {
+        let least = Attendance::smallest(self.quorum as usize, self.rates.corrupted(group));
+        self.attendance(group, least).fewest_honest()
+    }
+
     /// Whether a round can be run like this in a group of so many members.
     pub(crate) fn check(&self, group: usize) -> Result<(), Error> {
         let wrong = |field, got: String, expected: String| Err(Error::Plan { field, got, expected });
@@ -184,11 +221,35 @@ impl RoundPlan {
         if !(noise.is_finite() && noise >= 0.0) {
             return wrong("noise", noise.to_string(), "0 or more".into());
         }
+        if noise > 0.0 && self.weighting != Weighting::Uniform {
+            return wrong("weighting", format!("{:?}", self.weighting), "Uniform beside noise".into());
+        }
+        if noise > 0.0 && self.compression.lanes() > 1 {
+            return wrong(
+                "compression",
+                format!("{:?}", self.compression),
+                "whole words beside noise".into(),
+            );
+        }
         let training = &self.training;
         if !(training.proximal.is_finite() && training.proximal >= 0.0 && training.schedule.is_sound()) {
             return wrong("training", format!("{training:?}"), "rates of 0 or more".into());
         }
-        self.compression.check()?;
-        self.rates.check()
+        for (field, got, most) in
+            [("local_steps", training.local_steps, MAX_LOCAL_STEPS), ("batch", training.batch, MAX_BATCH)]
+        {
+            if got > most {
+                return wrong(field, got.to_string(), format!("at most {most}"));
+            }
+        }
+        self.compression.check(self.weights as usize)?;
+        self.rates.check()?;
+        let corrupt = self.rates.corrupted(group);
+        let least = Attendance::smallest(quorum, corrupt);
+        if cohort < least {
+            let got = format!("{corrupt} corrupt of a group of {group}, and a cohort of {cohort}");
+            return wrong("rates", got, "at least 3 honest members in every cohort".into());
+        }
+        Ok(())
     }
 }

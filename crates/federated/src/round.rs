@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pmirs_wire::Digest;
 
-use crate::fixed::{Fixed, Layout};
-use crate::graph::{self, Parameters};
+use crate::Error;
+use crate::fixed::{Fixed, Layout, Load};
+use crate::graph::{Attendance, Parameters};
 use crate::group::Group;
 use crate::message::digest;
 use crate::plan::RoundPlan;
-use crate::{Error, clip};
+use crate::private::Guarantee;
 
 /// A round that can be run: only [`Round::new`] makes one.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub struct Round {
     id: Digest,
     layout: Layout,
     fixed: Fixed,
+    guarantee: Option<Guarantee>,
 }
 
 impl Round {
@@ -30,11 +32,16 @@ impl Round {
     pub fn new(plan: RoundPlan, group: Arc<Group>) -> Result<Self, Error> {
         plan.check(group.len())?;
         let layout = Layout::of(plan.weights as usize, &plan.compression);
-        let words = layout.words();
-        let clip = plan.compression.largest_coordinate(plan.clip);
-        let fixed = Fixed::new(plan.cohort, clip, plan.noise.deviation(), words, plan.compression.lanes())?;
+        let fixed = Fixed::new(&Load {
+            members: plan.cohort,
+            clip: plan.clip,
+            largest: plan.compression.largest_coordinate(plan.clip),
+            deviation: plan.noise.deviation(),
+            layout,
+        })?;
+        let guarantee = Guarantee::of(&plan, group.len(), layout, &fixed)?;
         let id = digest("round", &[&pmirs_wire::encode(&plan)?, &group.digest().0]);
-        Ok(Self { plan, group, id, layout, fixed })
+        Ok(Self { plan, group, id, layout, fixed, guarantee })
     }
 
     /// The plan.
@@ -63,25 +70,29 @@ impl Round {
         &self.fixed
     }
 
-    /// The L2 sensitivity of one member's integers before noise, for the calibration of that noise: the most
-    /// that [`clip::encode`] lets through, in units of 1/scale.
-    pub fn sensitivity(&self) -> f64 {
-        clip::integer_norm_bound(self.plan.clip * self.fixed.scale(), self.layout.coordinates())
+    /// What the round's noise is worth to a member; nothing in a round without.
+    pub fn guarantee(&self) -> Option<&Guarantee> {
+        self.guarantee.as_ref()
     }
 
-    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows: what noise
-    /// that members share is to be calibrated to. Corrupt members may leave theirs out.
+    /// Fewest honest members whose sum can be revealed, over all rosters that the plan allows (see
+    /// [`graph`](crate::graph)): what noise that members share is to be calibrated to. Corrupt members may leave
+    /// theirs out.
     pub fn fewest_honest(&self) -> usize {
-        let honest = (self.plan.quorum as usize..=self.plan.cohort as usize).map(|members| {
-            let (_, corrupt) = self.plan.rates.of(members);
-            graph::confirmations(members, corrupt).max(self.plan.quorum as usize).saturating_sub(corrupt)
-        });
-        honest.min().unwrap_or_default()
+        self.plan.fewest_honest(self.group.len())
     }
 
-    /// Neighbours, threshold and confirmations for this many members.
+    /// Neighbours, threshold and confirmations for this many members of the group.
+    ///
+    /// # Errors
+    /// [`Error::NoGraph`] where no graph of so many is safe.
     pub fn parameters(&self, members: usize) -> Result<Parameters, Error> {
-        graph::parameters(members, &self.plan.rates)
+        self.attendance(members).parameters()
+    }
+
+    /// A roster of so many members, at its worst.
+    pub(crate) fn attendance(&self, members: usize) -> Attendance {
+        self.plan.attendance(self.group.len(), members)
     }
 
     /// Members that must be heard at every step: the quorum, or as many as must confirm a list of survivors.

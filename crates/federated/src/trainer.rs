@@ -11,6 +11,9 @@ pub struct Trained {
     pub examples: u64,
     /// The mean loss over them.
     pub loss: f64,
+    /// How good the global weights are on pairs that the member holds back, of 0 to 1 (for instance the share found
+    /// among the first ten); nothing if it holds none back.
+    pub quality: Option<f64>,
 }
 
 impl std::fmt::Debug for Trained {

@@ -18,7 +18,8 @@ use std::sync::LazyLock;
 
 use data_encoding::HEXLOWER;
 use pmirs_crypto::{Prg, sha256};
-use pmirs_federated::client::{self, Member, Progress};
+use pmirs_federated::Error;
+use pmirs_federated::client::{self, Member, Outcome, Progress, Refusal};
 use pmirs_federated::message::{
     Advert, Adverts, Confirm, Inbox, Proof, Reveal, Roster, Shares, Step, Survivors, Wanted,
 };
@@ -28,7 +29,7 @@ use pmirs_federated::plan::RoundPlan;
 use pmirs_federated::server::Gathering;
 use pmirs_wire::{Message, decode, encode};
 use proptest::prelude::*;
-use world::{Fixture, HEAD, MEMBER_STEPS, Tap, resign};
+use world::{COORDINATOR_STEPS, Fixture, HEAD, MEMBER_STEPS, Tap, resign};
 
 /// All messages of a round of four members, by step and member.
 static ROUND: LazyLock<BTreeMap<(Step, u32), Vec<u8>>> = LazyLock::new(|| {
@@ -124,10 +125,88 @@ fn feed_all(bytes: &[u8]) {
     let _ = unmasking.accept(bytes);
     good(Step::Reveal).for_each(|reveal| drop(unmasking.accept(reveal)));
     let _ = unmasking.finish();
+}
 
-    let seat = Member::new(&fixture.round, &fixture.identities[3]).unwrap();
-    let (state, _) = client::advertise(&mut Prg::new(&[1; 32], b"fuzz"), &seat).unwrap();
-    assert!(state.choose(&mut Prg::new(&[2; 32], b"fuzz"), &seat, bytes).is_err());
+/// The member whose states are fed.
+const FED: u32 = 3;
+
+fn coins(step: Step) -> Prg {
+    Prg::new(&[1; 32], &[FED.to_be_bytes().as_slice(), &[step as u8]].concat())
+}
+
+/// The state that waits for each message of the coordinator, as it was in the round that was kept.
+static STATES: LazyLock<BTreeMap<Step, Vec<u8>>> = LazyLock::new(|| {
+    let seat = Member::new(&FIXTURE.round, &FIXTURE.identities[FED as usize]).unwrap();
+    let (state, advert) = client::advertise(&mut coins(Step::Advert), &seat).unwrap();
+    assert_eq!(advert, ROUND[&(Step::Advert, FED)]);
+    let mut states = BTreeMap::new();
+    let mut progress = Progress::Advertised(state);
+    for step in COORDINATOR_STEPS {
+        states.insert(step, progress.to_bytes().unwrap().to_vec());
+        let (next, said) = hear(progress, &seat, step, &ROUND[&(step, FED)]).unwrap();
+        assert_eq!(said, ROUND[&(answer_to(step), FED)], "{step}");
+        let Some(next) = next else { break };
+        progress = next;
+    }
+    states
+});
+
+fn answer_to(step: Step) -> Step {
+    MEMBER_STEPS.into_iter().find(|answer| *answer > step).unwrap()
+}
+
+/// What a member's state makes of a coordinator's message: the next one and what it says, or itself and why not.
+type Heard = Result<(Option<Progress>, Vec<u8>), Box<Refusal<Progress>>>;
+
+fn hear(progress: Progress, seat: &Member<'_>, step: Step, bytes: &[u8]) -> Heard {
+    fn told<N, S>(outcome: Outcome<N, S>, on: fn(N) -> Option<Progress>, back: fn(S) -> Progress) -> Heard {
+        outcome
+            .map(|(next, said)| (on(next), said))
+            .map_err(|refused| Box::new(Refusal { state: back(refused.state), error: refused.error }))
+    }
+    let mut rng = coins(answer_to(step));
+    match progress {
+        Progress::Advertised(state) => told(
+            state.choose(&mut rng, seat, bytes),
+            |next| Some(Progress::Chosen(next)),
+            Progress::Advertised,
+        ),
+        Progress::Chosen(state) => {
+            told(state.share(&mut rng, seat, bytes), |next| Some(Progress::Shared(next)), Progress::Chosen)
+        }
+        Progress::Shared(state) => {
+            let vector = FIXTURE.vector(FED);
+            told(state.mask(seat, bytes, &vector), |next| Some(Progress::Masked(next)), Progress::Shared)
+        }
+        Progress::Masked(state) => {
+            told(state.confirm(seat, bytes), |next| Some(Progress::Confirmed(next)), Progress::Masked)
+        }
+        Progress::Confirmed(state) => told(state.reveal(seat, bytes), |()| None, Progress::Confirmed),
+    }
+}
+
+/// Hands a coordinator's message that was damaged behind its head to the state that waits for it. A state that refuses is
+/// unharmed: the right message gets the right answer from it. One that goes on has said what a member says at this
+/// step; and where all that it believes was signed by others, just what it says to the right message.
+fn feed_member(step: Step, damaged: &[u8]) -> Result<(), Error> {
+    let seat = Member::new(&FIXTURE.round, &FIXTURE.identities[FED as usize]).unwrap();
+    let state = Progress::from_bytes(&STATES[&step]).unwrap();
+    let right = &ROUND[&(answer_to(step), FED)];
+    match hear(state, &seat, step, damaged) {
+        Ok((_, said)) => {
+            assert_eq!(said[..HEAD], right[..HEAD], "{step}");
+            if [Step::Adverts, Step::Proof].contains(&step) {
+                assert_eq!(said, *right, "{step}: another answer to the same facts");
+            }
+            Ok(())
+        }
+        Err(refused) => {
+            let Refusal { state, error } = *refused;
+            let (_, said) = hear(state, &seat, step, &ROUND[&(step, FED)]).expect("the right message");
+            assert_eq!(said, *right, "{step}: the state that refused was harmed");
+            Err(error)
+        }
+    }
 }
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| Fixture::new(4, 3));
@@ -162,8 +241,47 @@ proptest! {
     }
 }
 
+/// Each byte of a short message and some of a long one, flipped: behind the head almost nothing is free to be otherwise.
+#[test]
+fn damaged_messages_of_the_coordinator() {
+    for step in COORDINATOR_STEPS {
+        let good = &ROUND[&(step, FED)];
+        let places: Vec<usize> = (HEAD..good.len()).step_by((good.len() - HEAD).div_ceil(150)).collect();
+        let heard: Vec<Result<(), Error>> = places
+            .iter()
+            .map(|at| {
+                let mut bytes = good.clone();
+                bytes[*at] ^= 1 << (at % 8);
+                feed_member(step, &bytes)
+            })
+            .collect();
+        let refused = heard.iter().filter(|heard| heard.is_err()).count();
+        // A frame's own signature is not read where the roster's stands for it.
+        assert!(refused * 10 >= heard.len() * 9, "{step}: {refused} of {} refused", heard.len());
+        let wrong_step = |heard: &Result<(), Error>| matches!(heard, Err(Error::WrongStep { .. }));
+        assert!(!heard.iter().any(wrong_step), "{step}: it never got past the head");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damaged_announcements(
+        step in prop::sample::select(COORDINATOR_STEPS.to_vec()),
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = ROUND[&(step, FED)].clone();
+        for (at, value) in edits {
+            let at = HEAD + at.index(bytes.len() - HEAD);
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(HEAD + cut.index(bytes.len() - HEAD));
+        }
+        let _ = feed_member(step, &bytes);
+    }
 
     /// Damage that a member signs itself gets past the signature, to the decoders and the checks behind them.
     #[test]

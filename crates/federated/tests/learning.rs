@@ -18,12 +18,12 @@ use pmirs_crypto::{Identity, Prg};
 use pmirs_federated::Round;
 use pmirs_federated::clip::{AdaptiveClip, Aggregate, encode};
 use pmirs_federated::compress::Compression;
-use pmirs_federated::fixed::TALLIES;
 use pmirs_federated::message::Step;
 use pmirs_federated::model::{Manifest, Tensor};
 use pmirs_federated::optimiser::{Optimiser, Rule};
 use pmirs_federated::partition;
 use pmirs_federated::plan::{Noise, RoundPlan, Training, Weighting};
+use pmirs_federated::private::simulated_noise;
 use pmirs_federated::simulate::{Aggregation, Federation, RoundReport, Script};
 use pmirs_federated::trainer::{LocalTrainer, Trained, add_proximal};
 use rand_chacha::rand_core::Rng;
@@ -92,7 +92,7 @@ impl LocalTrainer for Linear {
             // Boosted so that it replaces the mean of eight (Bagdasaryan et al. 2020).
             update[0] = 8.0 * (30.0 - global[0]);
         }
-        Ok(Trained { update, examples: self.examples.len() as u64, loss })
+        Ok(Trained { update, examples: self.examples.len() as u64, loss, quality: None })
     }
 }
 
@@ -144,7 +144,6 @@ struct Setting {
     aggregation: Aggregation,
     adaptive: Option<AdaptiveClip>,
     script: Script,
-    noise: f64,
     rounds: u32,
 }
 
@@ -157,7 +156,6 @@ impl Default for Setting {
             aggregation: Aggregation::Plain,
             adaptive: None,
             script: Script::default(),
-            noise: 0.0,
             rounds: 30,
         }
     }
@@ -176,17 +174,7 @@ impl Setting {
         };
         let mut weights = vec![0.0; DIM];
         let mut optimiser = Optimiser::new(self.rule);
-        let noise = |round: &Round, member: u32| {
-            let mut rng = Prg::new(&round.id().0, &member.to_be_bytes());
-            let deviation = self.noise * round.fixed().scale();
-            let mut normal =
-                || (0..12).map(|_| f64::from(rng.next_u32()) / 4_294_967_296.0).sum::<f64>() - 6.0;
-            (deviation > 0.0).then(|| {
-                let coordinates = round.layout().coordinate_words();
-                let noise = (0..coordinates).map(|_| (deviation * normal()).round() as i64);
-                noise.chain([0; TALLIES]).collect()
-            })
-        };
+        let noise = |round: &Round, member: u32| simulated_noise(round, member, &[9; 32]);
         let reports = (0..self.rounds)
             .map(|_| federation.round(trainers, &mut weights, &mut optimiser, &self.script, noise).unwrap());
         let reports = reports.collect();
@@ -219,7 +207,7 @@ fn quantisation_is_finer_than_a_thousandth() {
     let mut sum = vec![0_u32; fixture.round.layout().words()];
     let mut true_mean = vec![0.0_f64; 5000];
     for member in 0..MEMBERS {
-        let trained = Trained { update: update(member), examples: 1, loss: 1.0 };
+        let trained = Trained { update: update(member), examples: 1, loss: 1.0, quality: None };
         true_mean.iter_mut().zip(&trained.update).for_each(|(mean, value)| *mean += f64::from(*value) / 8.0);
         let encoded = encode(&fixture.round, &mut Prg::new(&[7; 32], b"round"), &trained, None).unwrap();
         assert!(encoded.norm < 1.0, "within the clip");
@@ -321,7 +309,7 @@ fn an_implausible_sum_is_noticed() {
     let fixture = Fixture::new(MEMBERS, 100);
     let mut sum = vec![0_u32; fixture.round.layout().words()];
     for member in 0..MEMBERS {
-        let trained = Trained { update: vec![0.01; 100], examples: 1, loss: 0.0 };
+        let trained = Trained { update: vec![0.01; 100], examples: 1, loss: 0.0, quality: None };
         let words =
             encode(&fixture.round, &mut Prg::new(&[member as u8; 32], b"x"), &trained, None).unwrap().words;
         sum.iter_mut().zip(words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
@@ -334,7 +322,7 @@ fn an_implausible_sum_is_noticed() {
 #[test]
 fn the_adaptive_clip_finds_the_quantile() {
     let plan = RoundPlan { clip: 100.0, ..Setting::default().plan };
-    let adaptive = Some(AdaptiveClip { quantile: 0.5, rate: 0.5 });
+    let adaptive = Some(AdaptiveClip::new(0.5, 0.5, 1e-6, 1e6).unwrap());
     let (_, reports) =
         Setting { plan, adaptive, rounds: 40, ..Setting::default() }.run(&mut trainers(MEMBERS, None));
     let within: f64 = reports[20..].iter().map(|report| report.within).sum::<f64>() / 20.0;
@@ -347,8 +335,7 @@ fn noise_that_members_add_arrives_in_the_mean_and_no_more() {
     let noise = Noise::PerMember { deviation: 0.01 };
     let training = Training { local_steps: 0, ..Setting::default().plan.training };
     let plan = RoundPlan { noise, training, ..Setting::default().plan };
-    let setting =
-        Setting { plan, noise: 0.01, rounds: 1, aggregation: Aggregation::Secure, ..Setting::default() };
+    let setting = Setting { plan, rounds: 1, aggregation: Aggregation::Secure, ..Setting::default() };
     let norm = setting.run(&mut trainers(MEMBERS, None)).1[0].norm;
     // Members did nothing, so the mean is noise: 0.01 / √8 for each of 40 weights.
     let expected = 0.01 / 8_f64.sqrt() * (DIM as f64).sqrt();

@@ -11,13 +11,16 @@
 
 mod world;
 
-use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
+use pmirs_crypto::Prg;
 use pmirs_federated::Error;
-use pmirs_federated::graph::Rates;
+use pmirs_federated::client::{self, Member};
+use pmirs_federated::graph::{Parameters, Rates};
 use pmirs_federated::message::{Adverts, Inbox, Proof, Roster, Step, Survivors};
 use pmirs_federated::plan::RoundPlan;
 use pmirs_wire::{Digest, Message};
+use world::hostile::{self, Hostile};
 use world::{Fixture, Tap, pass, rewrite};
 
 const VICTIM: u32 = 3;
@@ -165,36 +168,118 @@ fn proofs_that_do_not_prove_are_refused() {
     }
 }
 
-/// The attack that signed lists are there against: half of the members are told that one member survived, so
-/// that they give shares of its own mask, and the other half that it vanished, so that they give shares of
-/// its root. Together that is its update. Neither list finds enough confirmations, and no share is revealed.
-#[test]
-fn two_lists_of_survivors_reveal_nothing() {
-    for told in 1..8_u32 {
-        let fixture = Fixture::new(8, 20);
-        let reveals = RefCell::new(0);
-        let up = |_: u32, step: Step, bytes: Vec<u8>| {
-            *reveals.borrow_mut() += u32::from(step == Step::Reveal);
-            Some(bytes)
-        };
-        // The victim is 0; members up to `told` hear that it survived, the others that it vanished.
-        let down = |member: u32, step: Step, bytes: Vec<u8>| {
-            let without = |survivors: &mut Survivors| survivors.members.retain(|other| *other != 0);
-            Some(if step == Step::Survivors && member > told { rewrite(&bytes, without) } else { bytes })
-        };
-        match fixture.run(2, &mut Tap { up, down }) {
-            // Fewer than five confirmed the true list.
-            Err(Error::TooFew { step: Step::Confirm, .. }) => assert!(told < 4 && *reveals.borrow() == 0),
-            // Those who confirmed it revealed shares for it; those of the other list were shown proof of the
-            // first, and refused.
-            Ok(report) => {
-                assert!(told >= 4);
-                assert_eq!(report.revealed.sum, fixture.sum(&fixture.present));
+/// The attack that signed lists are there against: some members are told that one of them survived, so that they give
+/// shares of its own mask, and the others that it vanished, so that they give shares of its root. Together that is its
+/// update. Members that work for the coordinator confirm both lists and give both kinds.
+///
+/// Whoever is split from whom, nobody's two secrets fall. At best one list is confirmed: enough for a sum, if the
+/// coordinator plays it fair.
+fn both_lists(hostile: &Hostile<'_>, honest: &[u32], corrupt: &[u32], threshold: usize) -> usize {
+    let victim = honest[0];
+    let all = sorted([honest, corrupt].concat());
+    let others: Vec<u32> = all.iter().copied().filter(|member| *member != victim).collect();
+    let mut most_confirmed = 0;
+    // By how many of the honest ones hear that the victim vanished; it confirms no list that it is not on itself.
+    for told in 1..honest.len() {
+        let (vanished, survived) = (&honest[1..=told], [&honest[..1], &honest[told + 1..]].concat());
+        let lists = [
+            (sorted([vanished, corrupt].concat()), &others),
+            (sorted([&survived[..], corrupt].concat()), &all),
+        ];
+        // Whose secret, of the root or not, and whose share of it.
+        let mut learned: BTreeMap<(u32, bool), BTreeSet<u32>> = BTreeMap::new();
+        let mut confirmed = 0;
+        for (confirmers, survivors) in lists {
+            let reveals = hostile.reveals(&confirmers, survivors);
+            confirmed += usize::from(reveals.values().all(Result::is_ok));
+            for (member, reveal) in reveals {
+                match reveal {
+                    Ok(reveal) => reveal.shares.iter().for_each(|(of, _)| {
+                        learned.entry((*of, !survivors.contains(of))).or_default().insert(member);
+                    }),
+                    Err(Error::TooFew { step: Step::Proof | Step::Survivors, .. }) => {}
+                    Err(other) => panic!("{told} of {honest:?} are told, {member}: {other}"),
+                }
             }
-            Err(Error::Unrecoverable { .. }) => assert!(told >= 4),
-            other => panic!("{told}: {other:?}"),
         }
+        // Of each other, those who work for the coordinator hold both kinds without asking.
+        for (holder, of) in
+            corrupt.iter().flat_map(|holder| hostile.holders[holder].iter().map(move |of| (*holder, *of)))
+        {
+            learned.entry((of, false)).or_default().insert(holder);
+            learned.entry((of, true)).or_default().insert(holder);
+        }
+        for member in honest {
+            let shares = [false, true].map(|root| learned.get(&(*member, root)).map_or(0, BTreeSet::len));
+            assert!(
+                shares.iter().any(|shares| *shares < threshold),
+                "{told} of {honest:?} are told that {victim} vanished: {shares:?} shares of {member}'s secrets, {threshold} \
+                 are enough"
+            );
+        }
+        assert!(confirmed < 2, "{told} of {honest:?}: two lists");
+        most_confirmed = most_confirmed.max(confirmed);
     }
+    most_confirmed
+}
+
+fn sorted(mut members: Vec<u32>) -> Vec<u32> {
+    members.sort_unstable();
+    members
+}
+
+#[test]
+fn two_lists_of_survivors_open_nobodys_two_secrets() {
+    let fixture = Fixture::new(8, 4);
+    let Parameters { neighbours, threshold, .. } = fixture.round.parameters(8).unwrap();
+    let (k, t) = (neighbours as u32, threshold as u32);
+    let hostile = Hostile::run(&fixture.round, &fixture.identities, &fixture.present, k, t).unwrap();
+    for corrupt in 0..8 {
+        let honest: Vec<u32> = (0..8).filter(|member| *member != corrupt).collect();
+        assert_eq!(both_lists(&hostile, &honest, &[corrupt], threshold), 1, "one list can be confirmed");
+    }
+}
+
+/// The same on a roster that the coordinator made short: of sixteen, of whom four work for it, six honest ones came too
+/// late. By the share of the roster that would be three liars, and seven confirmations, which both lists would find.
+#[test]
+fn a_short_roster_does_not_double_the_lists() {
+    let rates = Rates { dropout: 0.3, corrupt: 0.25 };
+    let fixture = Fixture::with(RoundPlan { rates, quorum: 7, ..world::plan(16, 4) });
+    let roster: Vec<u32> = (0..10).collect();
+    let hostile = Hostile::run(&fixture.round, &fixture.identities, &roster, 9, 6).unwrap();
+    let corrupt = [1, 4, 6, 9];
+    let honest = [0, 2, 3, 5, 7, 8];
+    both_lists(&hostile, &honest, &corrupt, 6);
+    // An honest coordinator would run no such round, since it could not lose three of ten.
+    assert!(matches!(fixture.round.parameters(10), Err(Error::NoGraph { corrupt: 4, .. })));
+}
+
+/// With four of ten neighbours' shares in the coordinator's hands from the start, a graph that is made for three is
+/// refused.
+#[test]
+fn a_graph_for_fewer_liars_than_the_group_has_is_refused() {
+    let rates = Rates { dropout: 0.3, corrupt: 0.25 };
+    let fixture = Fixture::with(RoundPlan { rates, quorum: 7, ..world::plan(16, 4) });
+    let roster: Vec<u32> = (0..10).collect();
+    let refused = Hostile::run(&fixture.round, &fixture.identities, &roster, 9, 4).err().unwrap();
+    assert!(is_lie(&refused, Step::Roster), "{refused}");
+    let member = Member::new(&fixture.round, &fixture.identities[0]).unwrap();
+    assert!(member.suspecting(0.25).is_ok());
+    let refused = member.suspecting(0.3).unwrap_err();
+    assert!(matches!(refused, Error::Plan { field: "rates", .. }), "{refused}");
+}
+
+/// A member that was there in an earlier try is not there in this one, whatever it has signed.
+#[test]
+fn a_signature_of_another_round_is_no_seat() {
+    let fixture = Fixture::new(8, 20);
+    let earlier = Fixture::with(RoundPlan { attempt: 1, ..fixture.round.plan().clone() });
+    let absent = Member::new(&earlier.round, &earlier.identities[5]).unwrap();
+    let (_, advert) = client::advertise(&mut Prg::new(&[1; 32], b"earlier"), &absent).unwrap();
+    let seat = hostile::seat(5, &advert);
+    let forged = lie_to_victim(Step::Roster, |roster: &mut Roster| roster.seats[5] = seat.clone());
+    assert_eq!(forged, Error::Forged { member: 5, what: "an advert" });
 }
 
 /// Two rosters for two halves: with a quorum of six of eight, neither half is enough for its members.

@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 
 use pmirs_crypto::Prg;
 use pmirs_federated::client::{self, Member, Progress};
+use pmirs_federated::compress::Compression;
 use pmirs_federated::graph::Rates;
 use pmirs_federated::message::{Reveal, Shares, Step};
-use pmirs_federated::plan::RoundPlan;
-use pmirs_federated::server::{Gathering, Heard};
+use pmirs_federated::plan::{RoundPlan, Training};
+use pmirs_federated::server::{Gathering, Heard, Revealed};
 use pmirs_federated::simulate::{Direct, Script};
 use pmirs_federated::{Error, Round};
 use world::{Fixture, MEMBER_STEPS, Tap, group, plan, resign, resign_pieces, rewrite_signed};
@@ -117,10 +118,34 @@ fn a_restarted_coordinator_stands_where_it_stood() {
     assert_eq!(report.revealed.sum, fixture.sum(&[0, 1, 2, 3, 5, 6, 7]));
 }
 
-/// One member reveals false shares: the others' suffice, or the secret's owner is named.
+/// Some members reveal false shares: the others' suffice, or the round fails and says so of whose secret.
 #[test]
 fn false_shares_are_noticed() {
-    let fixture = Fixture::new(8, 20);
+    let eight = Fixture::new(8, 20);
+    for liar in eight.present.iter().copied() {
+        assert_eq!(
+            with_liars(&eight, &[&[liar]])[0].as_ref().unwrap().sum,
+            eight.sum(&eight.present),
+            "{liar} lies"
+        );
+    }
+    let failed = with_liars(&eight, &[&[1, 3, 5, 7]]).remove(0).unwrap_err();
+    assert!(matches!(failed, Error::FalseShares { .. }));
+    assert!(
+        failed.to_string().contains("or some of those who hold them"),
+        "an honest owner is not accused: {failed}"
+    );
+
+    // Two liars among the twelve that the plan reckons with two of, wherever their shares lie.
+    let twelve = Fixture::new(12, 5);
+    let liars: [&[u32]; 5] = [&[0, 1], &[5, 6], &[3, 8], &[4, 7], &[10, 11]];
+    for (liars, revealed) in liars.iter().zip(with_liars(&twelve, &liars)) {
+        assert_eq!(revealed.unwrap().sum, twelve.sum(&twelve.present), "{liars:?} lie");
+    }
+}
+
+/// What a round gives in which these members reveal false shares, for each of several lists of liars.
+fn with_liars(fixture: &Fixture, lists: &[&[u32]]) -> Vec<Result<Revealed, Error>> {
     let kept = RefCell::new(BTreeMap::new());
     let keep = |member: u32, step: Step, bytes: Vec<u8>| {
         kept.borrow_mut().insert((step, member), bytes.clone());
@@ -151,10 +176,7 @@ fn false_shares_are_noticed() {
         }
         unmasking.finish()
     };
-    for liar in fixture.present.iter().copied() {
-        assert_eq!(reveal(&[liar]).unwrap().sum, fixture.sum(&fixture.present), "member {liar} lies");
-    }
-    assert!(matches!(reveal(&[1, 3, 5, 7]), Err(Error::FalseShares { .. })));
+    lists.iter().map(|liars| reveal(liars)).collect()
 }
 
 /// A member seals nonsense to some neighbours, which only they can see: they go on, and say at the end that they have no
@@ -306,6 +328,25 @@ fn plans_that_no_honest_round_has_are_refused_by_field() {
     assert_eq!(field(RoundPlan { quorum: 1, ..good.clone() }), "quorum");
     assert_eq!(field(RoundPlan { clip: f64::NAN, ..good.clone() }), "clip");
     assert_eq!(field(RoundPlan { rates: Rates { dropout: 0.5, corrupt: 0.1 }, ..good.clone() }), "rates");
+    // What a hostile plan would make a member allocate, or divide by.
+    let short = |compression| field(RoundPlan { weights: 1 << 20, compression, ..good.clone() });
+    let signs = Compression::LowRank { columns: 65536, rank: 65536 };
+    assert_eq!(field(RoundPlan { weights: 1, compression: signs, ..good.clone() }), "compression");
+    for (columns, rank) in [(65536, 65536), (65536, 17), (1024, 1025), (u32::MAX, 1), (2048, 1024)] {
+        assert_eq!(short(Compression::LowRank { columns, rank }), "compression", "{rank} of {columns}");
+    }
+    let fits = Compression::LowRank { columns: 1024, rank: 1024 };
+    assert!(
+        Round::new(RoundPlan { weights: 1 << 20, compression: fits, ..good.clone() }, group.clone()).is_ok()
+    );
+    for largest in [1e-310, 1e-40, f64::MIN_POSITIVE] {
+        assert_eq!(short(Compression::EightBit { largest }), "clip", "{largest}");
+    }
+    let training = |local_steps, batch| Training { local_steps, batch, ..good.training.clone() };
+    assert_eq!(field(RoundPlan { training: training(u32::MAX, 1), ..good.clone() }), "local_steps");
+    assert_eq!(field(RoundPlan { training: training(1, u32::MAX), ..good.clone() }), "batch");
+    // Seven liars in a group of eight would leave one honest member.
+    assert_eq!(field(RoundPlan { rates: Rates { dropout: 0.0, corrupt: 0.8 }, ..good.clone() }), "rates");
     let other = RoundPlan { attempt: 1, ..good.clone() };
     let name = |plan| Round::new(plan, group.clone()).unwrap().id();
     assert_ne!(name(good), name(other), "another try is another round");

@@ -16,6 +16,10 @@ impl From<VaultError> for Failure {
 #[expect(clippy::too_many_lines, reason = "one arm for each error")]
 fn explain(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
+        VaultError::Federation { .. } => (
+            Exit::Integrity,
+            "compare the federation's words with the other members; if they differ, take no part in it",
+        ),
         VaultError::NoIdentity(_) => {
             (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")
         }
@@ -184,6 +188,15 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::Unreachable { .. } => (Exit::Network, "check the address; `pmirs serve` starts a cloud"),
         VaultError::BadAnswer { .. } => (Exit::Network, "is this a PMIRS cloud, and of a matching version?"),
         VaultError::Refused { problem, .. } => refused(problem.kind),
+        VaultError::Ledger { .. } => (
+            Exit::Integrity,
+            "nothing more is let out from this home: bring the file back from a backup, for what was let out cannot be told \
+             without it",
+        ),
+        VaultError::Privacy(_) => (
+            Exit::Failure,
+            "nothing was let out; `pmirs privacy ledger` shows what was until now, `pmirs privacy budget` what this home allows",
+        ),
         VaultError::Encoder(_) => (Exit::Failure, "`pmirs model info` shows whether the model pack is whole"),
         VaultError::Randomness(_) => {
             (Exit::Failure, "this system cannot make secrets; try again after a restart")

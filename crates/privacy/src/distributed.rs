@@ -7,6 +7,8 @@
 //! server:    Σ r_i + Σ N_ℤ(0, σ²)^d        of h honest survivors at least             -> opened
 //! ```
 //!
+//! Clipping, rounding and adding are `pmirs-federated`'s; here is what they must keep to, and what it is worth.
+//!
 //! **Rounding** would inflate the sensitivity to `c s + √d` in the worst case. Rounding again until the result is short
 //! enough (conditional rounding, proposition 22 of the paper) bounds it by
 //!
@@ -15,7 +17,7 @@
 //! ```
 //!
 //! and succeeds with probability `1 - β` at least; here `β = e^{-1/2}`, as in the paper's experiments. The bound is
-//! checked on the integers that are sent, so that no rounding of floating point can break it.
+//! to be checked on the integers that are sent, so that no rounding of floating point can break it.
 //!
 //! **The sum** of discrete Gaussians is not one, but close: at every point the logarithms of the densities of the sum of
 //! `h` and of `N_ℤ(0, hσ²)` differ by at most `τ = 10 Σ_{k=1}^{h-1} exp(-2π²σ² k/(k+1))` (theorem 1, for `σ ≥ 1/2`),
@@ -39,14 +41,10 @@
 //! keeps coordinates small against a small modulus. The bound above does not need it, nor does a sum in ℤ_2³², which has
 //! room for the whole clip norm in one coordinate.
 
-use rand_core::CryptoRng;
-
 use crate::PrivacyError;
 use crate::accountant::{Mechanism, Target};
 use crate::error::within;
-use crate::rounding;
 use crate::sampler::{DiscreteGaussian, Variance};
-use crate::update::UnmaskedUpdate;
 
 /// The bias parameter `β` of conditional rounding: `ln 1/β`.
 const LOG_INVERSE_BETA: f64 = 0.5;
@@ -174,18 +172,6 @@ impl DistributedGaussian {
         let by_norms = order / 2.0 * (l2 * l2 + 2.0 * l1 * tau + tau * tau * d);
         let by_triangle = order / 2.0 * (l2 + d.sqrt() * tau).powi(2);
         by_density.min(by_norms).min(by_triangle)
-    }
-
-    /// What a client sends, before it is masked: its update clipped, put on the grid, and with its share of the noise
-    /// added, as residues in ℤ_2³².
-    pub fn privatise(
-        &self,
-        update: &[f32],
-        rng: &mut impl CryptoRng,
-    ) -> Result<UnmaskedUpdate, PrivacyError> {
-        let mut vector = rounding::round(&self.grid, update, rng)?;
-        DiscreteGaussian::new(self.variance).add_to(&mut vector, rng);
-        Ok(UnmaskedUpdate::new(vector))
     }
 
     /// A magnitude that the noise in one component of a sum over so many clients exceeds with probability at most

@@ -11,20 +11,6 @@ pub enum PrivacyError {
         /// What it may be.
         expected: &'static str,
     },
-    /// A vector of another length than the mechanism was made for.
-    #[error("vector of {got} components, but this mechanism takes {expected}")]
-    Dimension {
-        /// Components of the vector.
-        got: usize,
-        /// Components that the mechanism takes.
-        expected: usize,
-    },
-    /// A component that is infinite or not a number, which no clipping can bound.
-    #[error("component {position} of the vector is not a finite number")]
-    NotFinite {
-        /// Which one, counted from 0.
-        position: usize,
-    },
     /// No noise in the range that is searched keeps the promise.
     #[error("no noise up to {largest} keeps epsilon {epsilon} at delta {delta}")]
     Unreachable {

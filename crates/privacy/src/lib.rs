@@ -1,7 +1,7 @@
 //! Differential privacy: exact integer noise, an accountant, and a signed ledger of what was let out.
 //!
 //! ```text
-//! update ──clip──> round to a grid ──+ share of noise──> (masked, summed)         mechanisms
+//! (update, clipped and rounded to a grid) ──+ share of noise──> (masked, summed)  mechanisms
 //!                                        │
 //!                                  Mechanism ──> RdpCurve ──compose──> (ε, δ)     accountant
 //!                                                                        │
@@ -16,7 +16,7 @@
 //! ```
 //! use pmirs_crypto::{Identity, IdentitySeed, Prg};
 //! use pmirs_privacy::ledger::{Budget, Ledger, Purpose, Release};
-//! use pmirs_privacy::{Adversary, DistributedGaussian, Grid, Mechanism, Target};
+//! use pmirs_privacy::{Adversary, DiscreteGaussian, DistributedGaussian, Grid, Mechanism, Target};
 //!
 //! // A program passes the system's generator; a fixed one belongs in examples and tests alone.
 //! let mut rng = Prg::new(&[7; 32], b"example");
@@ -35,14 +35,17 @@
 //!     mechanism: Mechanism::Distributed(noise),
 //!     sampled_at: None,
 //!     round: 1,
+//!     occasion: [3; 32],
+//!     message: [4; 32],
+//!     data: [5; 32],
 //!     coordinator: [1; 32],
 //!     model: [2; 32],
 //!     at_ms: 1_700_000_000_000,
 //! };
 //! let spent = ledger.spend(&anna, &budget, release)?;
 //! assert!(!spent.record().is_empty()); // goes to the disk first
-//! let update = noise.privatise(&vec![0.01; 5_000], &mut rng)?;
-//! assert_eq!(update.expose_unmasked().len(), 5_000);
+//! let share = DiscreteGaussian::new(noise.variance()).noise(5_000, &mut rng); // added to the rounded update, then masked
+//! assert_eq!(share.len(), 5_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -51,7 +54,7 @@
 //! - [`DiscreteGaussian`], [`DiscreteLaplace`], [`Variance`]: exact samplers. Skellam noise, whose sums are exactly
 //!   Skellam again, is not here: the distance `τ` that it would save is below 10⁻¹⁵ from a deviation of 2 steps on, and
 //!   its divergence is the worse one.
-//! - [`DistributedGaussian`], [`Grid`], [`UnmaskedUpdate`]: noise inside a secret sum. [`clip`]: a clip norm that follows the updates.
+//! - [`DistributedGaussian`], [`Grid`]: noise inside a secret sum. [`AdaptiveClip`]: a clip norm that follows the updates.
 //! - [`analytic`]: the continuous Gaussian's exact `(ε, δ)`.
 //! - [`Mechanism`], [`RdpCurve`], [`Target`]: the accountant. [`SecretCoin`], [`SecretRate`], [`Adversary`]: when
 //!   sampling makes it cheaper.
@@ -59,20 +62,17 @@
 
 mod accountant;
 pub mod analytic;
-pub mod clip;
+mod clip;
 mod distributed;
 mod error;
 pub mod ledger;
-mod rounding;
 mod sampler;
 mod sampling;
 mod special;
-mod update;
 
 pub use accountant::{Mechanism, ORDERS, RdpCurve, Target};
+pub use clip::AdaptiveClip;
 pub use distributed::{DistributedGaussian, Grid};
 pub use error::PrivacyError;
-pub use rounding::clip_factor;
 pub use sampler::{DiscreteGaussian, DiscreteLaplace, Variance};
 pub use sampling::{Adversary, SecretCoin, SecretRate, Toss};
-pub use update::UnmaskedUpdate;

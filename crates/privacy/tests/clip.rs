@@ -1,8 +1,7 @@
 //! The adaptive clip norm.
 
 use pmirs_crypto::Prg;
-use pmirs_privacy::clip::{AdaptiveClip, joint_clip, noise_beside_count, share_within, within_clip};
-use pmirs_privacy::{DiscreteGaussian, PrivacyError, Variance};
+use pmirs_privacy::{AdaptiveClip, DiscreteGaussian, Variance};
 use proptest::prelude::*;
 
 /// Norms of many clients, log-uniform from 0.01 to 100: the median is 1, the 0.8-quantile 10^1.2.
@@ -23,9 +22,9 @@ fn it_finds_the_quantile_under_noise() {
             let mut clip = start;
             let mut after = Vec::new();
             for round in 0..400 {
-                let sum: f64 = norms(clients).into_iter().map(|norm| within_clip(norm, clip)).sum();
-                let noisy = sum + noise.sample(&mut rng) as f64 / fixed_point;
-                clip = rule.next(clip, share_within(noisy, clients as u32));
+                let within = norms(clients).into_iter().filter(|norm| *norm <= clip).count();
+                let noisy = within as f64 + noise.sample(&mut rng) as f64 / fixed_point;
+                clip = rule.next(clip, noisy / clients as f64);
                 if round >= 200 {
                     after.push(clip.ln());
                 }
@@ -46,24 +45,6 @@ fn one_step_by_hand() {
     assert!((rule.next(0.1, 1.0) - 0.1 * (-0.1_f64).exp()).abs() < 1e-15);
     assert!((rule.next(0.1, 0.0) - 0.1 * 0.1_f64.exp()).abs() < 1e-15);
     assert!((rule.next(0.1, 0.5) - 0.1).abs() < 1e-15);
-    assert!((share_within(30.0, 100) - 0.8).abs() < 1e-15);
-}
-
-/// z⁻² = z_Δ⁻² + (2 σ_b)⁻²: together they cost what one release of z does.
-#[test]
-fn the_count_is_paid_for() {
-    for (z, count) in [(1.0, 5.0), (0.5, 25.0), (10.0, 5.5)] {
-        let update = noise_beside_count(z, count).unwrap();
-        assert!(update > z);
-        let together = update.powi(-2) + (2.0 * count).powi(-2);
-        assert!((together - z.powi(-2)).abs() < 1e-12);
-    }
-    // The same by one clip norm for both: updates of norm 3, a count of weight 2, noise of deviation 12 in all.
-    let (clip, weight, deviation) = (3.0, 2.0, 12.0);
-    let z = deviation / joint_clip(clip, weight);
-    let beside = noise_beside_count(z, deviation / weight).unwrap();
-    assert!((beside - deviation / clip).abs() < 1e-12, "{beside}");
-    assert!(matches!(noise_beside_count(10.0, 5.0), Err(PrivacyError::Parameter { .. })));
 }
 
 proptest! {

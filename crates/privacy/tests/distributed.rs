@@ -1,16 +1,11 @@
-//! Noise inside a sum: the bounds against distributions that are summed out, and the vectors that clients send.
+//! Noise inside a sum: the bounds against distributions that are summed out.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use pmirs_crypto::Prg;
 use pmirs_privacy::{
-    DistributedGaussian, Grid, Mechanism, ORDERS, PrivacyError, SecretRate, Target, Variance, clip_factor,
+    DistributedGaussian, Grid, Mechanism, ORDERS, PrivacyError, SecretRate, Target, Variance,
 };
 use proptest::prelude::*;
-
-fn rng(seed: u8) -> Prg {
-    Prg::new(&[seed; 32], b"distributed")
-}
 
 fn noise(grid: Grid, survivors: u32, variance: f64) -> DistributedGaussian {
     DistributedGaussian::new(grid, survivors, Variance::at_least(variance).unwrap()).unwrap()
@@ -126,11 +121,8 @@ fn the_sensitivity_by_hand() {
 #[test]
 fn calibration_keeps_the_promise_and_no_more() {
     let grid = Grid { clip: 0.5, scale: 16_384.0, components: 5_000 };
-    for (epsilon, survivors, rate) in
-        [(8.0, 80, None), (1.0, 80, None), (1.0, 1_000, None), (1.0, 200, Some(0.05))]
-    {
-        let sampled_at = rate.map(|rate| SecretRate::assume_poisson_and_hidden(rate).unwrap());
-        let target = Target { epsilon, delta: 1e-5, rounds: 20, sampled_at };
+    for (epsilon, survivors) in [(8.0, 80), (1.0, 80), (1.0, 1_000)] {
+        let target = Target { epsilon, delta: 1e-5, rounds: 20, sampled_at: None };
         let noise = DistributedGaussian::for_target(grid, survivors, &target).unwrap();
         assert!(target.holds(&Mechanism::Distributed(noise)).unwrap());
         let less = Variance::at_least(noise.variance().value() * 0.999).unwrap();
@@ -146,60 +138,13 @@ fn calibration_keeps_the_promise_and_no_more() {
     assert!(matches!(refused, Err(PrivacyError::Unreachable { .. })), "{refused:?}");
 }
 
-/// What three clients send sums to the clipped updates and noise of the promised variance.
+/// A coin makes no sum cheaper in which members share the noise: who stays out takes a share of it along.
 #[test]
-fn updates_add_up_under_noise() {
-    let d = 20_000;
-    let grid = Grid { clip: 1.0, scale: 65_536.0, components: d };
-    let noise = noise(grid, 3, 250_000.0);
-    let mut rng = rng(1);
-    // One update within the clip norm, one far beyond it, one of zeros.
-    let small: Vec<f32> = (0..d).map(|i| 0.004 * ((i % 7) as f32 - 3.0) / 3.0).collect();
-    let large: Vec<f32> = (0..d).map(|i| ((i % 11) as f32 - 5.0) * 100.0).collect();
-    let zeros = vec![0.0; d as usize];
-    let mut sum = vec![0_i32; d as usize];
-    for update in [&small, &large, &zeros] {
-        for (sum, &sent) in sum.iter_mut().zip(noise.privatise(update, &mut rng).unwrap().expose_unmasked()) {
-            *sum = sum.wrapping_add(sent);
-        }
-    }
-    let clipped = clip_factor(&large, 1.0);
-    assert!((clip_factor(&small, 1.0) - 1.0).abs() < 1e-12 && clipped < 1e-4);
-    let errors: Vec<f64> = (0..d as usize)
-        .map(|i| f64::from(sum[i]) / grid.scale - f64::from(small[i]) - f64::from(large[i]) * clipped)
-        .collect();
-    let count = f64::from(d);
-    let mean = errors.iter().sum::<f64>() / count;
-    let variance = errors.iter().map(|error| error * error).sum::<f64>() / count;
-    let expected = noise.deviation_of_sum(3).powi(2);
-    assert!(mean.abs() < 4.0 * (expected / count).sqrt(), "mean {mean}");
-    // Rounding adds at most a quarter of a squared step for each client.
-    assert!(
-        (variance / expected - 1.0).abs() < 4.0 * (2.0 / count).sqrt(),
-        "variance {variance}, not {expected}"
-    );
-    let tail = noise.noise_tail(3, 40) / grid.scale;
-    assert!(errors.iter().all(|error| error.abs() < tail));
-}
-
-/// Rounding at random does not move the mean, on the coarsest of grids and under the least noise.
-#[test]
-fn rounding_keeps_the_mean() {
-    let d = 50_000;
-    let grid = Grid { clip: 100.0, scale: 1.0, components: d };
-    let noise = noise(grid, 1, 0.25);
-    let mut rng = rng(2);
-    // Each component is 0.3: a norm of 67, within the clip norm, and every component is rounded.
-    let sent = noise.privatise(&vec![0.3; d as usize], &mut rng).unwrap();
-    let mean = sent.expose_unmasked().iter().map(|&value| f64::from(value)).sum::<f64>() / f64::from(d);
-    assert!((mean - 0.3).abs() < 5.0 * (0.5 / f64::from(d)).sqrt(), "{mean}");
-}
-
-#[test]
-fn an_unmasked_update_prints_its_kind_alone() {
-    let grid = Grid { clip: 1.0, scale: 1_000.0, components: 3 };
-    let update = noise(grid, 2, 1.0).privatise(&[0.1, 0.2, 0.3], &mut rng(4)).unwrap();
-    assert_eq!(format!("{update:?}"), "UnmaskedUpdate(redacted, 3 components)");
+fn sampling_gains_nothing_where_members_share_the_noise() {
+    let grid = Grid { clip: 0.5, scale: 16_384.0, components: 5_000 };
+    let sum = Mechanism::Distributed(noise(grid, 80, 1e6));
+    let rate = SecretRate::assume_poisson_and_hidden(0.05).unwrap();
+    assert_eq!(sum.curve(Some(rate)), sum.curve(None));
 }
 
 #[test]
@@ -218,15 +163,6 @@ fn what_no_theorem_covers_is_refused() {
     assert_eq!(parameter(DistributedGaussian::new(endless, 5, variance(1.0))), "clip");
     let too_fine = Grid { scale: 1e12, ..grid };
     assert_eq!(parameter(DistributedGaussian::new(too_fine, 5, variance(1.0))), "clip times scale");
-
-    let noise = noise(grid, 5, 1.0);
-    let short = noise.privatise(&[0.0; 9], &mut rng(3));
-    assert_eq!(short.unwrap_err(), PrivacyError::Dimension { got: 9, expected: 10 });
-    let mut update = [0.0; 10];
-    update[7] = f32::NAN;
-    assert_eq!(noise.privatise(&update, &mut rng(3)).unwrap_err(), PrivacyError::NotFinite { position: 7 });
-    update[7] = f32::INFINITY;
-    assert_eq!(noise.privatise(&update, &mut rng(3)).unwrap_err(), PrivacyError::NotFinite { position: 7 });
 }
 
 proptest! {
@@ -251,22 +187,6 @@ proptest! {
             // Never below the central mechanism.
             let z = cost.noise_multiplier();
             prop_assert!(cost.divergence(order) >= order / (2.0 * z * z) * (1.0 - 1e-12));
-        }
-    }
-
-    /// Any update of finite numbers is sent, and with wide noise only what is expected leaves the range of the grid.
-    #[test]
-    fn any_finite_update_is_sent(values in proptest::collection::vec(any::<f32>(), 1..40), seed: u8) {
-        let grid = Grid { clip: 3.0, scale: 100.0, components: values.len() as u32 };
-        let noise = noise(grid, 2, 16.0);
-        match noise.privatise(&values, &mut rng(seed)) {
-            Ok(sent) => {
-                let bound = grid.sensitivity_squared().sqrt() + noise.noise_tail(1, 60);
-                let sent = sent.expose_unmasked();
-                prop_assert!(sent.iter().all(|&value| f64::from(value).abs() <= bound), "{sent:?}");
-            }
-            Err(PrivacyError::NotFinite { position }) => prop_assert!(!values[position].is_finite()),
-            Err(other) => prop_assert!(false, "{other}"),
         }
     }
 }

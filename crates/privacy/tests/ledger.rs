@@ -35,10 +35,18 @@ fn release(mechanism: Mechanism) -> Release {
         mechanism,
         sampled_at: None,
         round: 3,
+        occasion: [0; 32],
+        message: [8; 32],
+        data: [9; 32],
         coordinator: [4; 32],
         model: [5; 32],
         at_ms: 1_700_000_000_000,
     }
+}
+
+/// The same release on another occasion: a ledger counts each once.
+fn on(occasion: u8, release: Release) -> Release {
+    Release { occasion: [occasion; 32], ..release }
 }
 
 fn rate(q: f64) -> SecretRate {
@@ -52,13 +60,14 @@ fn generous() -> Budget {
 /// One release of every kind.
 fn releases() -> Vec<Release> {
     let gaussian = || Mechanism::gaussian(4.0).unwrap();
-    vec![
+    let kinds = [
         release(sum(900_000)),
         Release { sampled_at: Some(rate(0.1)), round: 4, ..release(sum(900_000)) },
         Release { purpose: Purpose::Shield, coordinator: [6; 32], ..release(gaussian()) },
         Release { purpose: Purpose::Quality, sampled_at: Some(rate(0.25)), ..release(gaussian()) },
         Release { purpose: Purpose::Count, ..release(Mechanism::pure(0.125).unwrap()) },
-    ]
+    ];
+    kinds.into_iter().zip(0..).map(|(release, number)| on(number, release)).collect()
 }
 
 static FULL: LazyLock<Ledger> = LazyLock::new(|| {
@@ -138,13 +147,14 @@ fn a_budget_is_used_up_and_then_refuses() {
     for round in 0..10 {
         assert_eq!(ledger.releases_left(&budget, &release(planned.clone()), 3), (10 - round).min(3));
         let before = ledger.epsilon(1e-5, Adversary::Coordinator).unwrap();
-        let promised = ledger.allows(&budget, &release(planned.clone())).unwrap();
-        let _stored = ledger.spend(&ANNA, &budget, release(planned.clone())).unwrap();
+        let this = on(round as u8, release(planned.clone()));
+        let promised = ledger.allows(&budget, &this).unwrap();
+        let _stored = ledger.spend(&ANNA, &budget, this).unwrap();
         let after = ledger.epsilon(1e-5, Adversary::Coordinator).unwrap();
         assert!(after > before && (after - promised).abs() < 1e-9);
     }
     let before = ledger.clone();
-    match ledger.spend(&ANNA, &budget, release(planned.clone())) {
+    match ledger.spend(&ANNA, &budget, on(10, release(planned.clone()))) {
         Err(Refusal::OverBudget { spent, would_be, .. }) => {
             assert!(spent <= 4.0 && spent > 3.99 && would_be > 4.0, "{spent}, {would_be}");
         }
@@ -255,9 +265,9 @@ fn forged_entries_are_named() {
     assert_eq!(changed(7, 9), Err(LedgerError::BrokenChain { entry: 4 }));
     assert_eq!(changed(20, 0x55), Err(LedgerError::BrokenChain { entry: 4 }));
     assert_eq!(changed(48, 77), Err(LedgerError::Malformed { entry: 4, field: "purpose" }));
-    assert_eq!(changed(121, 7), Err(LedgerError::Malformed { entry: 4, field: "sampling" }));
-    assert_eq!(changed(122, 9), Err(LedgerError::Malformed { entry: 4, field: "mechanism" }));
-    assert_eq!(changed(123, 0xff), Err(LedgerError::Malformed { entry: 4, field: "mechanism" }));
+    assert_eq!(changed(217, 7), Err(LedgerError::Malformed { entry: 4, field: "sampling" }));
+    assert_eq!(changed(218, 9), Err(LedgerError::Malformed { entry: 4, field: "mechanism" }));
+    assert_eq!(changed(219, 0xff), Err(LedgerError::Malformed { entry: 4, field: "mechanism" }));
     let longer = [entry.as_slice(), &[0]].concat();
     let signature = ANNA.sign(Context::Ledger, &longer);
     assert_eq!(
@@ -269,13 +279,13 @@ fn forged_entries_are_named() {
 #[test]
 fn other_versions_members_and_sizes_are_named() {
     let mut newer = FULL.to_bytes().to_vec();
-    newer[0] = 2;
-    assert_eq!(open(&newer), Err(LedgerError::Version { expected: 1, got: 2 }));
+    newer[0] = 3;
+    assert_eq!(open(&newer), Err(LedgerError::Version { expected: 2, got: 3 }));
     assert_eq!(Ledger::open(FULL.to_bytes(), &identity(2).public()), Err(LedgerError::OtherMember));
     let huge = vec![1; MAX_LEDGER + 1];
     assert_eq!(open(&huge), Err(LedgerError::TooLong { limit: MAX_LEDGER, got: MAX_LEDGER + 1 }));
-    // The longest entry has 171 bytes; one of 172 is not read.
-    let long_entry = [FULL.to_bytes(), &[0, 172], &[0; 172 + 64]].concat();
+    // The longest entry has 267 bytes; one of 268 is not read.
+    let long_entry = [FULL.to_bytes(), &[1, 12], &[0; 268 + 64]].concat();
     assert_eq!(open(&long_entry), Err(LedgerError::Malformed { entry: 5, field: "length" }));
 }
 
@@ -290,12 +300,76 @@ fn a_rollback_shows_beside_what_was_remembered() {
     assert_eq!(FULL.check_continues(&Ledger::new(&ANNA.public()).head()), Ok(()));
     assert_eq!(earlier.check_continues(&FULL.head()), Err(LedgerError::RolledBack { entry: 5 }));
     let mut rewritten = earlier.clone();
-    for _ in 0..3 {
-        let _stored = rewritten.spend(&ANNA, &generous(), releases().remove(2)).unwrap();
+    for occasion in 100..103 {
+        let _stored = rewritten.spend(&ANNA, &generous(), on(occasion, releases().remove(2))).unwrap();
     }
     assert_eq!(rewritten.check_continues(&FULL.head()), Err(LedgerError::RolledBack { entry: 5 }));
     let absurd = LedgerHead { entries: u64::MAX, hash: [0; 32] };
     assert!(FULL.check_continues(&absurd).is_err());
+}
+
+/// A release is counted once: its occasion is found again, and another message for it is refused.
+#[test]
+fn an_occasion_is_answered_once() {
+    let (entry, found) = FULL.answer_to(&[3; 32]).unwrap();
+    assert_eq!((entry, found), (3, &releases()[3]));
+    assert!(FULL.answer_to(&[77; 32]).is_none());
+    let mut ledger = FULL.clone();
+    let other = Release { message: [1; 32], ..releases().remove(3) };
+    let refused = ledger.spend(&ANNA, &generous(), other).unwrap_err();
+    assert_eq!(refused, Refusal::OtherMessage { entry: 3 });
+    assert_eq!(ledger, *FULL);
+}
+
+/// What has no noise is written down like everything else, and no promise is left; only a member without a limit lets it
+/// out.
+#[test]
+fn a_release_without_noise_leaves_no_promise() {
+    let open_handed = Budget { epsilon: f64::INFINITY, ..generous() };
+    let mut ledger = FULL.clone();
+    let bare = on(50, release(Mechanism::Unprotected));
+    assert!(
+        matches!(ledger.allows(&generous(), &bare), Err(Refusal::OverBudget { would_be, .. }) if would_be.is_infinite())
+    );
+    let demanding = Budget { least_noise: 0.01, ..open_handed };
+    assert_eq!(ledger.allows(&demanding, &bare), Err(Refusal::TooLittleNoise { got: 0.0, demanded: 0.01 }));
+    let _stored = ledger.spend(&ANNA, &open_handed, bare).unwrap();
+    let again = open(ledger.to_bytes()).unwrap();
+    assert_eq!(again, ledger);
+    let summary = again.summary(1e-5, Adversary::Coordinator).unwrap();
+    assert!(summary.epsilon.is_infinite() && summary.least_noise == Some(0.0));
+    assert!(summary.shares.iter().any(|share| share.epsilon.is_finite()), "others keep theirs");
+}
+
+/// A crash while an entry is written leaves any part of it, or as many bytes of nothing: it is cut off. Nothing that was
+/// remembered as let out ever is.
+#[test]
+fn a_torn_end_is_cut_off_and_nothing_that_counts() {
+    let bytes = FULL.to_bytes();
+    let starts = record_starts(bytes);
+    let recover = |bytes: &[u8], head: Option<&LedgerHead>| Ledger::recover(bytes, &ANNA.public(), head);
+    let four = open(&bytes[..starts[4]]).unwrap();
+    for end in starts[4] + 1..starts[5] {
+        let cut = end - starts[4];
+        assert_eq!(recover(&bytes[..end], Some(&four.head())), Ok((four.clone(), cut)), "{end} bytes");
+        let zeros = [&bytes[..starts[4]], vec![0; cut].as_slice()].concat();
+        assert_eq!(recover(&zeros, Some(&four.head())), Ok((four.clone(), cut)), "{cut} zeros");
+        assert!(recover(&bytes[..end], Some(&FULL.head())).is_err(), "the fifth was let out");
+    }
+    assert_eq!(recover(bytes, Some(&four.head())), Ok((FULL.clone(), 0)), "written, and not yet remembered");
+    // Damage before the end, a tail that no crash of one entry leaves, and a remembered entry that lost a bit.
+    let mut damaged = bytes.to_vec();
+    damaged[starts[2] + 50] ^= 1;
+    assert!(recover(&damaged, Some(&four.head())).is_err());
+    assert!(recover(&[&bytes[..starts[4]], [0; 400].as_slice()].concat(), Some(&four.head())).is_err());
+    let mut last = bytes.to_vec();
+    last[starts[4] + 50] ^= 1;
+    assert!(matches!(recover(&last, Some(&FULL.head())), Err(LedgerError::Signature { entry: 4, .. })));
+    // A file that was just made.
+    for end in 0..HEADER {
+        assert_eq!(recover(&bytes[..end], None), Ok((Ledger::new(&ANNA.public()), end)), "{end} bytes");
+        assert!(recover(&bytes[..end], Some(&four.head())).is_err());
+    }
 }
 
 proptest! {

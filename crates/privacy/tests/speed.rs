@@ -43,12 +43,6 @@ fn a_million_coordinates() {
     let laplace = DiscreteLaplace::new(40, 1).unwrap();
     let one = each(best(50, || (0..FEW).for_each(|_| ignore(laplace.sample(&mut rng)))));
     println!("discrete laplace, scale 40: {one:.0} ns a draw on one core");
-
-    let grid = Grid { clip: 1.0, scale: 65_536.0, components: MANY as u32 };
-    let noise = DistributedGaussian::new(grid, 50, Variance::at_least(1e8).unwrap()).unwrap();
-    let update = vec![0.001; MANY];
-    let client = best(10, || ignore(noise.privatise(&update, &mut rng).unwrap()));
-    println!("a client's update of a million, clipped, rounded and noised on all cores: {client:.0?}");
 }
 
 #[test]
@@ -75,6 +69,9 @@ fn accounts_and_ledgers() {
                 mechanism: Mechanism::gaussian(20.0).unwrap(),
                 sampled_at: None,
                 round,
+                occasion: pmirs_crypto::sha256(&round.to_be_bytes()),
+                message: [3; 32],
+                data: [4; 32],
                 coordinator: [1; 32],
                 model: [2; 32],
                 at_ms: round,

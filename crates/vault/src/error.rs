@@ -218,6 +218,14 @@ pub enum VaultError {
     /// Nobody of this name has a part in the collection.
     #[error("'{0}' is not a member of this collection")]
     NotMember(String),
+    /// A federation cannot be started or joined like this, or the coordinator did what no honest one does.
+    #[error("the federation {federation}: {reason}")]
+    Federation {
+        /// Its name, or the file that describes it.
+        federation: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {
@@ -285,6 +293,17 @@ pub enum VaultError {
     /// Under this name and version other weights lie at the three servers.
     #[error("another model is shared with the three servers as '{0}'")]
     OtherWeights(String),
+    /// The privacy ledger is not the one that this home wrote.
+    #[error("the privacy ledger {}: {reason}", path.display())]
+    Ledger {
+        /// Its file.
+        path: PathBuf,
+        /// What the check found.
+        reason: pmirs_privacy::ledger::LedgerError,
+    },
+    /// Something would be let out that this home does not allow; it was not.
+    #[error(transparent)]
+    Privacy(pmirs_privacy::ledger::Refusal),
     /// The encoder fails.
     #[error(transparent)]
     Encoder(pmirs_encoder::EncoderError),

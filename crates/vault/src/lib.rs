@@ -26,6 +26,8 @@
 //!
 //! - [`add`]: files to sources, decode, embed, veil, seal, upload, each stage on its own thread.
 //! - [`search`]: a query to candidates (from the cloud, or from the local index), opened and re-ranked here.
+//! - [`privacy`]: what was let out for others to learn from, in a signed ledger, and how much more may be.
+//! - [`federate`]: pictures and captions of one's own to an update of the model, and from there to a new pack.
 //! - `remote`: every request sealed to the cloud's pinned key.
 //! - `local`: what is kept between commands, encrypted at rest.
 
@@ -36,11 +38,13 @@ mod collection;
 mod contact;
 mod device;
 mod error;
+pub mod federate;
 mod fresh;
 mod history;
 mod keys;
 mod local;
 mod login;
+pub mod privacy;
 mod progress;
 mod rekey;
 pub mod remote;

@@ -148,6 +148,11 @@ impl Vault {
         identity_path(home).exists()
     }
 
+    /// The folder that it was opened in.
+    pub fn home(&self) -> PathBuf {
+        self.local.beside("")
+    }
+
     /// Who this is, to others.
     pub fn public_identity(&self) -> PublicIdentity {
         self.identity.public()
@@ -218,7 +223,8 @@ impl Vault {
         at_hand.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         let is_named = |encoder: &&Arc<Encoder>| collection::model_name(encoder) == model.name;
         let fits = |encoder: &&Arc<Encoder>| {
-            is_named(encoder) && model.digest.is_none_or(|digest| digest.0 == encoder.pack().digest())
+            let here = encoder.pack().digest();
+            is_named(encoder) && model.digest.is_none_or(|digest| here.is_none_or(|here| digest.0 == here))
         };
         if let Some(found) = at_hand.iter().find(fits) {
             return Ok(found.clone());
@@ -231,7 +237,7 @@ impl Vault {
             return Ok(found.clone());
         }
         if let (Some(other), Some(digest)) = (at_hand.iter().find(is_named), model.digest) {
-            let here = Digest(other.pack().digest()).to_string();
+            let here = other.pack().digest().map_or_else(String::new, |digest| Digest(digest).to_string());
             return Err(VaultError::OtherPack {
                 model: model.name.clone(),
                 collection: digest.to_string(),

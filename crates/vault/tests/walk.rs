@@ -208,7 +208,7 @@ fn each_field_is_what_it_is_declared_to_be(world: &World) {
                 assert!(scale || field.bytes.len() == 320, "{what}: {} bytes", field.bytes.len());
             }
             Class::Token => assert_eq!(field.bytes.len() % 32, 0, "{what}"),
-            Class::Signed | Class::ChosenName | Class::ServerSecret => {
+            Class::Signed | Class::ChosenName | Class::Federated | Class::ServerSecret => {
                 assert!(!field.bytes.is_empty(), "{what}");
             }
         }

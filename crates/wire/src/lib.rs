@@ -7,7 +7,7 @@
 //! Three kinds of message live here, and the difference matters:
 //!
 //! - what the cloud reads: [`account`], [`device`], [`pairing`], [`people`], [`collection`], [`log`], [`item`],
-//!   [`search`], [`access`], [`envelope`];
+//!   [`search`], [`access`], [`federation`], [`envelope`];
 //! - what the three servers of the split level read, and keep: [`split`];
 //! - what only clients read, because it is sealed before it leaves: [`sealed`].
 //!
@@ -29,6 +29,7 @@ mod codec;
 pub mod collection;
 pub mod device;
 pub mod envelope;
+pub mod federation;
 mod id;
 pub mod item;
 pub mod limits;

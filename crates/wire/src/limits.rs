@@ -72,3 +72,13 @@ pub const SPLIT_MODEL_VALUES: usize = 8 << 20;
 pub const SPLIT_MODEL_WORK: usize = 4 << 30;
 /// Models in one answer.
 pub const SPLIT_MODELS: usize = 256;
+/// Bytes of a federation's encoded charter: 4096 members' identities and the names of the model's tensors.
+pub const FEDERATION_CHARTER: usize = 6 << 20;
+/// Bytes of one piece of a model or of a masked update.
+pub const FEDERATION_PIECE: usize = 4 << 20;
+/// Bytes of any message of a member but its masked update, and of the answer to it.
+pub const FEDERATION_SPOKEN: usize = 1 << 20;
+/// Bytes of the coordinator's message of one step for one member.
+pub const FEDERATION_MESSAGE: usize = 48 << 20;
+/// Records in one page of a federation's chain.
+pub const FEDERATION_RECORDS: usize = 256;

@@ -33,6 +33,17 @@ fn decode_all(bytes: &[u8]) {
     one::<pmirs_wire::pairing::NewPairing>(bytes);
     one::<pmirs_wire::pairing::PairingState>(bytes);
     one::<pmirs_wire::people::Person>(bytes);
+    one::<pmirs_wire::federation::NewFederation>(bytes);
+    one::<pmirs_wire::federation::Coordinator>(bytes);
+    one::<pmirs_wire::federation::Federation>(bytes);
+    one::<pmirs_wire::federation::FederationList>(bytes);
+    one::<pmirs_wire::federation::Piece>(bytes);
+    one::<pmirs_wire::federation::Arrived>(bytes);
+    one::<pmirs_wire::federation::Weights>(bytes);
+    one::<pmirs_wire::federation::Turn>(bytes);
+    one::<pmirs_wire::federation::Spoken>(bytes);
+    one::<pmirs_wire::federation::Heard>(bytes);
+    one::<pmirs_wire::federation::RecordPage>(bytes);
     one::<pmirs_wire::log::Entry>(bytes);
     one::<pmirs_wire::log::SignedEntry>(bytes);
     one::<pmirs_wire::log::Append>(bytes);

@@ -74,6 +74,7 @@ impl App {
     fn delete_account(&self, account: &AccountId) -> Result<(), Refusal> {
         match self.store.delete_account(account)? {
             Farewell::Gone { places, blobs } => {
+                self.federations.forget_owner(account);
                 for place in places {
                     self.rankings.forget(place);
                     self.commitments.forget(place);

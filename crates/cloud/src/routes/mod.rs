@@ -8,6 +8,7 @@ mod account;
 mod collection;
 mod device;
 mod envelope;
+mod federation;
 mod health;
 mod item;
 mod log;
@@ -29,12 +30,16 @@ use pmirs_wire::access::AccessPage;
 use pmirs_wire::account::{Challenge, ChallengeRequest, Invite, Login, Register, ServerInfo, Session};
 use pmirs_wire::collection::{CollectionList, CollectionRecord, NewCollection};
 use pmirs_wire::device::{Device, DeviceList, DeviceLogin, NewDevice};
+use pmirs_wire::federation::{
+    Arrived, Coordinator, Federation, FederationList, Heard, NewFederation, Piece, RecordPage, Spoken, Turn,
+    Weights,
+};
 use pmirs_wire::item::{Changes, ItemRecord, ItemRecords, NewItems, RemoveItems, Stored, WantedItems};
 use pmirs_wire::log::{Append, Head, LogPage};
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep};
 use pmirs_wire::people::Person;
 use pmirs_wire::search::{Candidates, Search};
-use pmirs_wire::{CollectionId, DeviceId, ItemId};
+use pmirs_wire::{CollectionId, DeviceId, Digest, ItemId};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -173,6 +178,29 @@ const ROUTES: &[Route] = routes![
         "Appends a signed entry and applies it, if it follows the head." => log::append,
     POST "/v1/collections/{id}/search" Account (Search) -> 200 Candidates:
         "The best candidates of an epoch by their veiled scores. By a reader." => search::search,
+    GET "/v1/coordinator" Account () -> 200 Coordinator:
+        "The identity that signs what rounds of a federation gave." => federation::coordinator,
+    GET "/v1/federations" Account () -> 200 FederationList:
+        "The federations that the account owns or is a member of." => federation::list,
+    POST "/v1/federations" Account (NewFederation) -> 201 Federation:
+        "Starts a federation by its charter, which its owner signed. By that owner." => federation::start,
+    GET "/v1/federations/{federation}" Account () -> 200 Federation:
+        "A federation. By its owner or a member." => federation::show,
+    DELETE "/v1/federations/{federation}" Account () -> 204 Nothing:
+        "Ends a federation and forgets it. By its owner." => federation::delete,
+    POST "/v1/federations/{federation}/model" Account (Piece) -> 200 Arrived:
+        "A piece of the model that training starts from. By the owner." => federation::model,
+    GET "/v1/federations/{federation}/models/{model}" ? offset Account () -> 200 Weights:
+        "A piece of the present model. By the owner or a member." => federation::weights,
+    GET "/v1/federations/{federation}/turn" ? after Account () -> 200 Turn:
+        "What the coordinator has for the caller, once it is not what it was. By the owner or a member." =>
+            federation::turn,
+    POST "/v1/federations/{federation}/messages" Account (Spoken) -> 200 Heard:
+        "A message of the step that is due. By a member." => federation::speak,
+    POST "/v1/federations/{federation}/update" Account (Piece) -> 200 Arrived:
+        "A piece of a masked update, which is added to the sum when it is whole. By a member." => federation::update,
+    GET "/v1/federations/{federation}/records" ? after Account () -> 200 RecordPage:
+        "What the rounds gave, signed, from a number on. By the owner or a member." => federation::records,
 ];
 
 /// For whoever runs or describes the server; an envelope does not lead here.
@@ -240,6 +268,29 @@ impl<S: Send + Sync> FromRequestParts<S> for DevicePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         Ok(Self(check::device_id(&parameter(parts, state, "device").await)?))
+    }
+}
+
+/// The federation in a path.
+struct FederationPath(Digest);
+
+impl<S: Send + Sync> FromRequestParts<S> for FederationPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Ok(Self(check::digest("federation", &parameter(parts, state, "federation").await)?))
+    }
+}
+
+/// The federation and the model in a path.
+struct ModelPath(Digest, Digest);
+
+impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let federation = check::digest("federation", &parameter(parts, state, "federation").await)?;
+        Ok(Self(federation, check::digest("model", &parameter(parts, state, "model").await)?))
     }
 }
 

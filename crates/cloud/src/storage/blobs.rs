@@ -1,7 +1,7 @@
 //! Content as files: `content/ab/ab01…` for each blob, `content/incoming/` for those being written.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rand_core::Rng;
@@ -89,6 +89,18 @@ impl Blobs for FileBlobs {
     fn get(&self, blob: BlobId) -> Result<Vec<u8>, StorageError> {
         let path = self.path(blob);
         fs::read(&path).map_err(failed(&path))
+    }
+
+    fn get_part(&self, blob: BlobId, from: u64, most: usize) -> Result<Vec<u8>, StorageError> {
+        let path = self.path(blob);
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut part = Vec::new();
+            file.take(most as u64).read_to_end(&mut part)?;
+            Ok(part)
+        };
+        read().map_err(failed(&path))
     }
 
     fn remove(&self, blobs: &[BlobId]) -> Result<(), StorageError> {

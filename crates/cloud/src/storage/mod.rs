@@ -5,6 +5,7 @@
 //! start sweeps: a blob is written before its record, and removed after it.
 
 mod blobs;
+pub(crate) mod federation;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -317,7 +318,7 @@ pub(crate) struct SealedParts {
 /// Accounts, collections, items and their changes.
 ///
 /// Every method is one transaction: it has reached the disk when it returns, or has changed nothing.
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait Store: federation::FederationStore + Send + Sync {
     /// Whether it answers at all.
     fn ready(&self) -> Result<(), StorageError>;
 
@@ -488,6 +489,9 @@ pub(crate) trait Blobs: Send + Sync {
     /// Reads one whole.
     fn get(&self, blob: BlobId) -> Result<Vec<u8>, StorageError>;
 
+    /// Reads at most so many bytes of one from a place on.
+    fn get_part(&self, blob: BlobId, from: u64, most: usize) -> Result<Vec<u8>, StorageError>;
+
     /// Removes those that are there.
     fn remove(&self, blobs: &[BlobId]) -> Result<(), StorageError>;
 
@@ -497,10 +501,13 @@ pub(crate) trait Blobs: Send + Sync {
 }
 
 /// Removes blobs that a crash left without a record. Nothing may write meanwhile.
-pub(crate) fn sweep(store: &dyn Store, blobs: &dyn Blobs) -> Result<usize, StorageError> {
+pub(crate) fn sweep(
+    blobs: &dyn Blobs,
+    orphans: impl Fn(&[BlobId]) -> Result<Vec<BlobId>, StorageError>,
+) -> Result<usize, StorageError> {
     let mut swept = 0;
     blobs.visit(&mut |names| {
-        let orphans = store.orphans(names)?;
+        let orphans = orphans(names)?;
         swept += orphans.len();
         blobs.remove(&orphans)
     })?;

@@ -16,6 +16,7 @@ mod client;
 mod collections;
 mod devices;
 mod envelope;
+mod federation;
 mod items;
 mod log;
 mod openapi;

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 
 use pmirs_cloud::{Embedded, Limits, Rate, route_list};
 use pmirs_crypto::pairing::{ANSWER_LEN, COMMITMENT_LEN, REVEAL_LEN, SEED_LEN};
-use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Token};
+use pmirs_crypto::{Context, DeviceCertificate, DeviceKey, Identity, PublicIdentity, Token};
+use pmirs_federated::chain::Chain as Rounds;
+use pmirs_federated::charter::Charter;
 use pmirs_wire::access::{SENT_HEADER, SIGNATURE_HEADER};
 use pmirs_wire::account::{ChallengeRequest, Login, Register, Session};
 use pmirs_wire::collection::{Protection, Role};
 use pmirs_wire::device::{DeviceLogin, NewDevice};
 use pmirs_wire::envelope::{InnerRequest, Method};
+use pmirs_wire::federation::{Federation, NewFederation, Piece, Spoken};
 use pmirs_wire::item::{NewItems, RemoveItems, WantedItems};
 use pmirs_wire::log::{Action, Append, Payload};
 use pmirs_wire::search::Search;
@@ -21,7 +24,7 @@ use crate::chain::{Chain, leaves, regrant, sign};
 use crate::client::{
     Http, Reply, User, account, challenge, identity, item, now_ms, random, register_named, rng, vector,
 };
-use crate::{devices, pairings, start};
+use crate::{devices, federation, pairings, start};
 
 const TABLE: &str = include_str!("../fixtures/routes.tsv");
 const ID: CollectionId = CollectionId([5; 16]);
@@ -92,6 +95,8 @@ struct Callers {
     elsewhere: Session,
     device: DeviceKey,
     item: ItemId,
+    /// One that runs, with owner, writer and reader among its five members.
+    federation: Rounds,
     next: Cell<u64>,
     _folders: [TempDir; 2],
 }
@@ -121,6 +126,16 @@ impl Callers {
         let (grants, payload) = regrant(ID, &owner, &staying, 1);
         chain.done(&owner, Action::Revoke { member: account(&removed.identity), grants }, payload);
 
+        let group = [&owner.identity, &writer.identity, &reader.identity].map(Identity::public);
+        let group = [group.to_vec(), vec![identity(90).public(), identity(91).public()]].concat();
+        let charter = federation::charter(&owner, &group, federation::terms(5), 0);
+        let shown: Federation = federation::start(&owner, &charter).message();
+        let all = federation::model_piece(&charter, &federation::initial(), 0, 28);
+        let coordinator = PublicIdentity::from_bytes(&shown.coordinator.0).unwrap();
+        let federation = Rounds::begin(charter, coordinator).unwrap();
+        let at = federation::path(federation.id(), "model");
+        assert_eq!(owner.ask(Method::Post, &at, &all).status, 200);
+
         let (device, lost) = (devices::device(1), devices::device(2));
         let login = |key: &DeviceKey| {
             assert_eq!(devices::add(&owner, &owner.identity, key).status, 201);
@@ -144,6 +159,7 @@ impl Callers {
             elsewhere,
             device,
             item: name,
+            federation,
             next: Cell::new(100),
             _folders: folders,
         }
@@ -173,6 +189,8 @@ impl Callers {
             .replace("{id}", &id.to_string())
             .replace("{item}", &self.item.to_string())
             .replace("{device}", &DeviceId(self.device.public().id()).to_string())
+            .replace("{federation}", &self.federation.id().to_string())
+            .replace("{model}", &self.federation.model().to_string())
             .replace("{name}", "anna");
         let method = match method {
             "GET" => Method::Get,
@@ -232,6 +250,27 @@ impl Callers {
             "/v1/pairings/{code}/reveal" => pairings::step(REVEAL_LEN),
             "/v1/pairings/{code}/seed" => pairings::step(SEED_LEN),
             "/v1/invites" => Vec::new(),
+            "/v1/federations" => {
+                let group: Vec<PublicIdentity> = (90..95).map(|seed| identity(seed).public()).collect();
+                let charter = federation::charter(&self.owner, &group, federation::terms(5), next as u8);
+                let charter = Charter { owner: Digest(user.identity.public().fingerprint()), ..charter };
+                let signature = Bytes(charter.sign(&user.identity).unwrap().0.to_vec());
+                encode(&NewFederation { charter: Bytes(encode(&charter).unwrap()), signature }).unwrap()
+            }
+            "/v1/federations/{federation}/model" => {
+                federation::model_piece(self.federation.charter(), &federation::initial(), 0, 28)
+            }
+            "/v1/federations/{federation}/messages" => {
+                // Whoever is no member sends somebody else's.
+                let member = self.federation.group().number_of(&user.identity.public());
+                let speaker = if member.is_some() { &user.identity } else { &self.owner.identity };
+                let frame = Bytes(federation::advert(&self.federation, speaker, 0));
+                encode(&Spoken { frame }).unwrap()
+            }
+            "/v1/federations/{federation}/update" => {
+                let of = self.federation.round(0).unwrap().id();
+                encode(&Piece { of, offset: 0, total: 200, bytes: Bytes(vec![0; 9]) }).unwrap()
+            }
             "/v1/collections" => {
                 let id = CollectionId(random(&mut rng(next), 16).try_into().unwrap());
                 encode(&user.new_collection(id, Protection::Veiled)).unwrap()

@@ -40,6 +40,18 @@ impl Head {
         }
     }
 
+    /// The same head in a vector that begins `start` numbers later.
+    pub(crate) fn moved_back(&self, start: usize) -> Self {
+        let back = |range: &Range<usize>| range.start - start..range.end - start;
+        Self {
+            direct: back(&self.direct),
+            inner: back(&self.inner),
+            inner_bias: back(&self.inner_bias),
+            outer: back(&self.outer),
+            bias: back(&self.bias),
+        }
+    }
+
     /// Length of the feature vector, width of the hidden layer, length of the raw vector.
     pub fn shape(&self) -> [usize; 3] {
         let (hidden, dim) = (self.inner_bias.len(), self.bias.len());

@@ -166,7 +166,7 @@ impl CompactArchitecture {
 }
 
 /// Planes to pixels: the kernels take channels last.
-fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
+pub(crate) fn interleave(planes: &[f32], pixels: &mut Vec<f32>) {
     let area = planes.len() / 3;
     let (red, rest) = planes.split_at(area);
     let (green, blue) = rest.split_at(area);

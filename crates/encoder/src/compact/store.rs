@@ -104,6 +104,33 @@ pub fn write<'a>(
     safetensors::serialize(views, None).map_err(|error| wrong(error.to_string()))
 }
 
+/// Writes tensors as they are, in 32 bits.
+///
+/// # Errors
+/// [`PackError::Weights`] when a value is not finite, or the container refuses.
+pub fn write_exact<'a>(
+    file: &str,
+    tensors: impl Iterator<Item = (&'a TensorSpec, &'a [f32])>,
+) -> Result<Vec<u8>, PackError> {
+    let wrong = |reason: String| PackError::Weights { file: file.into(), reason };
+    let mut stored = Vec::new();
+    for (spec, values) in tensors {
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(wrong(format!("tensor {} is not finite", spec.name)));
+        }
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        stored.push((spec.name.clone(), spec.shape.clone(), bytes));
+    }
+    let views = stored
+        .iter()
+        .map(|(name, shape, data)| {
+            TensorView::new(Dtype::F32, shape.clone(), data).map(|view| (name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| wrong(error.to_string()))?;
+    safetensors::serialize(views, None).map_err(|error| wrong(error.to_string()))
+}
+
 /// One scale per output channel, or per row of the lookup table: a token's row is read on its own.
 struct Scales {
     shape: [usize; 2],

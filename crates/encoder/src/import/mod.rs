@@ -122,6 +122,8 @@ fn draft(options: &ImportOptions, image: &ImageSettings) -> PackManifest {
         scores: ScoreSpec::default(),
         cost: None,
         architecture: toml::Table::new(),
+        adapter: None,
+        lineage: None,
         sha256: std::collections::BTreeMap::new(),
     }
 }

@@ -47,6 +47,12 @@ pub struct PackManifest {
     /// Engine-specific shape of the network; the `compact` engine reads it, `onnx` needs none.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub architecture: toml::Table,
+    /// What was learned on top of the towers, where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterSpec>,
+    /// The model that this one was trained from, where it was trained by members of a federation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<LineageSpec>,
     /// SHA-256 of every file of the pack besides `model.toml`, in hexadecimal.
     pub sha256: BTreeMap<String, String>,
 }
@@ -145,6 +151,28 @@ pub struct CostSpec {
     pub relus: Option<u64>,
 }
 
+/// `[adapter]`: a low-rank residual on both towers' unit vectors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterSpec {
+    /// Its weight file.
+    pub weights: String,
+    /// Its rank, 1 to `dim`.
+    pub rank: usize,
+}
+
+/// `[lineage]`: where a trained pack comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineageSpec {
+    /// Name and version of the pack that training began from.
+    pub parent: String,
+    /// SHA-256 of that pack's `model.toml`, in hexadecimal.
+    pub parent_digest: String,
+    /// What trained.
+    pub part: String,
+}
+
 /// Where a text tower takes a sentence's vector from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -237,7 +265,19 @@ impl PackManifest {
         ] {
             self.check_files(field, files)?;
         }
+        if let Some(adapter) = &self.adapter {
+            self.check_files("adapter.weights", std::slice::from_ref(&adapter.weights))?;
+            require((1..=self.dim).contains(&adapter.rank), "adapter.rank", || {
+                format!("is {}, expected 1 to dim = {}", adapter.rank, self.dim)
+            })?;
+        }
         Ok(())
+    }
+
+    /// Every file that a tower or the adapter names: the only ones whose names are known to be plain.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let towers = [&self.image.weights, &self.text.weights, &self.text.tokenizer].into_iter().flatten();
+        towers.chain(self.adapter.iter().map(|adapter| &adapter.weights)).map(String::as_str)
     }
 
     fn check_centre(&self, field: &str, centre: &[f32]) -> Result<(), PackError> {

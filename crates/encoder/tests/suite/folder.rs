@@ -88,6 +88,8 @@ pub fn manifest(golden: &Golden, text: &str) -> PackManifest {
         scores: ScoreSpec::default(),
         cost: None,
         architecture: toml::Table::new(),
+        adapter: None,
+        lineage: None,
         sha256: std::collections::BTreeMap::new(),
     }
 }

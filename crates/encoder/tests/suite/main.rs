@@ -4,6 +4,7 @@
 mod clip;
 mod folder;
 mod import;
+mod local;
 mod pack;
 mod picture;
 mod preprocess;

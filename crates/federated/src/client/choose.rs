@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::advertise::{Advertised, Secrets};
 use super::{Member, Outcome, Table, advance};
 use crate::draw::sample;
-use crate::graph;
 use crate::message::{Roster, Seat, Step, Wanted, digest, frame};
 use crate::pair::is_ascending;
 use crate::{Error, Round};
@@ -41,13 +40,11 @@ impl Advertised {
     ) -> Outcome<Chosen, Self> {
         advance(self, |state| {
             let roster: Roster = frame::hear(member.round, Step::Roster, roster)?;
-            let table = believe(member, &state.advert, &roster)?;
-            let others: Vec<(u32, Digest)> = roster
-                .seats
-                .iter()
-                .filter(|seat| seat.member != member.number)
-                .map(|seat| (seat.member, seat.advert))
-                .collect();
+            let adverts: Vec<(u32, Digest)> =
+                roster.seats.iter().map(|seat| (seat.member, advert(member.round, seat))).collect();
+            let table = believe(member, &state.advert, &roster, &adverts)?;
+            let others: Vec<(u32, Digest)> =
+                adverts.into_iter().filter(|(other, _)| *other != member.number).collect();
             let neighbours = sample(rng, &others, table.neighbours as usize);
             let members = neighbours.iter().map(|(neighbour, _)| *neighbour).collect();
             let wanted = Wanted { roster: table.digest, members };
@@ -63,12 +60,24 @@ pub(crate) fn roster_digest(round: &Round, roster: &Roster) -> Digest {
     let seats: Vec<u8> = roster
         .seats
         .iter()
-        .flat_map(|seat| seat.member.to_be_bytes().into_iter().chain(seat.advert.0))
+        .flat_map(|seat| {
+            [seat.member, seat.length].map(u32::to_be_bytes).into_iter().flatten().chain(seat.advert.0)
+        })
         .collect();
     digest("roster", &[&round.id().0, &numbers, &seats])
 }
 
-fn believe(member: &Member<'_>, own: &Digest, roster: &Roster) -> Result<Table, Error> {
+/// The digest of the advert's frame that a seat stands for.
+fn advert(round: &Round, seat: &Seat) -> Digest {
+    frame::digest_of(round, Step::Advert, seat.member, seat.length, &seat.advert)
+}
+
+fn believe(
+    member: &Member<'_>,
+    own: &Digest,
+    roster: &Roster,
+    adverts: &[(u32, Digest)],
+) -> Result<Table, Error> {
     let round = member.round;
     let lie = |what| Err(Error::Coordinator { step: Step::Roster, what });
     let size = roster.seats.len();
@@ -78,20 +87,19 @@ fn believe(member: &Member<'_>, own: &Digest, roster: &Roster) -> Result<Table, 
     if size > round.plan().cohort as usize {
         return lie("more members than the plan allows");
     }
-    if !roster.seats.iter().any(|seat| seat.member == member.number && seat.advert == *own) {
+    if !adverts.contains(&(member.number, *own)) {
         return lie("it leaves this member out, or has another advert of it");
     }
     let (neighbours, threshold) = (roster.neighbours as usize, roster.threshold as usize);
-    if size < 3 || !graph::is_private(size, neighbours, threshold, &round.plan().rates) {
-        return lie("too few neighbours or shares to be private");
-    }
-    let (_, corrupt) = round.plan().rates.of(size);
-    let confirmations = graph::confirmations(size, corrupt);
-    let needed = confirmations.max(round.plan().quorum as usize);
+    let attendance = round.attendance(size);
+    let (confirmations, needed) = (attendance.confirmations(), attendance.needed());
     if size < needed {
         return lie("fewer members than the quorum");
     }
-    for Seat { member, advert, signature } in &roster.seats {
+    if !attendance.is_private(neighbours, threshold) {
+        return lie("too few neighbours, shares or honest members to be private");
+    }
+    for (Seat { member, signature, .. }, (_, advert)) in roster.seats.iter().zip(adverts) {
         round.group().verify(*member, Step::Roster, "an advert", advert, signature.as_ref())?;
     }
     Ok(Table {

@@ -26,7 +26,8 @@ impl std::fmt::Debug for Confirmed {
 }
 
 impl Masked {
-    /// Confirms the survivors. From here on this member knows no other list.
+    /// Confirms the survivors. From here on this member knows no other list. That those named have sent a vector, the
+    /// member need not believe: it masked for each of its neighbours among them, and the sum says nothing without theirs.
     ///
     /// # Errors
     /// For survivors who never shared, without this member, or fewer than the round needs.

@@ -64,6 +64,20 @@ impl<'a> Member<'a> {
         Ok(Self { round, identity, number })
     }
 
+    /// The same seat, if the round reckons with as many corrupt members as this member does: a share of the group.
+    /// Whether a bound holds is arithmetic; how many may work for the coordinator, each member must judge.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for a round that reckons with fewer.
+    pub fn suspecting(self, corrupt: f64) -> Result<Self, Error> {
+        let got = self.round.plan().rates.corrupt;
+        if got >= corrupt {
+            return Ok(self);
+        }
+        let expected = format!("at least {corrupt} corrupt, which this member reckons with");
+        Err(Error::Plan { field: "rates", got: format!("{got} corrupt"), expected })
+    }
+
     /// The member's number in the group.
     pub fn number(&self) -> u32 {
         self.number

@@ -29,14 +29,17 @@ impl Message for Advert {
     const MAX_BYTES: usize = ADVERT;
 }
 
-/// One member of a roster.
+/// One member of a roster. What its signature is on follows from the round, the step, the member and these: so a seat
+/// proves that the member sent an advert in this very round, to readers who have not seen the advert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     /// The member's number.
     pub member: u32,
-    /// The digest of its advert's frame.
+    /// SHA-256 of its advert's body.
     pub advert: Digest,
-    /// Its signature on that.
+    /// Bytes of that body.
+    pub length: u32,
+    /// The signature of its advert's frame.
     pub signature: Bytes,
 }
 

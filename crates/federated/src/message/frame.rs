@@ -114,6 +114,12 @@ pub(crate) fn open_unsigned<'a>(
     Ok(Opened { member: sender, body, digest: frame_digest(signed), signature })
 }
 
+/// The number of the member that a frame claims to be from.
+pub(super) fn claimed_sender(frame: &[u8]) -> Option<u32> {
+    let (head, _) = frame.split_first_chunk::<HEAD>()?;
+    head.last_chunk().map(|number| u32::from_be_bytes(*number))
+}
+
 /// A message of the coordinator.
 pub(crate) fn hear<M: Message>(round: &Round, step: Step, bytes: &[u8]) -> Result<M, Error> {
     let (sender, body) = read_head(round, step, 0, M::MAX_BYTES, bytes)?;
@@ -129,6 +135,13 @@ fn check_signature(group: &Group, step: Step, opened: &Opened<'_>) -> Result<(),
 
 fn head(round: &Round, step: Step, sender: Sender) -> Vec<u8> {
     [&[VERSION, step as u8], round.id().0.as_slice(), &sender.number().to_be_bytes()].concat()
+}
+
+/// The digest of a member's frame around a body of one leaf, from that body's length and hash: a signature on it says
+/// what was said, by whom, in which step of which round, to a reader who has not seen the body.
+pub(crate) fn digest_of(round: &Round, step: Step, member: u32, length: u32, body: &Digest) -> Digest {
+    let head = head(round, step, Sender::Member(member));
+    digest("frame", &[&head, &u64::from(length).to_be_bytes(), &body.0])
 }
 
 /// The sender's number and what follows the head.

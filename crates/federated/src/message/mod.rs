@@ -21,6 +21,24 @@ pub use body::{MAX_NEIGHBOURS, Survivors, Wanted};
 pub(crate) use frame::digest;
 pub(crate) use upload::{UPLOAD_HEAD, UploadBody, write_upload};
 
+/// The number of the member that a frame claims to be from. Nothing of the frame is checked yet.
+pub fn claimed_sender(frame: &[u8]) -> Option<u32> {
+    frame::claimed_sender(frame)
+}
+
+/// Bytes of the frame around an upload of this round: neither more nor fewer are one.
+pub fn upload_len(round: &crate::Round) -> usize {
+    frame::MEMBER_OVERHEAD + UPLOAD_HEAD + 4 * round.layout().words()
+}
+
+/// The most bytes that the frame of a member's other messages has.
+pub const MAX_MEMBER_FRAME: usize = {
+    let (shares, reveal) =
+        (<Shares as pmirs_wire::Message>::MAX_BYTES, <Reveal as pmirs_wire::Message>::MAX_BYTES);
+    let body = if shares > reveal { shares } else { reveal };
+    body + frame::MEMBER_OVERHEAD
+};
+
 /// The steps of a round, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -47,6 +65,27 @@ pub enum Step {
     Proof = 10,
     /// Member: my shares, for the masks of just these survivors.
     Reveal = 11,
+}
+
+impl Step {
+    const ALL: [Self; 11] = [
+        Self::Advert,
+        Self::Roster,
+        Self::Wanted,
+        Self::Adverts,
+        Self::Shares,
+        Self::Inbox,
+        Self::Upload,
+        Self::Survivors,
+        Self::Confirm,
+        Self::Proof,
+        Self::Reveal,
+    ];
+
+    /// The step of this number.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| *step as u8 == number)
+    }
 }
 
 impl std::fmt::Display for Step {

@@ -14,17 +14,17 @@ const STEP: Step = Step::Confirm;
 
 /// Collects confirmations.
 #[derive(Debug)]
-pub struct Confirming<'a> {
-    summed: Summed<'a>,
+pub struct Confirming {
+    summed: Summed,
     statement: Digest,
     heard: Register,
     confirmations: BTreeMap<u32, Bytes>,
 }
 
-impl<'a> Confirming<'a> {
-    pub(super) fn new(summed: Summed<'a>) -> Self {
+impl Confirming {
+    pub(super) fn new(summed: Summed) -> Self {
         let list = list_digest("survivors", &summed.survivors);
-        let statement = survivors_statement(summed.table.round, &summed.table.roster, &summed.view, &list);
+        let statement = survivors_statement(&summed.table.round, &summed.table.roster, &summed.view, &list);
         Self { summed, statement, heard: Register::default(), confirmations: BTreeMap::new() }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Confirming<'a> {
     /// # Errors
     /// For a message that is not one, of someone who did not survive, or a confirmation of another list.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
-        let round = self.summed.table.round;
+        let round = &self.summed.table.round;
         let opened = frame::open(round, STEP, Confirm::MAX_BYTES, bytes)?;
         let member = opened.member;
         if self.summed.survivors.binary_search(&member).is_err() {
@@ -57,11 +57,20 @@ impl<'a> Confirming<'a> {
         self.heard.members()
     }
 
+    /// Members who may confirm: the survivors.
+    pub fn expected(&self) -> &[u32] {
+        &self.summed.survivors
+    }
+
+    pub(super) fn needed(&self) -> usize {
+        self.summed.table.parameters.confirmations
+    }
+
     /// Ends the step: a proof for everyone who confirmed.
     ///
     /// # Errors
     /// [`Error::TooFew`] where too few confirmed.
-    pub fn close(self) -> Result<(Unmasking<'a>, Mail), Error> {
+    pub fn close(self) -> Result<(Unmasking, Mail), Error> {
         let needed = self.summed.table.parameters.confirmations;
         self.heard.close(STEP, needed)?;
         // The first suffice, and keep the proofs short.
@@ -79,7 +88,7 @@ impl<'a> Confirming<'a> {
                 Some(Signed { member: *from, signature: Bytes(statement.to_vec()) })
             });
             let proof = Proof { confirmations: confirmations.clone(), statements: statements.collect() };
-            Ok((to, frame::announce(self.summed.table.round, Step::Proof, &proof)?))
+            Ok((to, frame::announce(&self.summed.table.round, Step::Proof, &proof)?))
         });
         let mail = mail.collect::<Result<_, Error>>()?;
         Ok((Unmasking::new(self.summed, self.heard.members(), chosen_by), mail))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pmirs_crypto::sha256;
 use pmirs_wire::{Bytes, Digest, Message};
 
 use super::{Heard, Register, Sharing};
@@ -14,8 +15,8 @@ const STEP: Step = Step::Advert;
 
 /// Collects adverts.
 #[derive(Debug)]
-pub struct Gathering<'a> {
-    round: &'a Round,
+pub struct Gathering {
+    round: Round,
     heard: Register,
     present: BTreeMap<u32, Present>,
 }
@@ -27,29 +28,28 @@ pub(super) struct Present {
     pub(super) frame: Vec<u8>,
     pub(super) mask: pmirs_crypto::ExchangePublicKey,
     pub(super) commitment: Digest,
-    digest: Digest,
-    signature: Vec<u8>,
+    seat: Seat,
 }
 
 /// A roster and what goes with it, as all later steps know it.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
-    pub(super) round: &'a Round,
+pub(super) struct Table {
+    pub(super) round: Round,
     pub(super) roster: Digest,
     pub(super) parameters: Parameters,
     pub(super) present: BTreeMap<u32, Present>,
 }
 
-impl Table<'_> {
+impl Table {
     pub(super) fn needed(&self) -> usize {
         self.round.needed(&self.parameters)
     }
 }
 
-impl<'a> Gathering<'a> {
+impl Gathering {
     /// Opens a round.
-    pub fn new(round: &'a Round) -> Self {
-        Self { round, heard: Register::default(), present: BTreeMap::new() }
+    pub fn new(round: &Round) -> Self {
+        Self { round: round.clone(), heard: Register::default(), present: BTreeMap::new() }
     }
 
     /// Takes a member's advert.
@@ -57,7 +57,7 @@ impl<'a> Gathering<'a> {
     /// # Errors
     /// For a message that is not one, of a stranger, or the second of a member; and when the cohort is full.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
-        let opened = frame::open(self.round, STEP, Advert::MAX_BYTES, bytes)?;
+        let opened = frame::open(&self.round, STEP, Advert::MAX_BYTES, bytes)?;
         let member = opened.member;
         if self.heard.check(member, STEP, &opened.digest)? == Heard::Again {
             return Ok(Heard::Again);
@@ -67,10 +67,10 @@ impl<'a> Gathering<'a> {
         }
         let advert: Advert = pmirs_wire::decode(opened.body)?;
         let Keys { mask, .. } = Keys::read(&advert)?;
-        let (digest, signature) = (opened.digest, opened.signature.to_vec());
-        let present =
-            Present { frame: bytes.to_vec(), mask, commitment: advert.commitment, digest, signature };
-        self.heard.insert(member, digest);
+        let (signature, length) = (Bytes(opened.signature.to_vec()), opened.body.len() as u32);
+        let seat = Seat { member, advert: Digest(sha256(opened.body)), length, signature };
+        let present = Present { frame: bytes.to_vec(), mask, commitment: advert.commitment, seat };
+        self.heard.insert(member, opened.digest);
         self.present.insert(member, present);
         Ok(Heard::New)
     }
@@ -80,24 +80,32 @@ impl<'a> Gathering<'a> {
         self.heard.members()
     }
 
+    /// Whether those who are here can run the round.
+    pub fn is_enough(&self) -> bool {
+        let members = self.heard.len();
+        let needed = self.round.parameters(members).map(|parameters| self.round.needed(&parameters));
+        needed.is_ok_and(|needed| members >= needed)
+    }
+
+    /// Most members that may come: the cohort, or all of a smaller group.
+    pub fn most(&self) -> usize {
+        (self.round.plan().cohort as usize).min(self.round.group().len())
+    }
+
     /// Ends the step: the roster, which goes to every member on it.
     ///
     /// # Errors
     /// [`Error::TooFew`] or [`Error::NoGraph`] where too few are here.
-    pub fn close(self) -> Result<(Sharing<'a>, Vec<u8>), Error> {
+    pub fn close(self) -> Result<(Sharing, Vec<u8>), Error> {
         let members = self.heard.len();
         self.heard.close(STEP, self.round.plan().quorum as usize)?;
         let parameters = self.round.parameters(members)?;
         self.heard.close(STEP, self.round.needed(&parameters))?;
-        let seats = self.present.iter().map(|(member, present)| Seat {
-            member: *member,
-            advert: present.digest,
-            signature: Bytes(present.signature.clone()),
-        });
+        let seats = self.present.values().map(|present| present.seat.clone());
         let (neighbours, threshold) = (parameters.neighbours as u32, parameters.threshold as u32);
         let roster = Roster { neighbours, threshold, seats: seats.collect() };
-        let bytes = frame::announce(self.round, Step::Roster, &roster)?;
-        let digest = roster_digest(self.round, &roster);
+        let bytes = frame::announce(&self.round, Step::Roster, &roster)?;
+        let digest = roster_digest(&self.round, &roster);
         let table = Table { round: self.round, roster: digest, parameters, present: self.present };
         Ok((Sharing::new(table), bytes))
     }

@@ -8,11 +8,14 @@
 //! A step is closed when its caller says so: when all have spoken, or the deadline has passed. Closing with
 //! too few members ends the round with [`Error::TooFew`], and what was received is of no use to anyone.
 //!
+//! [`Course`] is whichever of them a round is at, for callers that keep it between messages.
+//!
 //! No state draws randomness or reads a clock. A coordinator that was restarted feeds the messages that it
 //! kept into the same states again and stands where it stood; a member's message that comes twice is taken
 //! once ([`Heard::Again`]).
 
 mod confirm;
+mod course;
 mod gather;
 mod share;
 mod sum;
@@ -26,9 +29,10 @@ use crate::Error;
 use crate::message::Step;
 
 pub use confirm::Confirming;
+pub use course::{Closed, Course};
 pub use gather::Gathering;
 pub use share::Sharing;
-pub use sum::{Checked, Summing};
+pub use sum::{Checked, Counted, Summing};
 pub use unmask::{Revealed, Unmasking};
 
 /// What became of a message.

@@ -16,15 +16,15 @@ const STEP: Step = Step::Shares;
 
 /// Collects sealed shares.
 #[derive(Debug)]
-pub struct Sharing<'a> {
-    table: Table<'a>,
+pub struct Sharing {
+    table: Table,
     heard: Register,
     /// What each member sent, and the digests of its pieces.
     shared: BTreeMap<u32, (Shares, Vec<u8>)>,
 }
 
-impl<'a> Sharing<'a> {
-    pub(super) fn new(table: Table<'a>) -> Self {
+impl Sharing {
+    pub(super) fn new(table: Table) -> Self {
         Self { table, heard: Register::default(), shared: BTreeMap::new() }
     }
 
@@ -34,7 +34,7 @@ impl<'a> Sharing<'a> {
     /// For a message that is not one, of another roster, or about members that are not on it.
     pub fn adverts(&self, wanted: &[u8]) -> Result<Vec<u8>, Error> {
         const STEP: Step = Step::Wanted;
-        let opened = frame::open(self.table.round, STEP, Wanted::MAX_BYTES, wanted)?;
+        let opened = frame::open(&self.table.round, STEP, Wanted::MAX_BYTES, wanted)?;
         let member = opened.member;
         let wanted: Wanted = pmirs_wire::decode(opened.body)?;
         if wanted.roster != self.table.roster {
@@ -49,7 +49,7 @@ impl<'a> Sharing<'a> {
             Ok(Bytes(present.frame.clone()))
         });
         let adverts = Adverts { frames: frames.collect::<Result<_, Error>>()? };
-        frame::announce(self.table.round, Step::Adverts, &adverts)
+        frame::announce(&self.table.round, Step::Adverts, &adverts)
     }
 
     /// Takes a member's sealed shares.
@@ -59,7 +59,7 @@ impl<'a> Sharing<'a> {
     /// shares that are not signed, not for as many neighbours as there are to be, or not for members of the
     /// roster.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
-        let round = self.table.round;
+        let round = &self.table.round;
         let opened = frame::open(round, STEP, Shares::MAX_BYTES, bytes)?;
         let member = opened.member;
         if !self.table.present.contains_key(&member) {
@@ -105,11 +105,20 @@ impl<'a> Sharing<'a> {
         self.heard.members()
     }
 
+    /// Members who may share: all on the roster.
+    pub fn expected(&self) -> Vec<u32> {
+        self.table.present.keys().copied().collect()
+    }
+
+    pub(super) fn needed(&self) -> usize {
+        self.table.needed()
+    }
+
     /// Ends the step: an inbox for every member who shared.
     ///
     /// # Errors
     /// [`Error::TooFew`] where too few shared.
-    pub fn close(self) -> Result<(Summing<'a>, Mail), Error> {
+    pub fn close(self) -> Result<(Summing, Mail), Error> {
         self.heard.close(STEP, self.table.needed())?;
         let sharers = self.heard.members();
         let mut inboxes: BTreeMap<u32, Vec<Received>> =
@@ -127,7 +136,7 @@ impl<'a> Sharing<'a> {
         }
         let mail = inboxes.into_iter().map(|(to, pieces)| {
             let inbox = Inbox { sharers: sharers.clone(), pieces };
-            Ok((to, frame::announce(self.table.round, Step::Inbox, &inbox)?))
+            Ok((to, frame::announce(&self.table.round, Step::Inbox, &inbox)?))
         });
         let mail = mail.collect::<Result<_, Error>>()?;
         let graph = Graph { edges, encapsulations };

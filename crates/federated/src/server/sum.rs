@@ -18,8 +18,8 @@ const BLOCK: usize = 64 << 10;
 
 /// Sums masked vectors: one vector of memory, however many come.
 #[derive(Debug)]
-pub struct Summing<'a> {
-    table: Table<'a>,
+pub struct Summing {
+    table: Table,
     graph: Graph,
     sharers: Vec<u32>,
     view: Digest,
@@ -35,14 +35,32 @@ pub struct Checked<'b> {
     body: UploadBody<'b>,
 }
 
+/// What is kept of an upload once its words are in the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Whose it was.
+    pub member: u32,
+    /// The digest of its frame, by which its member may send it again.
+    pub digest: Digest,
+    /// With whom it was masked, signed.
+    pub statement: [u8; 64],
+}
+
+impl Checked<'_> {
+    /// What is to be kept of it.
+    pub fn counted(&self) -> Counted {
+        Counted { member: self.member, digest: self.digest, statement: self.body.statement }
+    }
+}
+
 impl std::fmt::Debug for Checked<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Checked(member {}, {} words)", self.member, self.body.words.len())
     }
 }
 
-impl<'a> Summing<'a> {
-    pub(super) fn new(table: Table<'a>, graph: Graph, sharers: Vec<u32>, view: Digest) -> Self {
+impl Summing {
+    pub(super) fn new(table: Table, graph: Graph, sharers: Vec<u32>, view: Digest) -> Self {
         let sum = vec![0; table.round.layout().words()];
         Self { table, graph, sharers, view, heard: Register::default(), statements: BTreeMap::new(), sum }
     }
@@ -61,7 +79,7 @@ impl<'a> Summing<'a> {
     /// # Errors
     /// For a message that is not one, of someone who has not shared, or who masked for other sharers.
     pub fn check<'b>(&self, bytes: &'b [u8]) -> Result<Checked<'b>, Error> {
-        let round = self.table.round;
+        let round = &self.table.round;
         let expected = round.layout().words();
         let opened = frame::open(round, STEP, UPLOAD_HEAD + 4 * expected, bytes)?;
         let member = opened.member;
@@ -108,6 +126,39 @@ impl<'a> Summing<'a> {
         Ok(Heard::New)
     }
 
+    /// Goes on from a sum that was kept with the list of whose uploads are in it.
+    ///
+    /// # Errors
+    /// For a sum of another length, and members that have not shared.
+    pub fn resume(&mut self, sum: Vec<u32>, counted: &[Counted]) -> Result<(), Error> {
+        if sum.len() != self.sum.len() {
+            return Err(Error::Length { what: "the sum", expected: self.sum.len(), got: sum.len() });
+        }
+        for Counted { member, digest, statement } in counted {
+            if self.sharers.binary_search(member).is_err() {
+                return Err(Error::Stranger { member: *member, step: STEP });
+            }
+            self.heard.insert(*member, *digest);
+            self.statements.insert(*member, *statement);
+        }
+        self.sum = sum;
+        Ok(())
+    }
+
+    /// The masked sum so far.
+    pub fn sum(&self) -> &[u32] {
+        &self.sum
+    }
+
+    /// Members who may upload: all that shared.
+    pub fn expected(&self) -> &[u32] {
+        &self.sharers
+    }
+
+    pub(super) fn needed(&self) -> usize {
+        self.table.needed()
+    }
+
     /// Members whose vectors arrived.
     pub fn members(&self) -> Vec<u32> {
         self.heard.members()
@@ -117,11 +168,11 @@ impl<'a> Summing<'a> {
     ///
     /// # Errors
     /// [`Error::TooFew`] where too few uploaded.
-    pub fn close(self) -> Result<(Confirming<'a>, Vec<u8>), Error> {
+    pub fn close(self) -> Result<(Confirming, Vec<u8>), Error> {
         self.heard.close(STEP, self.table.needed())?;
         let survivors = Survivors { members: self.heard.members() };
         debug_assert!(Survivors::MAX_BYTES > 5 * survivors.members.len(), "a group is no longer than that");
-        let bytes = frame::announce(self.table.round, Step::Survivors, &survivors)?;
+        let bytes = frame::announce(&self.table.round, Step::Survivors, &survivors)?;
         let summed = Summed {
             table: self.table,
             graph: self.graph,
@@ -137,8 +188,8 @@ impl<'a> Summing<'a> {
 
 /// The masked sum and all that is needed to unmask it, but for the shares.
 #[derive(Debug)]
-pub(super) struct Summed<'a> {
-    pub(super) table: Table<'a>,
+pub(super) struct Summed {
+    pub(super) table: Table,
     pub(super) graph: Graph,
     pub(super) sharers: Vec<u32>,
     pub(super) view: Digest,

@@ -19,8 +19,8 @@ const STEP: Step = Step::Reveal;
 
 /// Collects shares.
 #[derive(Debug)]
-pub struct Unmasking<'a> {
-    summed: Summed<'a>,
+pub struct Unmasking {
+    summed: Summed,
     confirmed: Vec<u32>,
     chosen_by: BTreeMap<u32, Vec<u32>>,
     heard: Register,
@@ -38,8 +38,8 @@ pub struct Revealed {
     pub vanished: Vec<u32>,
 }
 
-impl<'a> Unmasking<'a> {
-    pub(super) fn new(summed: Summed<'a>, confirmed: Vec<u32>, chosen_by: BTreeMap<u32, Vec<u32>>) -> Self {
+impl Unmasking {
+    pub(super) fn new(summed: Summed, confirmed: Vec<u32>, chosen_by: BTreeMap<u32, Vec<u32>>) -> Self {
         let shares = summed.sharers.iter().map(|member| (*member, Vec::new())).collect();
         Self { summed, confirmed, chosen_by, heard: Register::default(), shares }
     }
@@ -50,7 +50,7 @@ impl<'a> Unmasking<'a> {
     /// For a message that is not one, of someone who has not confirmed, or without one share for each member
     /// that gave one.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Heard, Error> {
-        let opened = frame::open(self.summed.table.round, STEP, Reveal::MAX_BYTES, bytes)?;
+        let opened = frame::open(&self.summed.table.round, STEP, Reveal::MAX_BYTES, bytes)?;
         let member = opened.member;
         if self.confirmed.binary_search(&member).is_err() {
             return Err(Error::Stranger { member, step: STEP });
@@ -83,6 +83,11 @@ impl<'a> Unmasking<'a> {
         self.heard.members()
     }
 
+    /// Members who may reveal: all that confirmed.
+    pub fn expected(&self) -> &[u32] {
+        &self.confirmed
+    }
+
     /// Whether every secret has as many shares as it takes. More shares only help against false ones.
     pub fn is_ready(&self) -> bool {
         let threshold = self.summed.table.parameters.threshold;
@@ -113,7 +118,7 @@ impl<'a> Unmasking<'a> {
         let table = &self.summed.table;
         let mask = |member: &u32| {
             let committed = table.present.get(member).map(|present| present.commitment);
-            let fits = |secret: &[u8; 32]| Some(commitment(table.round, *member, secret)) == committed;
+            let fits = |secret: &[u8; 32]| Some(commitment(&table.round, *member, secret)) == committed;
             Ok((MaskSeed::from_secret(&*self.secret(*member, fits)?), false))
         };
         self.summed.survivors.par_iter().map(mask).collect()
@@ -138,7 +143,7 @@ impl<'a> Unmasking<'a> {
         let mut masks = Vec::new();
         for survivor in survivors {
             let Some((from, to)) = graph.edges.carrying(member, *survivor) else { continue };
-            let info = info(table.round, &table.roster, from, to);
+            let info = info(&table.round, &table.roster, from, to);
             let relayed = graph.encapsulations.get(&(from, to));
             let relayed: Option<&[u8; ENCAPSULATION]> =
                 relayed.and_then(|bytes| bytes.as_slice().try_into().ok());
@@ -158,26 +163,21 @@ impl<'a> Unmasking<'a> {
         Ok(masks)
     }
 
-    /// The secret of a member that fits what it published. A false share among the first ones is got around: each
-    /// share is left out in turn, and the ones behind it are tried.
+    /// The secret of a member that fits what it published. Where the first shares do not give it, false ones are found
+    /// by those that agree; and where one share is too few for that, each is left out in turn.
     fn secret(&self, member: u32, fits: impl Fn(&[u8; 32]) -> bool) -> Result<Zeroizing<[u8; 32]>, Error> {
         let needed = self.summed.table.parameters.threshold;
         let shares = self.shares.get(&member).map_or(&[][..], Vec::as_slice);
         if shares.len() < needed {
             return Err(Error::Unrecoverable { member, got: shares.len(), needed });
         }
+        let first = || shamir::combine(needed as u8, shares);
         let all_but = |left_out: Option<usize>| {
             let kept = shares.iter().enumerate().filter(move |(at, _)| Some(*at) != left_out);
-            kept.map(|(_, share)| share).collect::<Vec<&Share>>()
+            shamir::correct(needed as u8, kept.map(|(_, share)| share))
         };
-        let kept = std::iter::once(None).chain((0..shares.len()).map(Some)).map(all_but);
-        for kept in kept {
-            let tries =
-                kept.windows(needed).map(|tried| shamir::combine(needed as u8, tried.iter().copied()));
-            if let Some(secret) = tries.flatten().find(|secret| fits(secret)) {
-                return Ok(secret);
-            }
-        }
-        Err(Error::FalseShares { member })
+        let corrected = std::iter::once(None).chain((0..shares.len()).map(Some)).map(all_but);
+        let mut tries = std::iter::once_with(first).chain(corrected).flatten();
+        tries.find(|secret| fits(secret)).ok_or(Error::FalseShares { member })
     }
 }

@@ -56,6 +56,8 @@ pub struct RoundReport {
     pub within: f64,
     /// The L2 norm of the mean update.
     pub norm: f64,
+    /// The members' mean quality.
+    pub quality: f64,
 }
 
 /// Why a simulation ended early.
@@ -84,7 +86,7 @@ pub enum Failed {
 
 impl Federation<'_> {
     /// Runs one round and moves the weights. `noise` gives a member's integers, one for each word, or
-    /// nothing; `script` says who vanishes when.
+    /// nothing ([`private::simulated_noise`](crate::private::simulated_noise)); `script` says who vanishes when.
     ///
     /// # Errors
     /// Why the round failed; weights and optimiser are then as before.
@@ -118,10 +120,12 @@ impl Federation<'_> {
             clip: self.plan.clip,
             within: aggregate.within,
             norm: aggregate.norm,
+            quality: aggregate.quality,
         };
         self.plan.number += 1;
         if let Some(adaptive) = self.adaptive {
-            self.plan.clip = adaptive.next(self.plan.clip, aggregate.within);
+            let clip = adaptive.next(self.plan.clip, aggregate.within);
+            self.plan = self.plan.clone().with_clip(clip);
         }
         Ok(report)
     }

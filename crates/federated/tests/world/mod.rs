@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it, and hooks have the signature that they have"
 )]
 
+pub mod hostile;
+
 use std::sync::Arc;
 
 use pmirs_crypto::{Context, Identity, IdentitySeed, Prg, sha256};
@@ -135,13 +137,9 @@ pub fn resign(bytes: &[u8], identity: &Identity) -> Vec<u8> {
 
 /// Signs a member's pieces anew, as that member could.
 pub fn resign_pieces(shares: &mut Shares, round: &Round, member: u32, identity: &Identity) {
-    let (id, roster, from) = (round.id().0, shares.roster.0, member.to_be_bytes());
-    let of = |piece: &Piece| {
-        let pair = digest("pair", &[&id, &roster, &from, &piece.to.to_be_bytes()]);
-        digest("piece", &[&pair, piece.encapsulation.as_ref(), piece.sealed.as_ref()])
-    };
+    let of = |piece: &Piece| hostile::piece_digest(round, &shares.roster, member, piece);
     let digests: Vec<u8> = shares.pieces.iter().flat_map(of).collect();
-    let signed = digest("pieces", &[&id, &roster, &from, &digests]);
+    let signed = digest("pieces", &[&round.id().0, &shares.roster.0, &member.to_be_bytes(), &digests]);
     shares.signature.0 = identity.sign(Context::Federated, &signed).0.to_vec();
 }
 

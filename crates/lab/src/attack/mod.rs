@@ -10,6 +10,7 @@
 //! | [`quadric`] | unit length puts every document on one quadric, linear in its matrix | (b) |
 //! | [`alignment`] | principal axes matched with public vectors, signs, then iterative refinement | (c) |
 //! | [`noise`] | the span of documents and of queries gives the noise away | (d) |
+//! | [`inversion`] | not the veil: a picture from one member's update of a model | Phong et al. 2018 |
 //! | [`cbc`] | not the veil: what AES-128-CBC without authentication loses | section 3 |
 //!
 //! [`table()`] runs all of them over growing material on every [`Variant`] of the veil; [`audit()`] runs them on
@@ -21,6 +22,7 @@ pub mod audit;
 pub mod capture;
 pub mod cbc;
 pub mod drawn;
+pub mod inversion;
 pub mod jitter;
 pub mod known_pairs;
 mod linear;

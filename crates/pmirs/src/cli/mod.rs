@@ -2,8 +2,11 @@
 
 mod collection;
 mod eval;
+mod federate;
+mod federation;
 mod measure;
 mod person;
+mod privacy;
 mod sharing;
 mod start;
 
@@ -14,8 +17,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use collection::*;
 pub use eval::*;
+pub use federate::*;
+pub use federation::*;
 pub use measure::*;
 pub use person::*;
+pub use privacy::*;
 pub use sharing::*;
 pub use start::*;
 
@@ -129,6 +135,8 @@ pub enum Command {
     Share(Share),
     Revoke(Revoke),
     Rekey(Rekey),
+    #[command(subcommand)]
+    Federate(Federate),
     Jobs(Jobs),
     Log(Log),
     #[command(subcommand)]
@@ -138,6 +146,8 @@ pub enum Command {
     #[command(subcommand)]
     Bench(Bench),
     Audit(Audit),
+    #[command(subcommand)]
+    Privacy(Privacy),
     Completions(Completions),
     Man(Man),
     /// Print the "who learns what" table as Markdown

@@ -13,6 +13,7 @@ mod demo;
 mod devices;
 mod distill;
 mod eval;
+mod federate;
 mod init;
 mod invite;
 mod item;
@@ -23,6 +24,7 @@ mod man;
 mod model;
 mod party;
 mod people;
+mod privacy;
 mod search;
 mod serve;
 mod share;
@@ -100,9 +102,11 @@ fn run(Cli { global, command }: &Cli) -> Result<(), Failure> {
         Command::Eval(command) => eval::run(command, output),
         Command::Bench(command) => bench::run(command, output),
         Command::Audit(args) => audit::run(args, output),
+        Command::Privacy(command) => privacy::run(command, global, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
         Command::Table => table::run(output),
+        Command::Federate(command) => federate::run(command, global, output),
         Command::Jobs(args) => jobs::run(args, global, output),
         Command::Agent => agent::run(global),
     }

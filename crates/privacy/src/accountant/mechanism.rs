@@ -22,6 +22,8 @@ pub enum Mechanism {
         /// `ε`.
         epsilon: f64,
     },
+    /// No noise at all: whatever it reveals, no promise is left.
+    Unprotected,
 }
 
 impl Mechanism {
@@ -41,7 +43,7 @@ impl Mechanism {
     pub(crate) fn check(&self) -> Result<(), PrivacyError> {
         match self {
             Self::Gaussian { noise_multiplier } => Self::gaussian(*noise_multiplier).map(drop),
-            Self::Distributed(_) => Ok(()),
+            Self::Distributed(_) | Self::Unprotected => Ok(()),
             Self::Pure { epsilon } => Self::pure(*epsilon).map(drop),
         }
     }
@@ -52,15 +54,17 @@ impl Mechanism {
             Self::Gaussian { .. } => "gaussian",
             Self::Distributed(_) => "distributed discrete gaussian",
             Self::Pure { .. } => "pure",
+            Self::Unprotected => "none",
         }
     }
 
-    /// Deviation of the noise over the sensitivity. Of a pure mechanism, that of the Laplace noise with its `ε`: `√2/ε`.
+    /// Deviation of the noise over the sensitivity, 0 without noise. Of a pure mechanism, that of the Laplace noise with its `ε`: `√2/ε`.
     pub fn noise_multiplier(&self) -> f64 {
         match self {
             Self::Gaussian { noise_multiplier } => *noise_multiplier,
             Self::Distributed(noise) => noise.noise_multiplier(),
             Self::Pure { epsilon } => std::f64::consts::SQRT_2 / epsilon,
+            Self::Unprotected => 0.0,
         }
     }
 
@@ -70,18 +74,22 @@ impl Mechanism {
             Self::Gaussian { noise_multiplier: z } => order / (2.0 * z * z),
             Self::Distributed(noise) => noise.divergence(order),
             Self::Pure { epsilon } => pure(*epsilon, order),
+            Self::Unprotected => f64::INFINITY,
         }
     }
 
     /// The cost of one release.
     ///
     /// Without a rate, the member surely takes part, or the adversary knows whether they do. With one, they take part by
-    /// a coin that the adversary does not see fall.
+    /// a coin that the adversary does not see fall. A sum in which members share the noise costs the same either way: who
+    /// stays out adds none, so the coin shows in how noisy the sum is, and no theorem on sampling covers that.
     pub fn curve(&self, sampled_at: Option<SecretRate>) -> RdpCurve {
         match sampled_at.map(SecretRate::value).filter(|&rate| rate < 1.0) {
             None => RdpCurve::from_fn(|order| self.divergence(order)),
+            Some(_) if matches!(self, Self::Distributed(_)) => self.curve(None),
             Some(rate) => RdpCurve::from_fn(|order| match self {
                 Self::Gaussian { noise_multiplier } => sampled::gaussian(*noise_multiplier, rate, order),
+                Self::Unprotected => f64::INFINITY,
                 other => sampled::any(|order| other.divergence(order), rate, order),
             }),
         }

@@ -7,7 +7,8 @@ use crate::sampling::Adversary;
 /// A member's terms, for everything that they ever let out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// The largest `ε` of all releases together.
+    /// The largest `ε` of all releases together; infinite for a member who sets no limit, and then alone takes part in
+    /// what has no noise.
     pub epsilon: f64,
     /// At this `δ`.
     pub delta: f64,
@@ -26,8 +27,11 @@ impl Budget {
         epsilon <= self.epsilon * (1.0 + LAST_DIGITS)
     }
 
-    pub(crate) fn check(&self) -> Result<(), PrivacyError> {
-        within("budget epsilon", self.epsilon, 0.0..=1e4, "from 0 to 10000")?;
+    /// Refuses terms that say nothing.
+    pub fn check(&self) -> Result<(), PrivacyError> {
+        if self.epsilon != f64::INFINITY {
+            within("budget epsilon", self.epsilon, 0.0..=1e4, "from 0 to 10000, or infinite")?;
+        }
         within("budget delta", self.delta, f64::MIN_POSITIVE..=0.5, "above 0 and at most 0.5")?;
         within("least noise", self.least_noise, 0.0..=1e8, "from 0 to 1e8")?;
         Ok(())
@@ -39,7 +43,7 @@ impl Budget {
 pub enum Refusal {
     /// It would cost more than is left.
     #[error(
-        "this release would bring epsilon from {spent:.3} to {would_be:.3} at delta {delta:e}, and the budget is {budget}"
+        "it would bring epsilon from {spent:.3} to {would_be:.3} at delta {delta:e}, and the limit is {budget}"
     )]
     OverBudget {
         /// `ε` of all releases until now.
@@ -58,6 +62,12 @@ pub enum Refusal {
         got: f64,
         /// The least that was demanded.
         demanded: f64,
+    },
+    /// The occasion was answered before, with other bytes: two answers differ by what they hide.
+    #[error("entry {entry} of the privacy ledger already answers this occasion, with another message")]
+    OtherMessage {
+        /// Which entry.
+        entry: u64,
     },
     /// Somebody else's identity.
     #[error("this privacy ledger belongs to another identity")]

@@ -84,6 +84,36 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Reads a ledger whose writer may have died while it wrote: what a crash leaves behind the last whole entry is cut
+    /// off, at most one entry long. `remembered` is where the ledger ended when its last release was let out, so nothing
+    /// that counts is ever cut; any other damage is refused as by [`open`](Self::open).
+    ///
+    /// Returns how many bytes at the end are to be cut.
+    pub fn recover(
+        bytes: &[u8],
+        member: &PublicIdentity,
+        remembered: Option<&LedgerHead>,
+    ) -> Result<(Self, usize), LedgerError> {
+        let error = match Self::open(bytes, member) {
+            Ok(ledger) => return Ok((ledger, 0)),
+            Err(error) => error,
+        };
+        let nothing = Self::new(member).head();
+        // A header that is cut short can only be that of a ledger that was never used.
+        let whole = if bytes.len() < HEADER { 0 } else { whole_entries(bytes, member) };
+        let (kept, cut) = bytes.split_at_checked(whole).unwrap_or((bytes, &[]));
+        let ledger = if whole == 0 { Self::new(member) } else { Self::open(kept, member)? };
+        if cut.is_empty() {
+            return ledger.check_continues(remembered.unwrap_or(&nothing)).map(|()| (ledger, 0));
+        }
+        let torn = cut.len() <= 2 + MAX_ENTRY + SIGNATURE && error.is_of_entry(ledger.head().entries);
+        if torn && ledger.head() == *remembered.unwrap_or(&nothing) {
+            Ok((ledger, cut.len()))
+        } else {
+            Err(error)
+        }
+    }
+
     /// Takes the first record off the front, and returns what follows it.
     fn follow<'a>(&mut self, bytes: &'a [u8], member: &PublicIdentity) -> Result<&'a [u8], LedgerError> {
         let number = self.releases.len() as u64;
@@ -142,6 +172,12 @@ impl Ledger {
         LedgerHead { entries: self.releases.len() as u64, hash }
     }
 
+    /// The release that answered an occasion, with the entry's number.
+    pub fn answer_to(&self, occasion: &[u8; 32]) -> Option<(u64, &Release)> {
+        let found = self.releases.iter().enumerate().find(|(_, release)| release.occasion == *occasion);
+        found.map(|(number, release)| (number as u64, release))
+    }
+
     /// Refuses a ledger that is not the continuation of what was remembered.
     pub fn check_continues(&self, remembered: &LedgerHead) -> Result<(), LedgerError> {
         let here = usize::try_from(remembered.entries).ok().and_then(|entries| self.hashes.get(entries));
@@ -168,7 +204,8 @@ impl Ledger {
     }
 
     /// Writes a release down, if the member's terms allow it. What it returns is stored first; then the release may
-    /// leave. Nothing is given back when it does not arrive.
+    /// leave. Nothing is given back when it does not arrive. Who finds an occasion [answered](Self::answer_to) sends the
+    /// same message again and does not spend again: another message is refused, and so is the same one here.
     pub fn spend(
         &mut self,
         identity: &Identity,
@@ -178,6 +215,9 @@ impl Ledger {
         if identity.public().fingerprint() != self.member {
             return Err(Refusal::OtherMember);
         }
+        if let Some((entry, _)) = self.answer_to(&release.occasion) {
+            return Err(Refusal::OtherMessage { entry });
+        }
         self.allows(budget, &release)?;
         let head = self.head();
         let encoded = Entry { number: head.entries, before: head.hash, release: release.clone() }.to_bytes();
@@ -186,11 +226,16 @@ impl Ledger {
         Ok(Spent { record, head: self.head() })
     }
 
-    /// Whether [`spend`](Self::spend) would write a release down: for showing a member what a round would cost before
-    /// they consent. Returns the `ε` that everything would come to.
+    /// Whether [`spend`](Self::spend) would write a release down. Returns the `ε` that everything would come to.
     pub fn allows(&self, budget: &Budget, release: &Release) -> Result<f64, Refusal> {
+        self.allows_many(budget, release, 1)
+    }
+
+    /// Whether so many releases like this one would be written down: for showing a member what rounds would cost before
+    /// they consent. Returns the `ε` that everything would come to.
+    pub fn allows_many(&self, budget: &Budget, release: &Release, count: u32) -> Result<f64, Refusal> {
         budget.check()?;
-        if self.releases.len() as u64 >= MAX_ENTRIES {
+        if self.releases.len() as u64 + u64::from(count) > MAX_ENTRIES {
             return Err(Refusal::Full { limit: MAX_ENTRIES });
         }
         release.mechanism.check()?;
@@ -199,7 +244,8 @@ impl Ledger {
             return Err(Refusal::TooLittleNoise { got, demanded: budget.least_noise });
         }
         let now = self.curve(budget.adversary);
-        let would_be = now.compose(&release.curve(budget.adversary)).epsilon(budget.delta)?;
+        let more = release.curve(budget.adversary).times(count);
+        let would_be = now.compose(&more).epsilon(budget.delta)?;
         if !budget.holds(would_be) {
             let spent = now.epsilon(budget.delta)?;
             return Err(Refusal::OverBudget { spent, would_be, budget: budget.epsilon, delta: budget.delta });
@@ -230,6 +276,22 @@ impl Ledger {
         }
         fitting.min(most)
     }
+}
+
+/// Bytes up to the end of the last entry that is whole and follows.
+fn whole_entries(bytes: &[u8], member: &PublicIdentity) -> usize {
+    let mut ledger = Ledger::new(member);
+    let Some((header, mut rest)) = bytes.split_at_checked(HEADER) else { return 0 };
+    if header != ledger.bytes {
+        return 0;
+    }
+    while let Ok(next) = ledger.follow(rest, member) {
+        rest = next;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    ledger.bytes.len()
 }
 
 /// What an entry's successor names. The signature has a fixed length and comes last, so no two pairs run together.

@@ -3,12 +3,13 @@
 //! ```text
 //! ledger    = version(1) ‖ member's fingerprint(32) ‖ record*
 //! record    = length(2) ‖ entry(length) ‖ signature(64)
-//! entry     = number(8) ‖ hash before(32) ‖ at_ms(8) ‖ purpose(1) ‖ round(8) ‖ coordinator(32) ‖ model(32)
-//!             ‖ sampling ‖ mechanism
+//! entry     = number(8) ‖ hash before(32) ‖ at_ms(8) ‖ purpose(1) ‖ round(8) ‖ occasion(32) ‖ message(32) ‖ data(32)
+//!             ‖ coordinator(32) ‖ model(32) ‖ sampling ‖ mechanism
 //! sampling  = 0(1) | 1(1) ‖ rate(f64)
 //! mechanism = 1(1) ‖ noise multiplier(f64)
 //!           | 2(1) ‖ clip(f64) ‖ scale(f64) ‖ components(4) ‖ survivors(4) ‖ variance(8 ‖ 8)
 //!           | 3(1) ‖ ε(f64)
+//!           | 4(1)
 //! ```
 
 use super::error::LedgerError;
@@ -18,12 +19,12 @@ use crate::distributed::{DistributedGaussian, Grid};
 use crate::sampler::Variance;
 use crate::sampling::SecretRate;
 
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 /// Bytes before the first record.
 pub(crate) const HEADER: usize = 33;
 pub(crate) const SIGNATURE: usize = 64;
 /// Bytes of the longest entry.
-pub(crate) const MAX_ENTRY: usize = 8 + 32 + 8 + 1 + 8 + 32 + 32 + 9 + 41;
+pub(crate) const MAX_ENTRY: usize = 8 + 32 + 8 + 1 + 8 + 5 * 32 + 9 + 41;
 /// Entries that a ledger may have.
 pub const MAX_ENTRIES: u64 = 1 << 16;
 /// Bytes that a ledger may have.
@@ -32,6 +33,7 @@ pub const MAX_LEDGER: usize = HEADER + MAX_ENTRIES as usize * (2 + MAX_ENTRY + S
 const GAUSSIAN: u8 = 1;
 const DISTRIBUTED: u8 = 2;
 const PURE: u8 = 3;
+const UNPROTECTED: u8 = 4;
 
 /// A release in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +53,9 @@ impl Entry {
         bytes.extend(release.at_ms.to_be_bytes());
         bytes.push(purpose as u8);
         bytes.extend(release.round.to_be_bytes());
+        bytes.extend(release.occasion);
+        bytes.extend(release.message);
+        bytes.extend(release.data);
         bytes.extend(release.coordinator);
         bytes.extend(release.model);
         bytes.extend(kind(release));
@@ -69,6 +74,9 @@ impl Entry {
                 Release {
                     purpose: *Purpose::ALL.get(usize::from(purpose)).ok_or(fields.malformed("purpose"))?,
                     round: fields.u64("round")?,
+                    occasion: fields.array("occasion")?,
+                    message: fields.array("message")?,
+                    data: fields.array("data")?,
                     coordinator: fields.array("coordinator")?,
                     model: fields.array("model")?,
                     sampled_at: fields.sampling()?,
@@ -110,6 +118,7 @@ fn write_mechanism(mechanism: &Mechanism, bytes: &mut Vec<u8>) {
             bytes.push(PURE);
             bytes.extend(epsilon.to_be_bytes());
         }
+        Mechanism::Unprotected => bytes.push(UNPROTECTED),
     }
 }
 
@@ -166,6 +175,7 @@ impl Fields<'_> {
         let read = match self.byte(FIELD)? {
             GAUSSIAN => Mechanism::gaussian(self.f64(FIELD)?),
             PURE => Mechanism::pure(self.f64(FIELD)?),
+            UNPROTECTED => Ok(Mechanism::Unprotected),
             DISTRIBUTED => {
                 let (clip, scale) = (self.f64(FIELD)?, self.f64(FIELD)?);
                 let grid = Grid { clip, scale, components: self.u32(FIELD)? };

@@ -57,3 +57,16 @@ pub enum LedgerError {
         entry: u64,
     },
 }
+
+impl LedgerError {
+    /// Whether this entry, and not what lies around it, is what is wrong.
+    pub(crate) fn is_of_entry(&self, number: u64) -> bool {
+        match self {
+            Self::Truncated { entry }
+            | Self::Malformed { entry, .. }
+            | Self::BrokenChain { entry }
+            | Self::Signature { entry, .. } => *entry == number,
+            _ => false,
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! releases cost together, and [`Ledger::spend`] refuses one that the member's [`Budget`] does not allow. The ledger
 //! holds no data and no results: only what was released, to whom, and behind how much noise.
 //!
+//! A ledger is one device's. Two devices of one identity can each write a valid one, and each spend the whole budget.
+//!
 //! The chain shows when an entry in the middle was altered, moved or left out. That the end was cut off shows only
 //! beside a [`LedgerHead`] that was remembered elsewhere.
 
@@ -20,4 +22,4 @@ pub use chain::{Ledger, LedgerHead, Spent};
 pub use entry::{MAX_ENTRIES, MAX_LEDGER};
 pub use error::LedgerError;
 pub use release::{Purpose, Release};
-pub use summary::{Share, Summary};
+pub use summary::{DataShare, Share, Summary};

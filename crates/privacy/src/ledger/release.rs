@@ -41,6 +41,13 @@ pub struct Release {
     pub sampled_at: Option<SecretRate>,
     /// Which round of its model's training, where there are rounds.
     pub round: u64,
+    /// What names this one release, so that it is counted once however often it is sent: a round's digest, attempt and
+    /// all.
+    pub occasion: [u8; 32],
+    /// SHA-256 of the bytes that leave for it, and no others.
+    pub message: [u8; 32],
+    /// Digest that names the data that it is made from.
+    pub data: [u8; 32],
     /// Fingerprint of who asked for it.
     pub coordinator: [u8; 32],
     /// Digest of the model that it is about.

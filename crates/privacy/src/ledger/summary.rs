@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chain::Ledger;
-use super::release::Purpose;
+use super::release::{Purpose, Release};
 use crate::PrivacyError;
 use crate::accountant::RdpCurve;
 use crate::sampling::Adversary;
@@ -23,6 +23,21 @@ pub struct Summary {
     pub least_noise: Option<f64>,
     /// The same by who asked, and for what.
     pub shares: Vec<Share>,
+    /// The same by the data that it was made from.
+    pub data: Vec<DataShare>,
+}
+
+/// The part of a ledger that was made from the same data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataShare {
+    /// Digest that names the data.
+    pub data: [u8; 32],
+    /// How many releases.
+    pub releases: usize,
+    /// When the last of them was, in milliseconds since 1970.
+    pub last_ms: u64,
+    /// `ε` of these alone.
+    pub epsilon: f64,
 }
 
 /// The part of a ledger that one asker had for one purpose.
@@ -43,16 +58,14 @@ pub struct Share {
 impl Ledger {
     /// The sum of all entries at this `δ`, against this adversary.
     pub fn summary(&self, delta: f64, adversary: Adversary) -> Result<Summary, PrivacyError> {
-        let mut parts: BTreeMap<([u8; 32], Purpose), (usize, u64, RdpCurve)> = BTreeMap::new();
-        for release in self.releases() {
-            let fresh = || (0, 0, RdpCurve::zero());
-            let part = parts.entry((release.coordinator, release.purpose)).or_insert_with(fresh);
-            *part =
-                (part.0 + 1, part.1.max(release.at_ms), part.2.compose(&self.cost_of(release, adversary)));
-        }
-        let share = |((coordinator, purpose), (releases, last_ms, curve)): (_, (_, _, RdpCurve))| {
+        let shares = self.parts(adversary, |release| (release.coordinator, release.purpose));
+        let shares = shares.into_iter().map(|((coordinator, purpose), Part { releases, last_ms, curve })| {
             Ok(Share { coordinator, purpose, releases, last_ms, epsilon: curve.epsilon(delta)? })
-        };
+        });
+        let data = self.parts(adversary, |release| release.data);
+        let data = data.into_iter().map(|(data, Part { releases, last_ms, curve })| {
+            Ok(DataShare { data, releases, last_ms, epsilon: curve.epsilon(delta)? })
+        });
         let noises = self.releases().iter().map(|release| release.mechanism.noise_multiplier());
         Ok(Summary {
             releases: self.releases().len(),
@@ -60,7 +73,27 @@ impl Ledger {
             delta,
             adversary,
             least_noise: noises.reduce(f64::min),
-            shares: parts.into_iter().map(share).collect::<Result<_, PrivacyError>>()?,
+            shares: shares.collect::<Result<_, PrivacyError>>()?,
+            data: data.collect::<Result<_, PrivacyError>>()?,
         })
     }
+
+    /// Releases that have a key in common, added up.
+    fn parts<K: Ord>(&self, adversary: Adversary, key: impl Fn(&Release) -> K) -> BTreeMap<K, Part> {
+        let mut parts = BTreeMap::new();
+        for release in self.releases() {
+            let nothing = || Part { releases: 0, last_ms: 0, curve: RdpCurve::zero() };
+            let part = parts.entry(key(release)).or_insert_with(nothing);
+            part.releases += 1;
+            part.last_ms = part.last_ms.max(release.at_ms);
+            part.curve = part.curve.compose(&self.cost_of(release, adversary));
+        }
+        parts
+    }
+}
+
+struct Part {
+    releases: usize,
+    last_ms: u64,
+    curve: RdpCurve,
 }

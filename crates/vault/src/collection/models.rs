@@ -28,7 +28,7 @@ impl Model {
         Self {
             name: model_name(encoder),
             dim: encoder.info().dim as u32,
-            digest: Some(Digest(encoder.pack().digest())),
+            digest: encoder.pack().digest().map(Digest),
             since,
         }
     }

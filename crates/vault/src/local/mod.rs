@@ -6,6 +6,7 @@
 
 mod contacts;
 mod history;
+mod privacy;
 mod records;
 mod settings;
 mod vectors;
@@ -115,6 +116,11 @@ impl Local {
         let path = home.join("local.db");
         let connection = connect(&path).map_err(|error| damaged(&path, &error))?;
         Ok(Self { path, connection: Mutex::new(connection), key: identity.local_key("local store v1") })
+    }
+
+    /// A file of this home beside the store.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
     }
 
     /// A panic of another thread cannot leave a statement half done, so a poisoned lock is taken all the same.

@@ -140,10 +140,20 @@ impl Local {
         Ok(known)
     }
 
-    /// Forgets the account: its address, session and device, and everything that came from its cloud.
+    /// Forgets the account: its address, session and device, and everything that came from its cloud. What was let out
+    /// for others to learn from stays let out, so that what is remembered of it stays as well.
     pub(crate) fn forget_account(&self) -> Result<(), VaultError> {
-        let tables =
-            ["setting", "record", "synced", "history", "entry", "leaf", "contact", "split_rows", "made_here"];
+        let tables = [
+            "setting WHERE name NOT GLOB 'privacy *'",
+            "record",
+            "synced",
+            "history",
+            "entry",
+            "leaf",
+            "contact",
+            "split_rows",
+            "made_here",
+        ];
         self.connection()
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE; {} COMMIT; VACUUM;",
@@ -152,7 +162,7 @@ impl Local {
             .map_err(|error| self.damaged(&error))
     }
 
-    fn setting<M: Message>(&self, name: &str) -> Result<Option<M>, VaultError> {
+    pub(super) fn setting<M: Message>(&self, name: &str) -> Result<Option<M>, VaultError> {
         let sealed: Option<Vec<u8>> = self
             .connection()
             .query_row("SELECT sealed FROM setting WHERE name = ?1", [name], |row| row.get(0))
@@ -163,7 +173,14 @@ impl Local {
         decode(&plain).map(Some).map_err(|error| self.damaged(&error))
     }
 
-    fn set<M: Message>(&self, name: &str, value: &M) -> Result<(), VaultError> {
+    pub(super) fn unset(&self, name: &str) -> Result<(), VaultError> {
+        self.connection()
+            .execute("DELETE FROM setting WHERE name = ?1", [name])
+            .map(drop)
+            .map_err(|error| self.damaged(&error))
+    }
+
+    pub(super) fn set<M: Message>(&self, name: &str, value: &M) -> Result<(), VaultError> {
         let sealed = self.key.seal(&mut fresh::rng()?, name.as_bytes(), &encode(value)?);
         self.connection()
             .execute("INSERT OR REPLACE INTO setting (name, sealed) VALUES (?1, ?2)", (name, sealed))

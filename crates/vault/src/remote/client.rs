@@ -267,7 +267,13 @@ impl Remote {
         self.with_session(Method::Delete, "/v1/account", Vec::new()).map(drop)
     }
 
-    fn authenticated<A: Message>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<A, VaultError> {
+    /// One request with a session, and its answer.
+    pub(crate) fn authenticated<A: Message>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<A, VaultError> {
         self.timed(method, path, body).map(|(answer, _)| answer)
     }
 

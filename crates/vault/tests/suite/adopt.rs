@@ -210,7 +210,7 @@ fn who_lacks_the_new_pack_adds_and_finds_what_is_left_and_is_told_which_pack_it_
             panic!("{answer:?}")
         };
         assert_eq!(moving.ranked_by, "trained 1");
-        let digest = pmirs_wire::Digest(models.new.pack().digest()).to_string();
+        let digest = pmirs_wire::Digest(models.new.pack().digest().unwrap()).to_string();
         assert!(warnings.len() == 1 && warnings[0].contains("'trained 2'"), "{warnings:?}");
         assert!(warnings[0].contains(&digest) && warnings[0].contains("pmirs model add"), "{warnings:?}");
 

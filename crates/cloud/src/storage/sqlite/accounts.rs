@@ -3,7 +3,7 @@
 use pmirs_wire::{AccountId, CollectionId, DeviceId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{collections, devices};
+use super::{collections, devices, federations};
 use crate::storage::{Farewell, NewAccount, Place, Registration, SecretHash, SessionRecord};
 
 pub(super) fn count(db: &Connection) -> rusqlite::Result<u64> {
@@ -126,6 +126,7 @@ pub(super) fn delete(db: &Connection, account: &AccountId) -> rusqlite::Result<F
         blobs.extend(collections::delete(db, place)?.blobs);
         places.push(place);
     }
+    federations::delete_of(db, account)?;
     for (table, column) in [
         ("accesses", "account"),
         ("sessions", "account"),

@@ -4,6 +4,7 @@ mod accesses;
 mod accounts;
 mod collections;
 mod devices;
+mod federations;
 mod items;
 mod log;
 mod schema;

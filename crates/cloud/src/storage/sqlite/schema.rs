@@ -4,7 +4,7 @@ use pmirs_crypto::leaf_digest;
 use rusqlite::{Connection, params};
 
 /// Kept in `user_version`.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// Brings a database of version `from` to [`VERSION`], step by step; an empty one is of version 0. Every
 /// database has gone through every step since its own version, so all of one version are alike.
@@ -30,6 +30,9 @@ pub(super) fn migrate(db: &Connection, from: i64) -> rusqlite::Result<bool> {
     if from < 5 {
         db.execute_batch(SPLIT)?;
     }
+    if from < 6 {
+        db.execute_batch(FEDERATIONS)?;
+    }
     if from < VERSION {
         db.pragma_update(None, "user_version", VERSION)?;
     }
@@ -49,6 +52,53 @@ fn digest_items(db: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+/// Version 6: federations. A member need not have an account yet.
+const FEDERATIONS: &str = "
+CREATE TABLE federations (
+    place       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          BLOB NOT NULL UNIQUE,
+    owner       BLOB NOT NULL REFERENCES accounts (id),
+    name        TEXT NOT NULL,
+    charter     BLOB NOT NULL,
+    signature   BLOB NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    phase       TEXT NOT NULL CHECK (phase IN ('awaits-model', 'running', 'finished', 'stopped')),
+    number      INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    step        INTEGER NOT NULL,
+    deadline_ms INTEGER,
+    reason      TEXT,
+    weights     BLOB,
+    optimiser   BLOB,
+    sum         BLOB
+) STRICT;
+CREATE INDEX federations_by_owner ON federations (owner);
+
+CREATE TABLE federation_members (
+    place       INTEGER NOT NULL REFERENCES federations (place),
+    member      INTEGER NOT NULL,
+    account     BLOB NOT NULL,
+    PRIMARY KEY (place, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX federation_members_by_account ON federation_members (account, place);
+
+CREATE TABLE federation_messages (
+    place       INTEGER NOT NULL REFERENCES federations (place),
+    step        INTEGER NOT NULL,
+    member      INTEGER NOT NULL,
+    frame       BLOB NOT NULL,
+    UNIQUE (place, step, member)
+) STRICT;
+
+CREATE TABLE federation_records (
+    place       INTEGER NOT NULL REFERENCES federations (place),
+    number      INTEGER NOT NULL,
+    record      BLOB NOT NULL,
+    signature   BLOB NOT NULL,
+    UNIQUE (place, number)
+) STRICT;
+";
 
 /// Version 5: a third level of protection.
 const SPLIT: &str = "
@@ -274,9 +324,17 @@ mod tests {
         db.pragma_update(None, "user_version", 4).unwrap();
     }
 
+    /// The same once version 5 had opened it.
+    fn version_5(folder: &std::path::Path) {
+        version_4(folder);
+        let db = Connection::open(folder.join(super::super::FILE)).unwrap();
+        db.execute_batch(SPLIT).unwrap();
+        db.pragma_update(None, "user_version", 5).unwrap();
+    }
+
     #[test]
     fn a_database_of_an_earlier_version_goes_on_with_all_it_had() {
-        for earlier in [version_1, version_2, version_3, version_4] {
+        for earlier in [version_1, version_2, version_3, version_4, version_5] {
             let folder = tempfile::tempdir().unwrap();
             earlier(folder.path());
             goes_on(folder.path());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::TrainError;
+use super::recipe::Recipe;
 use super::rng::bucket;
 use crate::pack::sha256_hex;
 
@@ -66,16 +67,19 @@ pub(crate) struct Corpus {
 }
 
 impl Corpus {
-    /// Reads captions (`flickr8k/train.tsv`) and class folders (`caltech101`) below `data`, and what `models`
-    /// offers: `mobilenet_v2/labels.txt`, and `clip_vit_b32_text_vectors` when it is there; and a glossary.
-    pub(crate) fn read(data: &Path, models: &Path, glossary: Option<&Path>) -> Result<Self, TrainError> {
+    /// Reads captions (`flickr8k/train.tsv`, if the recipe has captions) and class folders (`caltech101`) below
+    /// `data`, and what `models` offers: `mobilenet_v2/labels.txt`, and `clip_vit_b32_text_vectors` when it is
+    /// there; and a glossary.
+    pub(crate) fn read(data: &Path, models: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
         let mut corpus = Self::default();
-        corpus.read_captions(&data.join("flickr8k"))?;
+        if recipe.captions {
+            corpus.read_captions(&data.join("flickr8k"))?;
+        }
         corpus.read_classes(&data.join("caltech101"))?;
         let labels = read_text(&models.join("mobilenet_v2/labels.txt"))?;
         corpus.labels = labels.lines().skip(1).map(synonyms).collect();
         corpus.names = super::clip_names::read(&models.join("clip_vit_b32_text_vectors"))?;
-        if let Some(file) = glossary {
+        if let Some(file) = &recipe.glossary {
             corpus.read_glossary(file)?;
         }
         Ok(corpus)

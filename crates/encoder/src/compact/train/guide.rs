@@ -36,8 +36,9 @@ impl Guide {
             .collect();
         let train: Vec<Vec<f32>> = session.train().filter_map(|photo| seen.get(photo).cloned()).collect();
         let photos = centred(&seen, &centre_of(&train));
-        let every = session.captioned.len().div_ceil(CENTRE_SAMPLE).max(1);
-        let sentences = session.captioned.iter().step_by(every).map(|&photo| session.sentence(photo));
+        let said = if session.captioned.is_empty() { &session.classed } else { &session.captioned };
+        let every = said.len().div_ceil(CENTRE_SAMPLE).max(1);
+        let sentences = said.iter().step_by(every).map(|&photo| session.sentence(photo));
         let texts: Vec<Vec<f32>> =
             sentences.map(|sentence| network.embed_tokens(&session.tokens(&sentence))).collect();
         let text_centre = centre_of(&texts);

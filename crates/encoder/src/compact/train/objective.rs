@@ -14,6 +14,7 @@ use std::ops::Range;
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::activation::{log_softmax, relu, softmax};
+use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::TrainError;
@@ -21,8 +22,9 @@ use super::standard::Standard;
 use crate::compact::image::Head;
 use crate::compact::text::TextTower;
 
-type Engine = Autodiff<Flex>;
-type Matrix = Tensor<Engine, 2>;
+pub(crate) type Engine = Autodiff<Flex>;
+pub(crate) type Matrix = Tensor<Engine, 2>;
+pub(crate) type Gradients = <Engine as AutodiffBackend>::Gradients;
 
 /// Inverse temperature of name affinities, on both sides.
 const AFFINITY_SHARPNESS: f32 = 10.0;
@@ -72,7 +74,7 @@ impl Rows {
         self.values.len() / self.width.max(1)
     }
 
-    fn tensor(&self) -> Matrix {
+    pub(crate) fn tensor(&self) -> Matrix {
         matrix(self.values.clone(), self.count(), self.width)
     }
 }
@@ -134,7 +136,7 @@ pub(crate) struct Slope {
 }
 
 /// A tensor that trains, and its place in the flat vector.
-struct Leaf {
+pub(crate) struct Leaf {
     range: Range<usize>,
     tensor: Matrix,
 }
@@ -162,32 +164,36 @@ impl Objective<'_> {
         let apart = |count: usize| shared_words(&(0..count as u64).collect::<Vec<_>>(), self.terms.smoothing);
 
         let captioned = batch.captions.len();
-        let captions = embed(&batch.captions);
-        let shown = photos.clone().narrow(0, 0, captioned);
-        let others = embed(&batch.other_captions);
-        let mut words = captions.clone();
-        let mut loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned))
-            .mul_scalar(self.terms.photos)
-            + contrast(captions.clone(), others.clone(), scale.clone(), apart(captioned))
-                .mul_scalar(self.terms.captions);
+        // Two captions of each captioned photo; a recipe may do without.
+        let said = (captioned > 0).then(|| (embed(&batch.captions), embed(&batch.other_captions)));
+        let mut words: Vec<Matrix> = said.iter().map(|(captions, _)| captions.clone()).collect();
+        let mut loss = Tensor::<Engine, 1>::zeros([1], &FlexDevice);
+        if let Some((captions, others)) = &said {
+            let shown = photos.clone().narrow(0, 0, captioned);
+            loss = contrast(shown, captions.clone(), scale.clone(), apart(captioned))
+                .mul_scalar(self.terms.photos)
+                + contrast(captions.clone(), others.clone(), scale.clone(), apart(captioned))
+                    .mul_scalar(self.terms.captions);
+        }
         if !batch.classes.is_empty() {
             let shown = photos.clone().narrow(0, captioned, batch.classes.len());
             let phrases = embed(&batch.class_phrases);
-            words = Tensor::cat(vec![words, phrases.clone()], 0);
+            words.push(phrases.clone());
             let targets = shared_words(&batch.classes, self.terms.smoothing);
             let term = contrast(shown, phrases, scale.clone(), targets);
             loss = loss + term.mul_scalar(self.terms.classes);
         }
         if let Some(guide) = &batch.affinity {
-            let (seen, said, said_else) =
-                (guide.photos.tensor(), guide.words.tensor(), guide.other_words.tensor());
+            let (seen, all_words) = (guide.photos.tensor(), guide.words.tensor());
             let mimic = |left: Matrix, right: Matrix, guides: (&Matrix, &Matrix)| {
                 mimic(left, right, scale.clone(), guides, guide.sharpness)
             };
-            let term = mimic(photos.clone(), words, (&seen, &said))
-                + mimic_among(photos, scale.clone(), &seen, guide.sharpness)
-                + mimic(captions, others, (&said.clone().narrow(0, 0, captioned), &said_else))
-                    .mul_scalar(self.terms.captions);
+            let mut term = mimic(photos.clone(), Tensor::cat(words, 0), (&seen, &all_words))
+                + mimic_among(photos, scale.clone(), &seen, guide.sharpness);
+            if let Some((captions, others)) = said {
+                let guides = (&all_words.narrow(0, 0, captioned), &guide.other_words.tensor());
+                term = term + mimic(captions, others, guides).mul_scalar(self.terms.captions);
+            }
             loss = loss + term.mul_scalar(self.terms.affinity);
         }
         if !batch.prototype_names.is_empty() {
@@ -211,15 +217,7 @@ impl Objective<'_> {
 
         let number = numbers(loss.clone().inner())?.first().copied().unwrap_or(f32::NAN);
         let gradients = loss.backward();
-        for leaf in &leaves.found {
-            if let (Some(slope), Some(target)) =
-                (leaf.tensor.grad(&gradients), gradient.get_mut(leaf.range.clone()))
-            {
-                for (sum, value) in target.iter_mut().zip(numbers(slope)?) {
-                    *sum += value;
-                }
-            }
-        }
+        leaves.collect(&gradients, gradient)?;
         let features = features_leaf.grad(&gradients).map(numbers).transpose()?.unwrap_or_default();
         Ok(Slope { loss: number, features })
     }
@@ -234,23 +232,37 @@ impl Objective<'_> {
 }
 
 /// Collects the tensors that train.
-struct Leaves<'a> {
-    values: &'a [f32],
-    start: usize,
-    found: Vec<Leaf>,
+pub(crate) struct Leaves<'a> {
+    pub values: &'a [f32],
+    pub start: usize,
+    pub found: Vec<Leaf>,
 }
 
 impl Leaves<'_> {
-    fn leaf(&mut self, range: Range<usize>, rows: usize, columns: usize) -> Matrix {
+    pub(crate) fn leaf(&mut self, range: Range<usize>, rows: usize, columns: usize) -> Matrix {
         let range = range.start + self.start..range.end + self.start;
         let values = self.values.get(range.clone()).unwrap_or_default().to_vec();
         let tensor = matrix(values, rows, columns).require_grad();
         self.found.push(Leaf { range, tensor: tensor.clone() });
         tensor
     }
+
+    /// Adds what was found out about each tensor to the flat gradient.
+    pub(crate) fn collect(&self, found: &Gradients, gradient: &mut [f32]) -> Result<(), TrainError> {
+        for leaf in &self.found {
+            if let (Some(slope), Some(target)) =
+                (leaf.tensor.grad(found), gradient.get_mut(leaf.range.clone()))
+            {
+                for (sum, value) in target.iter_mut().zip(numbers(slope)?) {
+                    *sum += value;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-struct HeadTensors {
+pub(crate) struct HeadTensors {
     mean: Matrix,
     deviation: Matrix,
     direct: Matrix,
@@ -261,7 +273,7 @@ struct HeadTensors {
 }
 
 impl HeadTensors {
-    fn new(head: &Head, standard: &Standard, leaves: &mut Leaves<'_>) -> Self {
+    pub(crate) fn new(head: &Head, standard: &Standard, leaves: &mut Leaves<'_>) -> Self {
         let [features, hidden, dim] = head.shape();
         Self {
             mean: matrix(standard.mean.clone(), 1, features),
@@ -274,14 +286,14 @@ impl HeadTensors {
         }
     }
 
-    fn project(&self, features: Matrix) -> Matrix {
+    pub(crate) fn project(&self, features: Matrix) -> Matrix {
         let features = (features - self.mean.clone()) / self.deviation.clone();
         let inner = relu(features.clone().matmul(self.inner.clone()) + self.inner_bias.clone());
         features.matmul(self.direct.clone()) + inner.matmul(self.outer.clone()) + self.bias.clone()
     }
 }
 
-struct TextTensors {
+pub(crate) struct TextTensors {
     table: Matrix,
     convolutions: Vec<(Matrix, Matrix)>,
     out: Matrix,
@@ -290,7 +302,7 @@ struct TextTensors {
 }
 
 impl TextTensors {
-    fn new(tower: &TextTower, leaves: &mut Leaves<'_>) -> Self {
+    pub(crate) fn new(tower: &TextTower, leaves: &mut Leaves<'_>) -> Self {
         let shape = tower.shape();
         let taps = crate::compact::text::TAPS * shape.width;
         Self {
@@ -310,7 +322,7 @@ impl TextTensors {
     }
 
     /// The tower of [`TextTower::embed`] over padded sentences; padding is zero before every convolution.
-    fn embed(&self, sentences: &[Vec<u32>]) -> Matrix {
+    pub(crate) fn embed(&self, sentences: &[Vec<u32>]) -> Matrix {
         let count = sentences.len();
         let length = sentences.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let (mut ids, mut mask, mut share) = (Vec::new(), Vec::new(), Vec::new());
@@ -344,7 +356,7 @@ impl TextTensors {
 }
 
 /// Symmetric InfoNCE with given targets (rows sum to one, symmetric).
-fn contrast(left: Matrix, right: Matrix, scale: Matrix, targets: Matrix) -> Tensor<Engine, 1> {
+pub(crate) fn contrast(left: Matrix, right: Matrix, scale: Matrix, targets: Matrix) -> Tensor<Engine, 1> {
     let logits = left.matmul(right.transpose()) * scale;
     let forwards = (log_softmax(logits.clone(), 1) * targets.clone()).sum_dim(1).mean();
     let backwards = (log_softmax(logits.transpose(), 1) * targets).sum_dim(1).mean();
@@ -383,7 +395,7 @@ fn affinity(student: Matrix, clip: Matrix) -> Tensor<Engine, 1> {
     follow(among(student), among(clip))
 }
 
-fn shared_words(groups: &[u64], smoothing: f32) -> Matrix {
+pub(crate) fn shared_words(groups: &[u64], smoothing: f32) -> Matrix {
     let count = groups.len();
     let mut targets = Vec::with_capacity(count * count);
     for group in groups {
@@ -395,16 +407,16 @@ fn shared_words(groups: &[u64], smoothing: f32) -> Matrix {
     matrix(targets, count, count)
 }
 
-fn unit(rows: Matrix) -> Matrix {
+pub(crate) fn unit(rows: Matrix) -> Matrix {
     let norm = rows.clone().powi_scalar(2).sum_dim(1).add_scalar(1e-12).sqrt();
     rows / norm
 }
 
-fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
+pub(crate) fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
     Tensor::from_data(TensorData::new(values, [rows, columns]), &FlexDevice)
 }
 
-fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Result<Vec<f32>, TrainError> {
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<Flex, D>) -> Result<Vec<f32>, TrainError> {
     tensor.into_data().to_vec().map_err(|error| TrainError::Engine(format!("{error:?}")))
 }
 

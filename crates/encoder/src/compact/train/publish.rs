@@ -135,6 +135,8 @@ fn manifest(
         },
         cost: None,
         architecture,
+        adapter: None,
+        lineage: None,
         sha256,
     }
 }

@@ -24,6 +24,9 @@ pub struct Recipe {
     pub context_length: usize,
     /// Frequent words kept in the vocabulary although training does not use them.
     pub common_words: u32,
+    /// Whether the captions of `flickr8k/train.tsv` are read; without, neither they nor their photos shape anything.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub captions: bool,
     /// Words with a description of what they show, one pair a line with a tab between, beside the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glossary: Option<PathBuf>,
@@ -318,6 +321,15 @@ impl StagePlan {
         whole("judge_every", self.judge_every as usize, 1..=usize::MAX)?;
         whole("save_every", self.save_every as usize, 1..=usize::MAX)
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_true(set: &bool) -> bool {
+    *set
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -136,17 +136,14 @@ pub(crate) fn judge(session: &Session, network: &Student, images: &[Vec<f32>]) -
     }
     let all_images: Vec<Vec<f32>> = captioned.iter().chain(&classed).cloned().collect();
     let image_centre = centre_of(&all_images);
-    let text_centre = centre_of(&queries);
-    let classes: Vec<Vec<f32>> = session
-        .corpus
-        .classes
-        .iter()
-        .map(|class| {
-            let phrases: Vec<_> =
-                PHRASES.iter().take(4).map(|phrase| embed(&phrase.replace("{}", class))).collect();
-            centre_of(&centred(&phrases, &text_centre))
-        })
-        .collect();
+    let phrases = |class: &String| -> Vec<Vec<f32>> {
+        PHRASES.iter().take(4).map(|phrase| embed(&phrase.replace("{}", class))).collect()
+    };
+    let named: Vec<Vec<Vec<f32>>> = session.corpus.classes.iter().map(phrases).collect();
+    // Without captions, the centre of words is that of what names the classes.
+    let text_centre = if queries.is_empty() { centre_of(&named.concat()) } else { centre_of(&queries) };
+    let classes: Vec<Vec<f32>> =
+        named.iter().map(|phrases| centre_of(&centred(phrases, &text_centre))).collect();
     Judgement {
         stage: String::new(),
         step: 0,

@@ -47,7 +47,7 @@ impl Session {
         models: &Path,
         progress: &mut dyn Progress,
     ) -> Result<Self, TrainError> {
-        let corpus = Corpus::read(data, models, recipe.glossary.as_deref())?;
+        let corpus = Corpus::read(data, models, recipe)?;
         let full = words::clip_tokenizer(models)?;
         let tokenizer = words::choose(&full, &corpus, recipe.common_words);
         let photos_digest = corpus.photos_digest()?;
@@ -77,7 +77,7 @@ impl Session {
             corpus,
         };
         for (photos, what) in [(&session.captioned, "flickr8k/train.tsv"), (&session.classed, "caltech101")] {
-            if photos.is_empty() {
+            if photos.is_empty() && (recipe.captions || what == "caltech101") {
                 return Err(TrainError::Data {
                     file: data.join(what),
                     line: 1,

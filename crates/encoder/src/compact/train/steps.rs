@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
             let mut gradient = vec![0.0; values.len()];
             let objective = objective(session, &self.student, &as_they_are, score.terms);
             let slope = objective.slope(values, &rows, &batch, &mut gradient)?;
-            pass.backward(&self.student, values, &slope.features, &mut gradient);
+            pass.backward(self.student.image.trunk(), values, &slope.features, &mut gradient);
             scores.add(&self.student, values, &gradient);
             progress.step(step + 1, &format!("loss {:.3}", slope.loss));
         }

@@ -13,6 +13,7 @@ use crate::compact::parameters::{Layout, TensorSpec};
 use crate::compact::store;
 use crate::compact::text::TextTower;
 use crate::compact::trunk::Cost;
+use crate::{Pack, PackError};
 
 /// Files of a pack.
 pub(crate) const IMAGE_WEIGHTS: &str = "image.safetensors";
@@ -67,6 +68,21 @@ impl Student {
         let values = vec![0.0; layout.len()];
         let kept = (0..architecture.trunk.features).collect();
         Self { architecture, image, text, layout: Arc::new(layout), values, size, kept }
+    }
+
+    /// Reads a pack's weights; what belongs to no file is left as it is.
+    pub(crate) fn fill(&mut self, pack: &Pack) -> Result<(), PackError> {
+        let manifest = pack.manifest();
+        let (image, text) = (self.image.layout().clone(), self.text.layout().clone());
+        for (files, layout) in [(&manifest.image.weights, image), (&manifest.text.weights, text)] {
+            let file = files.first().map_or("", String::as_str);
+            let layout = Arc::new(layout);
+            let stored = store::read(file, &pack.read(file)?, layout.clone())?;
+            for spec in layout.tensors() {
+                self.set(&spec.name, stored.values.get(spec.range()).unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     /// Where the text tower's tensors start in the flat vector.

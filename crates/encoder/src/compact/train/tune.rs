@@ -17,7 +17,7 @@ use super::standard::Standard;
 use super::student::Student;
 use crate::compact::parameters::Layout;
 use crate::compact::text::TextShape;
-use crate::compact::trunk::Tape;
+use crate::compact::trunk::{Tape, Trunk};
 
 /// Partial sums of the trunk's gradient; fixed, so that threads do not change the order of additions.
 const SUMS: usize = 4;
@@ -53,15 +53,27 @@ impl TrunkPass {
         (size, look): (usize, Views),
         (purpose, place): (&str, u64),
     ) -> Rows {
-        let trunk = student.image.trunk();
+        self.features(student.image.trunk(), values, size, photos, |shard, photos, pixels| {
+            let mut rng = stream(session.recipe.seed, purpose, place * (1 << 16) + shard as u64);
+            for &photo in photos {
+                session.photos.random(photo, size, look, &mut rng, pixels);
+            }
+        })
+    }
+
+    /// Features of `photos`, of which `fill` appends the pixels, a shard at a time.
+    pub(crate) fn features(
+        &mut self,
+        trunk: &Trunk,
+        values: &[f32],
+        size: usize,
+        photos: &[usize],
+        fill: impl Fn(usize, &[usize], &mut Vec<f32>) + Sync,
+    ) -> Rows {
         self.tapes.resize_with(photos.len().div_ceil(SHARD), Tape::default);
         self.tapes.par_iter_mut().zip(photos.par_chunks(SHARD)).enumerate().for_each(
             |(shard, (tape, photos))| {
-                let mut rng = stream(session.recipe.seed, purpose, place * (1 << 16) + shard as u64);
-                let pixels = tape.pixels();
-                for &photo in photos {
-                    session.photos.random(photo, size, look, &mut rng, pixels);
-                }
+                fill(shard, photos, tape.pixels());
                 trunk.forward(values, size, tape);
             },
         );
@@ -70,14 +82,7 @@ impl TrunkPass {
     }
 
     /// Adds the trunk's gradient for the features' gradient of the last forward pass.
-    pub(crate) fn backward(
-        &mut self,
-        student: &Student,
-        values: &[f32],
-        slope: &[f32],
-        gradient: &mut [f32],
-    ) {
-        let trunk = student.image.trunk();
+    pub(crate) fn backward(&mut self, trunk: &Trunk, values: &[f32], slope: &[f32], gradient: &mut [f32]) {
         let shards: Vec<(&Tape, &[f32])> =
             self.tapes.iter().zip(slope.chunks(SHARD * trunk.features())).collect();
         let parts: Vec<_> = shards.chunks(shards.len().div_ceil(SUMS).max(1)).collect();
@@ -182,7 +187,7 @@ impl Learner for Tune<'_> {
                 &batch,
                 &mut gradient,
             )?;
-            self.trunk.backward(&self.student, values, &slope.features, &mut gradient);
+            self.trunk.backward(self.student.image.trunk(), values, &slope.features, &mut gradient);
             slopes.push((slope.loss, gradient));
         }
         Ok(slopes)

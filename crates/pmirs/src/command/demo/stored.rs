@@ -80,6 +80,7 @@ fn class_name(class: Class) -> &'static str {
         Class::Grant => "wrapped key",
         Class::Veiled => "veiled",
         Class::Token => "filter tokens",
+        Class::Federated => "of a round",
         Class::ServerSecret => "server's own",
     }
 }

@@ -58,8 +58,7 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Failure> {
 /// What a pack's manifest says about the files that a tower names.
 fn pinned(pack: &Pack) -> PackManifest {
     let mut manifest = pack.manifest().clone();
-    let named = [&manifest.image.weights, &manifest.text.weights, &manifest.text.tokenizer];
-    let named: BTreeSet<String> = named.into_iter().flatten().cloned().collect();
+    let named: BTreeSet<String> = manifest.files().map(str::to_owned).collect();
     manifest.sha256.retain(|file, _| named.contains(file));
     manifest
 }

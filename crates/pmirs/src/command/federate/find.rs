@@ -1,0 +1,46 @@
+//! Which federation somebody means, and which model it begins from.
+
+use pmirs_encoder::Pack;
+use pmirs_vault::Vault;
+use pmirs_vault::federate::Part;
+use pmirs_wire::Digest;
+
+use crate::exit::Exit;
+use crate::report::Failure;
+
+/// A federation by its address, its name, or the beginning of its identifier.
+pub fn federation(vault: &Vault, named: &str) -> Result<Digest, Failure> {
+    let last = named.trim_end_matches('/').rsplit('/').next().unwrap_or(named);
+    if let Ok(id) = last.parse() {
+        return Ok(id);
+    }
+    let known = vault.federations()?;
+    let fits = known.iter().filter(|row| row.name == last || row.id.to_string().starts_with(last));
+    let mut found = fits.map(|row| row.id);
+    match (found.next(), found.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => Err(Failure::new(
+            Exit::NotFound,
+            format!("there is no federation '{last}' that you own or are a member of"),
+            "`pmirs federate status` lists them; ask its owner whether you are in the group",
+        )),
+        (Some(_), Some(_)) => Err(Failure::new(
+            Exit::Usage,
+            format!("several federations are meant by '{last}'"),
+            "give more characters of the identifier, which `pmirs federate status` shows",
+        )),
+    }
+}
+
+/// How a charter names the pack that training begins from.
+pub fn base(pack: &Pack) -> String {
+    let manifest = pack.manifest();
+    format!("{} {} {}", manifest.name, manifest.version, Digest(pack.digest().unwrap_or_default()))
+}
+
+/// What trains.
+pub fn part(text: &str) -> Result<Part, Failure> {
+    text.parse().map_err(|reason: String| {
+        Failure::new(Exit::Usage, reason, "it is heads, all, adapter, or adapter:WEIGHTS")
+    })
+}
