@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use data_encoding::HEXLOWER;
 use pmirs_privacy::ledger::{Ledger, Release, Share};
-use pmirs_privacy::{Adversary, PrivacyError, RdpCurve};
+use pmirs_privacy::{Adversary, RdpCurve};
 use pmirs_vault::VaultError;
 use pmirs_vault::privacy::{Limits, Privacy};
 use serde::Serialize;
@@ -146,7 +146,7 @@ fn rows(privacy: &Privacy<'_>, ledger: &Ledger, delta: f64) -> Result<Vec<Row>, 
     let mut spent = RdpCurve::zero();
     let row = |(number, release): (usize, &Release)| {
         spent = spent.compose(&release.curve(Adversary::Coordinator));
-        let epsilon = spent.epsilon(delta).map_err(|error: PrivacyError| VaultError::from(error))?;
+        let epsilon = spent.epsilon(delta).map_err(VaultError::from)?;
         Ok(Row {
             number,
             at: rfc3339(release.at_ms),

@@ -191,7 +191,7 @@ impl Privacy<'_> {
     /// The ledger of an open file, and where its last whole entry ends. What a crash left behind that is cut off by the
     /// next write; an entry that a crash kept from being remembered is remembered now.
     fn read(
-        &self,
+        self,
         file: &mut LedgerFile,
         remembered: Option<&LedgerHead>,
     ) -> Result<(Ledger, usize), VaultError> {
@@ -207,11 +207,11 @@ impl Privacy<'_> {
         Ok((ledger, bytes.len() - torn))
     }
 
-    fn remembered(&self) -> Result<Option<LedgerHead>, VaultError> {
+    fn remembered(self) -> Result<Option<LedgerHead>, VaultError> {
         Ok(self.vault.local().remembered_ledger()?.map(LedgerHead::from))
     }
 
-    fn damaged(&self, reason: LedgerError) -> VaultError {
+    fn damaged(self, reason: LedgerError) -> VaultError {
         VaultError::Ledger { path: self.path(), reason }
     }
 }
