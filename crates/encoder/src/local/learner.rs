@@ -7,7 +7,7 @@ use super::batches::Batches;
 use super::error::LocalError;
 use super::examples::Examples;
 use super::network::Network;
-use super::task::Task;
+use super::task::{Task, Vectors};
 use super::{Part, judge};
 use crate::compact::parameters::Layout;
 use crate::compact::train::Rates;
@@ -186,11 +186,7 @@ impl Learner {
     ///
     /// # Errors
     /// For weights of another length.
-    pub fn embed(
-        &self,
-        weights: &[f32],
-        examples: &Examples,
-    ) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), LocalError> {
+    pub fn embed(&self, weights: &[f32], examples: &Examples) -> Result<(Vectors, Vectors), LocalError> {
         self.check(weights)?;
         let all: Vec<usize> = (0..examples.len()).collect();
         Ok(self.task.vectors(weights, examples, &all, &examples.all_captions(&all)))

@@ -36,3 +36,4 @@ pub use judge::Judgement;
 pub use learner::{Course, Learned, Learner, Plan};
 pub use part::{MOST_ADAPTER_WEIGHTS, Part};
 pub use publish::Provenance;
+pub use task::Vectors;

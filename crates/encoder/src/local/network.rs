@@ -99,12 +99,6 @@ impl Network {
         all.append(&mut trained);
         all
     }
-
-    fn fill(&self, examples: &Examples, pictures: &[usize], pixels: &mut Vec<f32>) {
-        for &picture in pictures {
-            pixels.extend(examples.pixels(picture).iter().map(|byte| f32::from(*byte) / 127.5 - 1.0));
-        }
-    }
 }
 
 impl Task for Network {
@@ -158,9 +152,7 @@ impl Task for Network {
         let trunk = self.student.image.trunk();
         let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         let mut features = if self.trains_trunk() {
-            let fill = |_: usize, pictures: &[usize], pixels: &mut Vec<f32>| {
-                self.fill(examples, pictures, pixels);
-            };
+            let fill = |_: usize, pictures: &[usize], pixels: &mut Vec<f32>| fill(examples, pictures, pixels);
             pass.features(trunk, values, self.student.size, &batch.pictures, fill)
         } else {
             examples.rows(&batch.pictures)
@@ -207,7 +199,7 @@ impl Task for Network {
         let features = if self.trains_trunk() {
             let look = |pictures: &[usize]| {
                 let mut pixels = Vec::new();
-                self.fill(examples, pictures, &mut pixels);
+                fill(examples, pictures, &mut pixels);
                 self.student.image.trunk().features_of(&all, &pixels, self.student.size, SHARD)
             };
             pictures.par_chunks(SHARD).map(look).collect::<Vec<_>>().concat()
@@ -249,5 +241,12 @@ impl Task for Network {
             adapter: None,
             logit_scale: Some(self.sharpness(values).clamp(1.0, 100.0)),
         })
+    }
+}
+
+/// Appends the pixels of these pictures as the trunk takes them, values in [-1, 1].
+fn fill(examples: &Examples, pictures: &[usize], pixels: &mut Vec<f32>) {
+    for &picture in pictures {
+        pixels.extend(examples.pixels(picture).iter().map(|byte| f32::from(*byte) / 127.5 - 1.0));
     }
 }

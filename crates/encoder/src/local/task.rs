@@ -15,7 +15,7 @@ pub(super) struct Slope {
 }
 
 /// Unit vectors as a search compares them.
-pub(super) type Vectors = Vec<Vec<f32>>;
+pub type Vectors = Vec<Vec<f32>>;
 
 /// A part that trains, over what is frozen below or beside it.
 pub(super) trait Task: Send + Sync {

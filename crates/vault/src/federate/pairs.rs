@@ -70,21 +70,17 @@ pub fn from_table(table: &Path) -> Result<Vec<Pair>, VaultError> {
         if text.is_empty() {
             continue;
         }
-        let at = match places.get(&image) {
-            Some(at) => *at,
-            None => {
-                let path = [folder.join(&image), folder.join("images").join(&image)];
-                let path =
-                    path.into_iter().find(|path| path.is_file()).ok_or_else(|| VaultError::Captions {
-                        path: table.to_owned(),
-                        line,
-                        reason: format!("there is no image '{image}'"),
-                    })?;
-                places.insert(image.clone(), pairs.len());
-                pairs.push(Pair { name: image, sight: Sight::File(path), captions: Vec::new() });
-                pairs.len() - 1
-            }
-        };
+        let next = pairs.len();
+        let at = *places.entry(image.clone()).or_insert(next);
+        if at == next {
+            let path = [folder.join(&image), folder.join("images").join(&image)];
+            let path = path.into_iter().find(|path| path.is_file()).ok_or_else(|| VaultError::Captions {
+                path: table.to_owned(),
+                line,
+                reason: format!("there is no image '{image}'"),
+            })?;
+            pairs.push(Pair { name: image, sight: Sight::File(path), captions: Vec::new() });
+        }
         if let Some(pair) = pairs.get_mut(at) {
             pair.captions.push(text);
         }
