@@ -28,8 +28,8 @@ pub fn write(only: &str) -> ExitCode {
 }
 
 /// The same for the results alone: everything in `docs/results` that a command writes.
-pub fn write_results() -> ExitCode {
-    write_documents(&[RESULTS], "")
+pub fn write_results(only: &str) -> ExitCode {
+    write_documents(&[RESULTS], only)
 }
 
 fn write_documents(documents: &[&str], only: &str) -> ExitCode {

@@ -24,7 +24,8 @@ commands:
   closure  check the trust edges between the crates
   figures [PART]
            measure again what README.md, SECURITY.md and docs/results print; only commands that contain PART
-  results  measure again what docs/results holds, plots and contact sheets included";
+  results [PART]
+           measure again what docs/results holds, plots and contact sheets included; only commands that contain PART";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
         ["test"] => steps::run(&steps::ALL),
         ["figures"] => figures::write(""),
         ["figures", part] => figures::write(part),
-        ["results"] => figures::write_results(),
+        ["results"] => figures::write_results(""),
+        ["results", part] => figures::write_results(part),
         ["closure"] => steps::run(&[steps::TRUST_EDGES]),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

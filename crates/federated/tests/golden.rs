@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use data_encoding::HEXLOWER;
 use pmirs_crypto::{Prg, sha256};
 use pmirs_federated::Error;
-use pmirs_federated::client::{self, Member, Outcome, Progress};
+use pmirs_federated::client::{self, Member, Outcome, Progress, Refusal};
 use pmirs_federated::message::{
     Advert, Adverts, Confirm, Inbox, Proof, Reveal, Roster, Shares, Step, Survivors, Wanted,
 };
@@ -156,11 +156,13 @@ fn answer_to(step: Step) -> Step {
 }
 
 /// What a member's state makes of a coordinator's message: the next one and what it says, or itself and why not.
-type Heard = Result<(Option<Progress>, Vec<u8>), (Progress, Error)>;
+type Heard = Result<(Option<Progress>, Vec<u8>), Box<Refusal<Progress>>>;
 
 fn hear(progress: Progress, seat: &Member<'_>, step: Step, bytes: &[u8]) -> Heard {
     fn told<N, S>(outcome: Outcome<N, S>, on: fn(N) -> Option<Progress>, back: fn(S) -> Progress) -> Heard {
-        outcome.map(|(next, said)| (on(next), said)).map_err(|refused| (back(refused.state), refused.error))
+        outcome
+            .map(|(next, said)| (on(next), said))
+            .map_err(|refused| Box::new(Refusal { state: back(refused.state), error: refused.error }))
     }
     let mut rng = coins(answer_to(step));
     match progress {
@@ -198,7 +200,8 @@ fn feed_member(step: Step, damaged: &[u8]) -> Result<(), Error> {
             }
             Ok(())
         }
-        Err((state, error)) => {
+        Err(refused) => {
+            let Refusal { state, error } = *refused;
             let (_, said) = hear(state, &seat, step, &ROUND[&(step, FED)]).expect("the right message");
             assert_eq!(said, *right, "{step}: the state that refused was harmed");
             Err(error)

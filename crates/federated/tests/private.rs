@@ -196,9 +196,9 @@ fn fewer_honest_members_take_more_noise_each() {
         let plan = RoundPlan { quorum, rates: Rates { dropout: 0.2, corrupt }, ..plan(100, 100) };
         calibrate(&plan, &group, &goal).unwrap().deviation()
     };
-    // 80 honest against 51, and 70 of them when ten of the quorum lie.
+    // 80 honest against 50, and 70 of them when ten of the quorum may lie.
     let (many, few, liars) = (deviation(80, 0.0), deviation(50, 0.0), deviation(80, 0.1));
-    assert!((few / many - (80.0_f64 / 51.0).sqrt()).abs() < 0.01, "{few} and {many}");
+    assert!((few / many - (80.0_f64 / 50.0).sqrt()).abs() < 0.01, "{few} and {many}");
     assert!((liars / many - (80.0_f64 / 70.0).sqrt()).abs() < 0.01, "{liars} and {many}");
 }
 

@@ -79,10 +79,14 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "`pmirs share NAME PERSON --role owner` makes somebody else its owner, or delete it; nothing was deleted",
         ),
         VaultError::NoItem(_) => (Exit::NotFound, "`pmirs collection show NAME` lists its items"),
-        VaultError::OtherModel { .. } => (
-            Exit::Failure,
-            "add that model with `pmirs model add`; `pmirs model list` shows the ones you have",
-        ),
+        VaultError::OtherModel { collection, digest, .. } => {
+            let digest = if digest.is_empty() { String::new() } else { format!(" (SHA-256 {digest})") };
+            let hint = format!(
+                "ask a member for the pack of '{collection}'{digest}, then `pmirs model add FOLDER`; `pmirs model list` shows \
+                 the ones you have"
+            );
+            return (Exit::Failure, hint);
+        }
         VaultError::Altered { field: "history", .. } => (
             Exit::Integrity,
             "`pmirs verify NAME` lists what is missing; if the cloud was restored on purpose, \
@@ -118,6 +122,23 @@ fn explain(error: &VaultError) -> (Exit, String) {
         VaultError::NotAllowed { .. } => {
             (Exit::NotAllowed, "`pmirs collection show NAME` lists who may do what; ask one of the owners")
         }
+        VaultError::OtherPack { .. } => (
+            Exit::Integrity,
+            "two packs have one name and version: ask the collection's owner for theirs, and `pmirs model remove` yours before \
+             you add it",
+        ),
+        VaultError::NewModel => (
+            Exit::Failure,
+            "its owner is done with the model that this was embedded by: run the command again, it adds what is missing",
+        ),
+        VaultError::OtherDimension { .. } => (
+            Exit::Usage,
+            "such a model needs a collection of its own: `pmirs collection new`, then `pmirs add`; a sealed one can go over",
+        ),
+        VaultError::ManyModels(_) => (
+            Exit::Failure,
+            "let it arrive first: `pmirs model use PACK --collection NAME --wait` with the model that it has now",
+        ),
         VaultError::NewEpoch => (
             Exit::Failure,
             "somebody was removed, or keys were changed, while this ran: run the command again, it adds what is missing",

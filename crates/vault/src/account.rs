@@ -251,7 +251,7 @@ fn export_collection(
             name: &info.name,
             protection: info.protection,
             model: &info.model,
-            dimension: collection.header.dim,
+            dimension: collection.models().current().dim,
             created_ms: info.created_ms,
             role: info.role,
             history: collection.history().state(),
@@ -296,7 +296,7 @@ fn export_item(
     names: &mut BTreeSet<PathBuf>,
 ) -> Result<(serde_json::Value, u64), VaultError> {
     let (record, meta, content) = collection.fetch(item)?;
-    let dim = collection.header.dim;
+    let dim = collection.dim_of(&meta);
     let embedding = collection.keys().open_embedding(item, record.epoch, &record.embedding.0, dim)?;
     let name = free_name(names, &safe_name(&meta.name));
     let path = folder.join(&name);

@@ -85,14 +85,46 @@ pub enum VaultError {
     /// No such item in the collection.
     #[error("there is no item {0} in this collection")]
     NoItem(String),
-    /// The collection was made with another model.
-    #[error("the collection holds embeddings of '{collection}', the encoder in use is '{encoder}'")]
+    /// No model at hand is the collection's.
+    #[error("the collection holds embeddings of '{collection}', and what is here is '{encoder}'")]
     OtherModel {
-        /// Model of the collection.
+        /// Model of the collection: name and version.
         collection: String,
-        /// Model in use.
+        /// SHA-256 of its pack; empty where the collection does not say.
+        digest: String,
+        /// A model of the same name, or else the one in use.
         encoder: String,
     },
+    /// A model at hand has the name and version of the collection's, and other files.
+    #[error("the model '{model}' here has the digest {here}, the collection's has {collection}")]
+    OtherPack {
+        /// Name and version of both.
+        model: String,
+        /// SHA-256 of the collection's.
+        collection: String,
+        /// SHA-256 of the one at hand.
+        here: String,
+    },
+    /// The collection went over to another model while items were embedded for the one before.
+    #[error("the collection went over to another model meanwhile")]
+    NewModel,
+    /// Where others score embeddings, all of a collection have one length.
+    #[error(
+        "a {protection} collection scores embeddings of {expected} numbers, those of '{model}' have {got}"
+    )]
+    OtherDimension {
+        /// The collection's level.
+        protection: pmirs_wire::collection::Protection,
+        /// The model that it was to go over to.
+        model: String,
+        /// Its dimension.
+        got: u32,
+        /// The collection's.
+        expected: u32,
+    },
+    /// A collection is not yet done with going over to models that came before.
+    #[error("the collection is still on its way from {0} earlier models")]
+    ManyModels(usize),
     /// A record does not open, or is not what its author wrote: the server or its disk altered it.
     #[error("{field} of {what} is not what its author wrote: {reason}")]
     Altered {

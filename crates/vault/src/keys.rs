@@ -91,18 +91,19 @@ impl CollectionKeys {
         self.open_record(item, epoch, Kind::ItemMeta, "metadata", sealed)
     }
 
-    /// Opens and decodes an item's embedding of dimension `dim`.
+    /// Opens and decodes an item's embedding of dimension `dim`, or of any where that is not known.
     pub(crate) fn open_embedding(
         &self,
         item: ItemId,
         epoch: u32,
         sealed: &[u8],
-        dim: u32,
+        dim: impl Into<Option<u32>>,
     ) -> Result<Vec<f32>, VaultError> {
         let field = "embedding";
         let stored: StoredEmbedding = self.open_record(item, epoch, Kind::ItemEmbedding, field, sealed)?;
+        let dim = dim.into().map_or(stored.values.0.len() / 2, |dim| dim as usize);
         stored
-            .to_vector(dim as usize)
+            .to_vector(dim)
             .ok_or_else(|| altered_item(item, field, &format!("it has not {dim} components")))
     }
 
@@ -170,6 +171,11 @@ fn open_grant(
     grant::open(identity, &granter, &wrapped.grant.0, &context).map_err(|error| altered(&error))
 }
 
+/// Where a collection's name and settings are sealed for: under the first epoch's key, whatever the latest is.
+pub(crate) fn header_place(collection: CollectionId) -> Place {
+    Place { collection: collection.0, item: [0; 16], epoch: 0, kind: Kind::CollectionHeader }
+}
+
 /// Opens a collection's name and settings, and checks what the server says beside them.
 pub(crate) fn open_header(
     keys: &CollectionKeys,
@@ -178,9 +184,9 @@ pub(crate) fn open_header(
 ) -> Result<CollectionHeader, VaultError> {
     let altered = |error: &dyn std::fmt::Display| altered_collection(record.id, "header", error);
     if pmirs_crypto::sha256(&record.header.0) != state.header.0 {
-        return Err(altered(&"it is not the one that the history begins with"));
+        return Err(altered(&"it is not the one that the signed log names"));
     }
-    let place = Place { collection: record.id.0, item: [0; 16], epoch: 0, kind: Kind::CollectionHeader };
+    let place = header_place(record.id);
     let plain = keys.epoch(0)?.metadata.open(&place, &record.header.0).map_err(|error| altered(&error))?;
     let header: CollectionHeader = decode(&plain).map_err(|error| altered(&error))?;
     let veiled_dim = header.veil.as_ref().map_or(0, |veil| veil_params(header.dim, veil).veiled_dim());
@@ -199,6 +205,18 @@ pub(crate) fn open_header(
     }
     if (record.protection == crate::Protection::Split) != header.parties.is_some() {
         return Err(altered_collection(record.id, "protection", &"the header has another"));
+    }
+    if header.earlier.len() > limits::EARLIER_MODELS {
+        let got = header.earlier.len();
+        return Err(altered(&format_args!(
+            "it names {got} earlier models, at most {}",
+            limits::EARLIER_MODELS
+        )));
+    }
+    // Where others score embeddings, all have one length.
+    let others = header.earlier.iter().map(|earlier| earlier.dim);
+    if record.protection != crate::Protection::Sealed && others.into_iter().any(|dim| dim != header.dim) {
+        return Err(altered(&"its models have embeddings of different lengths"));
     }
     Ok(header)
 }

@@ -33,6 +33,7 @@
 
 mod account;
 pub mod add;
+mod adopt;
 mod collection;
 mod contact;
 mod device;
@@ -56,6 +57,7 @@ mod verify;
 
 pub use account::{AccessEvent, ExportReport};
 pub use add::{AddOptions, AddReport, Import, Skipped};
+pub use adopt::ReembedReport;
 pub use collection::{
     Collection, CollectionInfo, Collections, DamagedCollection, ItemSummary, UnlistedCollection,
 };
@@ -71,7 +73,7 @@ pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
 pub use pmirs_wire::{AccountId, CollectionId, DeviceId, ItemId};
 pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
-pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Query, SearchOptions};
+pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Moving, Query, SearchOptions};
 pub use share::{MemberInfo, Offer};
 pub use split::{BareFound, BareRows, RepairReport, SplitModel};
 pub use vault::{RecoveryWords, Vault, VaultStatus};

@@ -100,15 +100,15 @@ impl Collection<'_> {
             Err(VaultError::NoItem(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let embedding =
-            self.keys().open_embedding(item, record.epoch, &record.embedding.0, self.header.dim)?;
+        let dim = self.dim_of(&meta);
+        let embedding = self.keys().open_embedding(item, record.epoch, &record.embedding.0, dim)?;
         change(&mut meta)?;
         let new = seal(self, item, meta, &embedding, &content, &mut fresh::rng()?)?;
         Ok(Some(Resealed { new, of: record_digest(&record) }))
     }
 
     /// Gives up the keys of earlier epochs that hold nothing any more.
-    fn retire(&self) -> Result<Vec<u32>, VaultError> {
+    pub(crate) fn retire(&self) -> Result<Vec<u32>, VaultError> {
         let me = self.remote.account();
         let mut retired = Vec::new();
         loop {

@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use pmirs_crypto::{Argon2Params, Identity, IdentitySeed, LockedIdentity, PublicIdentity};
 use pmirs_encoder::Encoder;
+use pmirs_wire::Digest;
 use pmirs_wire::account::Invite;
 use pmirs_wire::collection::Protection;
 use pmirs_wire::split::Trio;
 use zeroize::Zeroizing;
 
-use crate::collection::{self, Collection, Collections};
+use crate::collection::{self, Collection, Collections, Model};
 use crate::local::Local;
 use crate::login::{self, AccountInfo, LoginOptions};
 use crate::remote::{Remote, Transport};
@@ -205,30 +206,52 @@ impl Vault {
         self.preferred.write().unwrap_or_else(PoisonError::into_inner).push(encoder);
     }
 
-    /// The encoder that a collection's embeddings come from: embeddings of different models cannot be compared.
+    /// The encoder of one of a collection's models: embeddings of different models cannot be compared. One that runs
+    /// elsewhere comes first, and goes by its name alone: its weights are not here to be compared.
     ///
     /// # Errors
-    /// [`VaultError::OtherModel`] when no model at hand is that one.
-    pub(crate) fn encoder_of(&self, model: &str) -> Result<Arc<Encoder>, VaultError> {
+    /// [`VaultError::OtherModel`] when no model at hand is that one, and [`VaultError::OtherPack`] when one of its
+    /// name and version has other files.
+    pub(crate) fn encoder_of(&self, model: &Model) -> Result<Arc<Encoder>, VaultError> {
         let preferred = self.preferred.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(preferred) = preferred.iter().rev().find(|it| collection::model_name(it) == model) {
+        if let Some(preferred) = preferred.iter().rev().find(|it| collection::model_name(it) == model.name) {
             return Ok(preferred.clone());
         }
         drop(preferred);
         let chosen = self.encoder()?;
-        if collection::model_name(&chosen) == model {
-            return Ok(chosen);
+        let mut at_hand = vec![chosen.clone()];
+        at_hand.extend(self.others.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let is_named = |encoder: &&Arc<Encoder>| collection::model_name(encoder) == model.name;
+        let fits = |encoder: &&Arc<Encoder>| {
+            let here = encoder.pack().digest();
+            is_named(encoder) && model.digest.is_none_or(|digest| here.is_none_or(|here| digest.0 == here))
+        };
+        if let Some(found) = at_hand.iter().find(fits) {
+            return Ok(found.clone());
         }
-        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = others.iter().find(|other| collection::model_name(other) == model) {
-            return Ok(other.clone());
+        let built_in = Encoder::builtin_names().filter_map(|name| Encoder::builtin(name).ok()).map(Arc::new);
+        at_hand.extend(built_in);
+        if let Some(found) = at_hand.iter().find(fits) {
+            // Its towers are read once.
+            self.offer_encoder(found.clone());
+            return Ok(found.clone());
         }
-        let mut builtin = Encoder::builtin_names().filter_map(|name| Encoder::builtin(name).ok());
-        if let Some(builtin) = builtin.find(|builtin| collection::model_name(builtin) == model) {
-            return Ok(Arc::new(builtin));
+        if let (Some(other), Some(digest)) = (at_hand.iter().find(is_named), model.digest) {
+            let here = other.pack().digest().map_or_else(String::new, |digest| Digest(digest).to_string());
+            return Err(VaultError::OtherPack {
+                model: model.name.clone(),
+                collection: digest.to_string(),
+                here,
+            });
         }
-        let encoder = collection::model_name(&chosen);
-        Err(VaultError::OtherModel { collection: model.to_owned(), encoder })
+        // One of the same pack in another version says more than the one in use.
+        let pack = model.name.rsplit_once(' ').map_or(model.name.as_str(), |(pack, _)| pack);
+        let like = at_hand.iter().find(|encoder| encoder.info().name == pack).unwrap_or(&chosen);
+        Err(VaultError::OtherModel {
+            collection: model.name.clone(),
+            digest: model.digest.map(|digest| digest.to_string()).unwrap_or_default(),
+            encoder: collection::model_name(like),
+        })
     }
 
     /// Every collection that this person can read, and those that do not open any more.

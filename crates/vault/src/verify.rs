@@ -226,8 +226,9 @@ fn adds_up(collection: &Collection<'_>, history: &Changed) -> Result<(), VaultEr
         items: now.items,
         bytes: now.bytes,
         seq: now.seq,
-        // Who counts as its owner, and this member's grants, change with the history, which pins the latter.
+        // Who counts as its owner, this member's grants and the settings change with the history, which pins these two.
         owner: now.owner,
+        header: now.header.clone(),
         grants: now.grants.clone(),
         ..opened.clone()
     };
@@ -300,12 +301,13 @@ impl Verification<'_, '_> {
     }
 
     fn look(&mut self, listed: &ItemRecord) -> Result<(), VaultError> {
-        let Collection { remote, record: collection, header, .. } = self.collection;
+        let Collection { remote, record: collection, .. } = self.collection;
         let keys = self.collection.keys();
         let item = listed.item;
         let meta = self.check(item, None, keys.open_meta(item, listed.epoch, &listed.meta.0))?;
         let name = meta.as_ref().map(|meta| meta.name.clone());
-        let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, header.dim);
+        let dim = meta.as_ref().and_then(|meta| self.collection.dim_of(meta));
+        let embedding = keys.open_embedding(item, listed.epoch, &listed.embedding.0, dim);
         self.check(item, name.as_deref(), embedding)?;
         self.logged(listed, name.as_deref())?;
 

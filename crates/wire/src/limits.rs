@@ -10,6 +10,8 @@ pub const SEALED_META: usize = 64 << 10;
 pub const SEALED_EMBEDDING: usize = 16 << 10;
 /// Sealed bytes of a collection's header.
 pub const SEALED_HEADER: usize = 8 << 10;
+/// Models that a collection may be going away from at a time.
+pub const EARLIER_MODELS: usize = 8;
 /// Bytes of a grant.
 pub const GRANT: usize = 8 << 10;
 /// Coordinates of a veiled vector.

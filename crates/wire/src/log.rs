@@ -102,6 +102,11 @@ pub enum Action {
         /// Which, never the latest.
         epoch: u32,
     },
+    /// Puts other settings, sealed, in the place of those before: another model, above all.
+    Settings {
+        /// Of the sealed header.
+        header: Digest,
+    },
 }
 
 impl Action {
@@ -118,6 +123,7 @@ impl Action {
             Self::Revoke { .. } => "revoke",
             Self::Rotate { .. } => "rotate",
             Self::Retire { .. } => "retire",
+            Self::Settings { .. } => "settings",
         }
     }
 }
@@ -175,6 +181,8 @@ pub enum Payload {
     Items(Vec<NewItem>),
     /// Beside `Share`, `Revoke` and `Rotate`: the wrapped keys, in the entry's order.
     Grants(Vec<Bytes>),
+    /// Beside `Settings`: the sealed header.
+    Header(Bytes),
 }
 
 /// Where a log ends: `GET /v1/collections/{id}/head`, and the answer to an append.

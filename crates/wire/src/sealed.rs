@@ -12,10 +12,20 @@ pub struct CollectionHeader {
     pub name: String,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: u64,
-    /// The model pack whose embeddings it holds.
+    /// The model pack that new items are embedded with: its name and version.
     pub model: String,
-    /// Dimension of those embeddings.
+    /// Dimension of its embeddings.
     pub dim: u32,
+    /// SHA-256 of that pack, by its files; settings of earlier versions of PMIRS do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The epoch in which the collection went over to it: no earlier epoch holds an item of it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub since: u32,
+    /// Models that items may still be embedded with, the latest first; none where every item is of `model`. At most
+    /// [`limits::EARLIER_MODELS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierModel>,
     /// How embeddings are veiled; present exactly at `veiled`.
     pub veil: Option<VeilSettings>,
     /// The three servers that hold the shares; present exactly at `split`.
@@ -26,6 +36,25 @@ pub struct CollectionHeader {
 impl Message for CollectionHeader {
     const NAME: &'static str = "collection header";
     const MAX_BYTES: usize = limits::SEALED_HEADER - 64;
+}
+
+/// A model that a collection goes away from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierModel {
+    /// Its name and version.
+    pub model: String,
+    /// Dimension of its embeddings.
+    pub dim: u32,
+    /// SHA-256 of its pack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The epoch from which on items may be of it.
+    pub since: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The veil's public parameters; its secret matrices come from the epoch's veil key.

@@ -29,7 +29,7 @@ use pmirs_wire::log::{Action, Append, Entry, Head, Leaf, LogPage, Payload, Signe
 use pmirs_wire::pairing::{NewPairing, PairingState, PairingStep, code_from_bits, code_from_typed};
 use pmirs_wire::people::{Person, is_name};
 use pmirs_wire::problem::{Problem, ProblemKind};
-use pmirs_wire::sealed::{CollectionHeader, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
+use pmirs_wire::sealed::{CollectionHeader, EarlierModel, ItemKind, ItemMeta, StoredEmbedding, VeilSettings};
 use pmirs_wire::search::{Candidate, Candidates, Search};
 use pmirs_wire::split::{PartyEntry, Trio};
 use pmirs_wire::{
@@ -208,6 +208,7 @@ fn log_messages() {
         Action::Revoke { member, grants: grants.clone() },
         Action::Rotate { grants },
         Action::Retire { epoch: 2 },
+        Action::Settings { header: Digest([3; 32]) },
     ] {
         check(&format!("entry_{}.hex", action.name()), &entry(action));
     }
@@ -226,6 +227,7 @@ fn log_messages() {
         ("append_nothing.hex", Payload::Nothing),
         ("append_items.hex", Payload::Items(vec![item])),
         ("append_grants.hex", Payload::Grants(vec![bytes("grant"), bytes("another")])),
+        ("append_header.hex", Payload::Header(bytes("header"))),
     ] {
         check(file, &Append { entry: signed.clone(), payload });
     }
@@ -265,6 +267,27 @@ fn full_entries_fit() {
     ] {
         encode(&entry(action)).unwrap();
     }
+}
+
+/// The largest settings that the limits allow fit.
+#[test]
+fn full_settings_fit() {
+    // As long as a pack's name and version may be in a manifest that people can still read.
+    let model = "m".repeat(200);
+    let digest = Some(Digest([0xff; 32]));
+    let earlier = EarlierModel { model: model.clone(), dim: u32::MAX, digest, since: u32::MAX };
+    let header = CollectionHeader {
+        name: "\u{10ffff}".repeat(200),
+        created_ms: u64::MAX,
+        model,
+        dim: u32::MAX,
+        digest,
+        since: u32::MAX,
+        earlier: vec![earlier; pmirs_wire::limits::EARLIER_MODELS],
+        veil: None,
+        parties: Some(trio()),
+    };
+    encode(&header).unwrap();
 }
 
 #[test]
@@ -365,10 +388,17 @@ fn sealed_records() {
         created_ms: 1_700_000_000_000,
         model: "compact 0.1.0".into(),
         dim: 256,
+        digest: None,
+        since: 0,
+        earlier: Vec::new(),
         veil: Some(veil),
         parties: None,
     };
     check("collection_header.hex", &header);
+    let earlier = EarlierModel { model: header.model.clone(), dim: 256, digest: None, since: 0 };
+    let (model, digest) = ("compact 0.2.0".into(), Some(Digest([6; 32])));
+    let moving = CollectionHeader { model, digest, since: 2, earlier: vec![earlier], ..header.clone() };
+    check("collection_header_moving.hex", &moving);
     check("collection_header_split.hex", &CollectionHeader { veil: None, parties: Some(trio()), ..header });
     let meta = ItemMeta {
         name: "beach/dog.jpg".into(),

@@ -19,6 +19,8 @@ pub(super) struct Claim<'a> {
     pub(super) items: &'a [NewItem],
     /// Of `Share`, `Revoke` and `Rotate`, in the entry's order.
     pub(super) grants: &'a [Bytes],
+    /// Of `Settings`.
+    pub(super) header: &'a [u8],
 }
 
 impl<'a> Claim<'a> {
@@ -52,7 +54,7 @@ impl<'a> Claim<'a> {
             return Err(Refusal::bad(format!("entry.at_ms is off the server's clock by more than {most} s")));
         }
         let hash = Digest(entry_hash(&signed.entry.0, &signature));
-        let mut claim = Self { entry, signed, hash, items: &[], grants: &[] };
+        let mut claim = Self { entry, signed, hash, items: &[], grants: &[], header: &[] };
         claim.take_payload(&append.payload)?;
         Ok(claim)
     }
@@ -73,6 +75,13 @@ impl<'a> Claim<'a> {
             ) => {
                 same_grants(pinned.iter().map(|(_, digest)| digest), grants)?;
                 self.grants = grants;
+            }
+            (Action::Settings { header: pinned }, Payload::Header(header)) => {
+                check::sealed("payload.header", &header.0, limits::SEALED_HEADER)?;
+                if *pinned != Digest(sha256(&header.0)) {
+                    return Err(Refusal::bad("payload.header is not what the entry pins"));
+                }
+                self.header = &header.0;
             }
             (
                 Action::Create { .. }

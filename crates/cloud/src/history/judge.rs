@@ -29,6 +29,7 @@ pub(super) struct Ruling<'a> {
     action: &'a Action,
     grants: Vec<GrantToAdd<'a>>,
     granter: &'a [u8],
+    header: &'a [u8],
     /// Whose quota the collection counts against from now on.
     owner: AccountId,
     author: AccountId,
@@ -58,6 +59,7 @@ impl<'a> Judge<'a> {
             action: &self.claim.entry.action,
             grants: self.grants(&state)?,
             granter: self.encoded,
+            header: self.claim.header,
             owner: self.owner(&state),
             author: *account,
         })
@@ -120,7 +122,8 @@ impl<'a> Judge<'a> {
             | Action::Share { .. }
             | Action::Revoke { .. }
             | Action::Rotate { .. }
-            | Action::Retire { .. } => Role::Owner,
+            | Action::Retire { .. }
+            | Action::Settings { .. } => Role::Owner,
         };
         check::role(author.role, author.accepted, least)
     }
@@ -320,6 +323,7 @@ impl Ruling<'_> {
             Action::Revoke { member, .. } => Effect::Depart { member: *member, owner, granter, grants },
             Action::Rotate { .. } => Effect::Rotate { granter, grants },
             Action::Retire { epoch } => Effect::Retire { epoch: *epoch },
+            Action::Settings { .. } => Effect::Settings { header: self.header },
         }
     }
 

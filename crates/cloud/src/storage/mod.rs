@@ -247,6 +247,10 @@ pub(crate) enum Effect<'a> {
     Retire {
         epoch: u32,
     },
+    /// The sealed settings, in the place of those before.
+    Settings {
+        header: &'a [u8],
+    },
 }
 
 /// What became of an entry.

@@ -185,6 +185,7 @@ impl Ledger {
                 assert!(self.items.values().all(|leaf| leaf.epoch != *epoch));
                 assert!(self.epochs.remove(epoch));
             }
+            Action::Settings { .. } => {}
         }
     }
 }

@@ -1,9 +1,10 @@
+use pmirs_crypto::sha256;
 use pmirs_wire::collection::{CollectionList, Protection, Role};
 use pmirs_wire::envelope::Method;
 use pmirs_wire::item::{ItemRecord, NewItem};
 use pmirs_wire::log::{Action, Append, Entry, Payload};
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::{AccountId, Bytes, CollectionId, ItemId};
+use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
 use crate::World;
 use crate::chain::{Chain, head, leaves, page, regrant, send, share, sign};
@@ -222,6 +223,46 @@ fn what_does_not_fit_is_refused_by_name() {
     assert_eq!((head(&world.user, ID), world.user.show(ID), contents(&world)), before);
     // And what all of them were made from still fits.
     assert_eq!(send(&world.user, ID, &signed(good)).status, 201);
+}
+
+#[test]
+fn owners_change_the_settings_and_the_log_pins_them() {
+    let mut world = World::new();
+    let mut chain = Chain::begin(&world.user, ID, Protection::Veiled);
+    let writer = world.another(2);
+    chain.share(&world.user, &writer, Role::Writer, &[0]);
+    accept(&mut chain, &writer);
+    let before = world.user.show(ID).header;
+    let header = Bytes(b"other settings, sealed".to_vec());
+    let settings = |bytes: &[u8]| Action::Settings { header: Digest(sha256(bytes)) };
+    let with = |bytes: &Bytes| Payload::Header(bytes.clone());
+    let large = Bytes(vec![7; pmirs_wire::limits::SEALED_HEADER + 1]);
+    for (user, status, action, payload, told) in [
+        (&writer, 403, settings(&header.0), with(&header), "writer"),
+        (&world.user, 400, settings(b"others"), with(&header), "payload.header is not what the entry pins"),
+        (
+            &world.user,
+            400,
+            settings(&header.0),
+            Payload::Nothing,
+            "payload is not what belongs to 'settings'",
+        ),
+        (&world.user, 400, settings(b""), with(&Bytes(Vec::new())), "payload.header is empty"),
+        (&world.user, 413, settings(&large.0), with(&large), "payload.header has"),
+        (&world.user, 400, Action::Accept, with(&header), "payload is not what belongs to 'accept'"),
+    ] {
+        let reply = chain.append(user, action, payload);
+        let problem = reply.problem();
+        assert!(reply.status == status && problem.message.contains(told), "{told}: {problem}");
+        assert_eq!(world.user.show(ID).header, before, "{told}");
+    }
+    chain.done(&world.user, settings(&header.0), with(&header));
+    for user in [&world.user, &writer] {
+        assert_eq!(user.show(ID).header, header);
+    }
+    world.restart();
+    assert_eq!(world.user.show(ID).header, header, "it is on the disk");
+    chain.add(&world.user, items(1, 2));
 }
 
 #[test]

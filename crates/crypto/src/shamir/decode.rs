@@ -58,7 +58,9 @@ fn solve(mut rows: Vec<Vec<u8>>) -> Option<Vec<u8>> {
         rows.swap(done, found);
         let pivot = rows.get_mut(done)?;
         let inverse = invert(entry(pivot));
-        pivot.iter_mut().for_each(|value| *value = multiply(*value, inverse));
+        for value in pivot.iter_mut() {
+            *value = multiply(*value, inverse);
+        }
         let pivot = pivot.clone();
         for (_, row) in rows.iter_mut().enumerate().filter(|(at, _)| *at != done) {
             let times = entry(row);

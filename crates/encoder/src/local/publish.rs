@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::LocalError;
 use super::learner::Learner;
 use crate::Pack;
-use crate::pack::{LineageSpec, MANIFEST, sha256_hex};
+use crate::pack::{LineageSpec, MANIFEST, hex, sha256_hex};
 
 /// What a pack says about where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +34,13 @@ impl Learner {
         let parent = &pack.manifest().version;
         manifest.lineage = Some(LineageSpec {
             parent: format!("{} {parent}", manifest.name),
-            parent_digest: pack.digest()?,
+            parent_digest: hex(&pack.digest().unwrap_or_default()),
             part: self.part().to_string(),
         });
         manifest.name.clone_from(&provenance.name);
         manifest.origin.clone_from(&provenance.origin);
         manifest.adapter = written.adapter.or(manifest.adapter);
         manifest.scores.logit_scale = written.logit_scale.or(manifest.scores.logit_scale);
-        manifest.cost = None;
         let mut pins = String::new();
         for (name, bytes) in &written.files {
             let digest = sha256_hex(bytes);

@@ -33,6 +33,7 @@ pub type EmbeddedFiles = &'static [(&'static str, &'static [u8])];
 #[derive(Clone, Debug)]
 pub struct Pack {
     manifest: PackManifest,
+    digest: Option<[u8; 32]>,
     place: Place,
 }
 
@@ -64,7 +65,9 @@ impl Pack {
     fn from_place(place: Place) -> Result<Self, PackError> {
         let bytes = place.read(MANIFEST, MAX_MANIFEST_BYTES)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| PackError::Toml(error.to_string()))?;
-        Ok(Self { manifest: PackManifest::parse(text)?, place })
+        let manifest = PackManifest::parse(text)?;
+        let digest = pmirs_crypto::sha256(manifest.to_toml()?.as_bytes());
+        Ok(Self { manifest, digest: Some(digest), place })
     }
 
     /// What `model.toml` says.
@@ -72,12 +75,10 @@ impl Pack {
         &self.manifest
     }
 
-    /// SHA-256 of `model.toml` in its canonical text, in hexadecimal: it pins every file, and so the whole pack.
-    ///
-    /// # Errors
-    /// When the manifest has no such text.
-    pub fn digest(&self) -> Result<String, PackError> {
-        Ok(sha256_hex(self.manifest.to_toml()?.as_bytes()))
+    /// SHA-256 of `model.toml` in its canonical text: it pins every file, and so the whole pack. Two packs of one name and
+    /// version that differ in it are two models. None for the public part of a pack.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        self.digest
     }
 
     /// The bytes of `file`, after checking them against the SHA-256 that the manifest pins.
@@ -156,8 +157,13 @@ fn in_memory<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a
 
 /// SHA-256 in lower-case hexadecimal, as `model.toml` pins it.
 pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&pmirs_crypto::sha256(bytes))
+}
+
+/// A digest in lower-case hexadecimal.
+pub(crate) fn hex(digest: &[u8; 32]) -> String {
     let mut text = String::with_capacity(64);
-    for byte in pmirs_crypto::sha256(bytes) {
+    for byte in digest {
         text.extend(
             [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
         );

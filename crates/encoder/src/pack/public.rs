@@ -58,7 +58,7 @@ impl Pack {
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Result<Self, PackError> {
         let place = Place::Memory(Arc::new(files.into_iter().collect()));
-        Ok(Self { manifest: PackManifest::parse(card)?, place })
+        Ok(Self { manifest: PackManifest::parse(card)?, digest: None, place })
     }
 }
 

@@ -57,17 +57,33 @@ pub struct ModelInfo {
     pub model: Option<PathBuf>,
 }
 
-/// Use a model for new collections, and in commands that name none
+/// Use a model for new collections, or have collections that exist go over to it
 ///
-/// Collections keep the model that they were made with. The pack in a folder is copied into your home first.
+/// Without --collection and --all it decides for new collections, and for commands that name no model. Collections that
+/// exist go over where they are named: their owner signs it, and then every item is fetched, embedded by the new model and
+/// sealed anew, in the background. That can be stopped at any moment, and given again it goes on; whoever may write and
+/// has the pack can help. Meanwhile the collection is searched as ever, and ranks as it will afterwards. Members who lack
+/// the pack are told which it is. The pack in a folder is copied into your home first.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  pmirs model use mobileclip\n  pmirs model use compact    # the built-in one again"
-)]
+#[command(after_help = "Examples:\n  \
+    pmirs model use mobileclip\n  \
+    pmirs model use compact                          # the built-in one again\n  \
+    pmirs model use trained/ --collection photos     # photos goes over; `pmirs jobs` shows how far it is\n  \
+    pmirs model use trained/ --all                   # new collections, and all of yours\n\n\
+    At `veiled` and `split` the new model must have as many numbers as the one before.")]
 pub struct ModelUse {
     /// Name of a model or folder of a pack
     #[arg(value_name = "PACK", value_hint = ValueHint::DirPath)]
     pub pack: PathBuf,
+    /// Have this collection go over to it (repeatable); the choice for new ones stays
+    #[arg(long, value_name = "NAME")]
+    pub collection: Vec<String>,
+    /// Use it for new collections, and have all those go over that you own
+    #[arg(long, conflicts_with = "collection")]
+    pub all: bool,
+    /// Wait until every item is moved, instead of starting a job
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// Remove a model from this home

@@ -89,6 +89,14 @@ pub fn run(args: &Add, global: &Global, output: Output) -> Result<(), Failure> {
     encode_where(&collection, &args.encoder)?;
     let options = AddOptions { captions: args.captions.clone() };
     let report = collection.add(&args.paths, &options, &Bar::new(output))?;
+    if let Some(model) = &report.earlier_model {
+        let current = collection.info().model;
+        Output::warn(format_args!(
+            "this home lacks the model '{}', so '{}' embedded what was added; whoever has it moves that later",
+            plain(&current),
+            plain(model)
+        ));
+    }
     output.answer(&Outcome::from(report))
 }
 

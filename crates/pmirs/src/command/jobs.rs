@@ -26,11 +26,16 @@ impl Answer for Started {
 
 /// Starts a command in the background, and says so.
 pub fn start(global: &Global, arguments: &[&str], output: Output) -> Result<(), Failure> {
+    output.answer(&Started { job: begin(global, arguments)? })
+}
+
+/// Starts a command in the background, and gives back the job's number.
+pub fn begin(global: &Global, arguments: &[&str]) -> Result<u64, Failure> {
     let home = home::folder(global)?;
     let seed = session::seed(global, &home)?;
     let job = job::start(&home, &seed, arguments)
         .map_err(|error| failure(&format_args!("no job could be started: {error}")))?;
-    output.answer(&Started { job: job.number })
+    Ok(job.number)
 }
 
 #[derive(Serialize)]

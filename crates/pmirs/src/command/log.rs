@@ -88,6 +88,7 @@ fn told(what: &Happening, epoch: u32, people: &People) -> (&'static str, String)
             ("revoked", format!("revoked {}; epoch {epoch} began", people.called(*member)))
         }
         Happening::Rotated => ("rotated", format!("changed the key; epoch {epoch} began")),
+        Happening::Settled => ("settings", "changed the settings: which models it has".to_owned()),
         Happening::Retired(retired) => ("retired", format!("gave up the key of epoch {retired}")),
     }
 }

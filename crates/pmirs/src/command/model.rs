@@ -2,6 +2,7 @@
 
 mod add;
 mod adopt;
+mod choose;
 mod info;
 mod list;
 mod split;
@@ -24,7 +25,7 @@ pub fn run(command: &Model, global: &Global, output: Output) -> Result<(), Failu
         Model::Add(args) => add::add(args, output),
         Model::List => list::list(output),
         Model::Info(args) => info::info(args, output),
-        Model::Use(args) => list::choose(args, output),
+        Model::Use(args) => choose::run(args, global, output),
         Model::Remove(args) => list::remove(args, output),
         Model::Split(args) => split::split(args, global, output),
         Model::Unsplit(args) => split::unsplit(args, global, output),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
-    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions, Vault,
+    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Moving, Query, SearchOptions,
+    Vault,
 };
 use serde::Serialize;
 
@@ -24,6 +25,9 @@ struct Outcome {
     exact: bool,
     ms: f64,
     breakdown_ms: Milliseconds,
+    /// Where the collection goes over to another model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moving: Option<MovingRow>,
     /// Whether only some items could be found at all.
     #[serde(skip)]
     filtered: bool,
@@ -55,6 +59,22 @@ impl From<Hit> for Row {
     }
 }
 
+/// What ranking by one model took, where items are of several.
+#[derive(Serialize)]
+struct MovingRow {
+    ranked_by: String,
+    looked_at: usize,
+    fetched: usize,
+    /// How many items are expected to be missing; nothing where that is not known.
+    missing: Option<f64>,
+}
+
+impl From<Moving> for MovingRow {
+    fn from(Moving { ranked_by, looked_at, fetched, missing }: Moving) -> Self {
+        Self { ranked_by, looked_at, fetched, missing: missing.is_finite().then_some(missing) }
+    }
+}
+
 /// Where the time of one search went.
 #[derive(Serialize)]
 struct Milliseconds {
@@ -64,6 +84,7 @@ struct Milliseconds {
     network: f64,
     score: f64,
     open: f64,
+    anew: f64,
     rerank: f64,
 }
 
@@ -76,6 +97,7 @@ impl From<Breakdown> for Milliseconds {
             network: ms(it.network),
             score: ms(it.score),
             open: ms(it.open),
+            anew: ms(it.anew),
             rerank: ms(it.rerank),
         }
     }
@@ -109,7 +131,17 @@ impl Answer for Outcome {
             }
             (hits, _) => count(hits, "hit"),
         };
+        if let Some(MovingRow { ranked_by, looked_at, fetched, .. }) = &self.moving {
+            let looked_at = count(*looked_at, "item");
+            let ranked_by = plain(ranked_by);
+            writeln!(
+                out,
+                "{DIM}ranked by {ranked_by}; {looked_at} of an earlier model ranked too, {fetched} of them fetched{DIM:#}"
+            )?;
+        }
+        let settled = self.moving.as_ref().and_then(|it| it.missing).is_some_and(|missing| missing <= 0.05);
         let sure = match (self.exact, self.whole) {
+            (false, _) if settled => "; what is not moved yet hardly holds a better one",
             (false, _) => "; not proven to be the best",
             (true, true) => "; every other item was checked",
             (true, false) => "",
@@ -150,7 +182,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
     let Some(collection) = collection else { return all(&vault, &query, &options, output) };
     let collection = vault.collection(collection)?;
     encode_where(&collection, &args.encoder)?;
-    let Found { hits, exact, warnings, breakdown, .. } = collection.search(&query, &options)?;
+    let Found { hits, exact, warnings, moving, breakdown, .. } = collection.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
     }
@@ -160,6 +192,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         exact,
         ms: ms(breakdown.total),
         breakdown_ms: breakdown.into(),
+        moving: moving.map(MovingRow::from),
         filtered,
         whole: args.verify,
     })

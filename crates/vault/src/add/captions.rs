@@ -109,6 +109,11 @@ impl Captions {
         (!caption.is_empty()).then(|| caption.to_owned())
     }
 
+    /// The notes again that [`Captions::stored`] joined: a row of a table is one line.
+    pub(super) fn parted(caption: Option<&str>) -> Vec<String> {
+        caption.into_iter().flat_map(|caption| caption.split('\n')).map(str::to_owned).collect()
+    }
+
     /// How many files had notes but were not there.
     pub(super) fn unused(&self) -> u64 {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).len();

@@ -22,27 +22,39 @@ pub(super) struct Failed {
 
 /// Embeds a batch. A source that fails does so alone.
 pub(super) fn embed(encoder: &Encoder, batch: Vec<Source>) -> Vec<Result<Embedded, Failed>> {
-    let mut pictures = pictures(encoder, &batch).into_iter();
-    batch
-        .into_iter()
-        .map(|source| {
-            let own = match &source.form {
+    let parts: Vec<(&Form, &[String])> =
+        batch.iter().map(|source| (&source.form, source.captions.as_slice())).collect();
+    let embeddings = embed_forms(encoder, &parts);
+    let embedded = |(source, embedding): (Source, Result<Embedding, EncoderError>)| match embedding {
+        Ok(embedding) => Ok(Embedded { source, embedding: embedding.into_values() }),
+        Err(error) => Err(Failed { file: source.file, reason: error.to_string() }),
+    };
+    batch.into_iter().zip(embeddings).map(embedded).collect()
+}
+
+/// The embedding of each form with its captions, in their order.
+pub(super) fn embed_forms(
+    encoder: &Encoder,
+    parts: &[(&Form, &[String])],
+) -> Vec<Result<Embedding, EncoderError>> {
+    let mut pictures = pictures(encoder, parts).into_iter();
+    parts
+        .iter()
+        .map(|(form, captions)| {
+            let own = match form {
                 Form::Picture { .. } => pictures.next().unwrap_or(Err(EncoderError::NoDirection("image"))),
                 Form::Text { passages } => text(encoder, passages),
             };
-            match own.and_then(|own| with_captions(encoder, own, &source.captions)) {
-                Ok(embedding) => Ok(Embedded { source, embedding: embedding.into_values() }),
-                Err(error) => Err(Failed { file: source.file, reason: error.to_string() }),
-            }
+            own.and_then(|own| with_captions(encoder, own, captions))
         })
         .collect()
 }
 
 /// Embeds the batch's pictures together; where that fails, one by one, to find the one at fault.
-fn pictures(encoder: &Encoder, batch: &[Source]) -> Vec<Result<Embedding, EncoderError>> {
-    let prepared: Vec<Prepared> = batch
+fn pictures(encoder: &Encoder, parts: &[(&Form, &[String])]) -> Vec<Result<Embedding, EncoderError>> {
+    let prepared: Vec<Prepared> = parts
         .iter()
-        .filter_map(|source| match &source.form {
+        .filter_map(|(form, _)| match form {
             Form::Picture { prepared, .. } => Some(prepared.clone()),
             Form::Text { .. } => None,
         })

@@ -29,10 +29,12 @@ pub(crate) fn import(
     items: impl IntoIterator<Item = Import>,
 ) -> Result<u64, VaultError> {
     let mut rng = fresh::rng()?;
-    let mut batch = Batch::default();
+    let models = collection.models();
+    let model = models.current();
+    let mut batch = Batch::of(&model.name);
     let mut added = 0;
     for Import { name, kind, media_type, content, embedding } in items {
-        if embedding.len() != collection.header.dim as usize {
+        if embedding.len() != model.dim as usize {
             let reason = format!("the embedding of '{name}' has {} dimensions", embedding.len());
             return Err(VaultError::Query(reason));
         }
@@ -53,7 +55,7 @@ pub(crate) fn import(
             date_ms: None,
             tags: Vec::new(),
             pixels: None,
-            model: collection.header.model.clone(),
+            model: model.name.clone(),
             veiled: None,
         };
         let item = ItemId(fresh::id(&mut rng));

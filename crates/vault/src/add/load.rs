@@ -73,10 +73,7 @@ impl Loader<'_> {
         if self.known().get(&key).is_some_and(as_wanted) {
             return Ok(None);
         }
-        let form = match file.kind {
-            ItemKind::Image => self.picture(&content)?,
-            ItemKind::Text => text(&content)?,
-        };
+        let form = Form::of(self.encoder, file.kind, &content)?;
         let replaces = match self.known().insert(key, Vec::new()) {
             // Another thread has the same content under the same name.
             Some(items) if items.is_empty() => return Ok(None),
@@ -91,11 +88,20 @@ impl Loader<'_> {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn picture(&self, content: &[u8]) -> Result<Form, String> {
-        let picture = Picture::decode(content, &Limits::default()).map_err(|error| error.to_string())?;
-        let prepared = self.encoder.preprocess(&picture).map_err(|error| error.to_string())?;
-        Ok(Form::Picture { prepared, pixels: (picture.width(), picture.height()) })
+impl Form {
+    /// What a model takes of a content.
+    pub(super) fn of(encoder: &Encoder, kind: ItemKind, content: &[u8]) -> Result<Self, String> {
+        match kind {
+            ItemKind::Image => {
+                let picture =
+                    Picture::decode(content, &Limits::default()).map_err(|error| error.to_string())?;
+                let prepared = encoder.preprocess(&picture).map_err(|error| error.to_string())?;
+                Ok(Self::Picture { prepared, pixels: (picture.width(), picture.height()) })
+            }
+            ItemKind::Text => text(content),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! work at once and memory stays bounded. What the cloud acknowledged is there; what it did not is added by
 //! the next run, which skips contents that the collection has.
 
+pub(crate) mod again;
 mod captions;
 pub(crate) mod dicom;
 mod encode;
@@ -22,12 +23,14 @@ mod walk;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pmirs_encoder::Encoder;
 use pmirs_wire::{Digest, ItemId};
 
 use crate::VaultError;
-use crate::collection::{Collection, ItemSummary};
+use crate::collection::{Collection, ItemSummary, model_name};
 use crate::progress::Progress;
 use captions::Captions;
 
@@ -55,6 +58,8 @@ pub struct Skipped {
 /// What adding did.
 #[derive(Debug, Clone, Default)]
 pub struct AddReport {
+    /// The earlier model that embedded what was added, where this machine lacks the collection's current one.
+    pub earlier_model: Option<String>,
     /// Items that the cloud acknowledged.
     pub added: u64,
     /// Of these, items that took the place of the same content with another caption.
@@ -89,7 +94,7 @@ pub(crate) fn add(
     progress: &dyn Progress,
 ) -> Result<AddReport, VaultError> {
     let started = Instant::now();
-    let encoder = collection.vault.encoder_of(&collection.header.model)?;
+    let encoder = encoder(collection)?;
     let captions = options.captions.as_deref().map(Captions::read).transpose()?.unwrap_or_default();
     let walk = walk::walk(paths)?;
     let present = present(collection)?;
@@ -104,7 +109,9 @@ pub(crate) fn add(
     let mut skipped = walk.unreadable;
     skipped.extend(outcome.skipped);
     skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    let model = model_name(&encoder);
     Ok(AddReport {
+        earlier_model: (collection.models().current().name != model).then_some(model),
         added: outcome.added,
         replaced: outcome.replaced,
         present: outcome.present,
@@ -113,6 +120,19 @@ pub(crate) fn add(
         unused_captions: captions.unused(),
         bytes: outcome.bytes,
         elapsed: started.elapsed(),
+    })
+}
+
+/// The model to embed with: the collection's current one, or while it goes over to that, whichever earlier one is at
+/// hand. Whoever has the current one moves the items later.
+fn encoder(collection: &Collection<'_>) -> Result<Arc<Encoder>, VaultError> {
+    collection.history().follow(&collection.remote, collection.vault.local())?;
+    collection.renew_keys(&mut collection.history())?;
+    let models = collection.models();
+    let current = collection.vault.encoder_of(models.current());
+    current.or_else(|missing| {
+        let mut earlier = models.earlier().iter().filter_map(|it| collection.vault.encoder_of(it).ok());
+        earlier.next().ok_or(missing)
     })
 }
 

@@ -18,7 +18,7 @@ use super::load::{Loaded, Loader, Source};
 use super::upload::Batch;
 use super::walk::File;
 use super::{Known, Skipped, protect};
-use crate::collection::Collection;
+use crate::collection::{Collection, model_name};
 use crate::progress::Progress;
 use crate::{VaultError, fresh};
 
@@ -55,6 +55,7 @@ pub(super) fn run(
     present: Known,
     progress: &dyn Progress,
 ) -> Result<Outcome, VaultError> {
+    let model = &model_name(encoder);
     let ledger = Ledger { outcome: Mutex::default(), progress };
     let loader = Loader { encoder, captions, known: Mutex::new(present) };
     let loaders = thread::available_parallelism().map_or(2, usize::from);
@@ -74,8 +75,8 @@ pub(super) fn run(
             .collect();
         drop((path_out, source_in));
         let encoding = scope.spawn(move || encode(encoder, &source_out, &embedded_in, ledger));
-        let protecting = scope.spawn(move || protect(collection, &embedded_out, &sealed_in));
-        let uploading = scope.spawn(move || upload(collection, &sealed_out, ledger));
+        let protecting = scope.spawn(move || protect(collection, model, &embedded_out, &sealed_in));
+        let uploading = scope.spawn(move || upload(collection, model, &sealed_out, ledger));
         for file in files {
             // The loaders end early only when a later stage failed; that error is reported below.
             if path_in.send(file).is_err() {
@@ -142,6 +143,7 @@ fn encode(encoder: &Encoder, sources: &Receiver<Source>, embedded: &Sender<Embed
 
 fn protect(
     collection: &Collection<'_>,
+    model: &str,
     embedded: &Receiver<Embedded>,
     sealed: &Sender<Sealed>,
 ) -> Result<(), VaultError> {
@@ -150,7 +152,7 @@ fn protect(
         let plain = one.source.content.len() as u64;
         let replaces = std::mem::take(&mut one.source.replaces);
         if sealed
-            .send(Sealed { item: protect::protect(collection, one, &mut rng)?, plain, replaces })
+            .send(Sealed { item: protect::protect(collection, model, one, &mut rng)?, plain, replaces })
             .is_err()
         {
             break;
@@ -162,10 +164,11 @@ fn protect(
 /// Sends whenever a batch is full or nothing more waits.
 fn upload(
     collection: &Collection<'_>,
+    model: &str,
     sealed: &Receiver<Sealed>,
     ledger: &Ledger<'_>,
 ) -> Result<(), VaultError> {
-    let mut batch = Batch::default();
+    let mut batch = Batch::of(model);
     while let Ok(first) = sealed.recv() {
         let mut replaced = Vec::new();
         let mut next = Some(first);

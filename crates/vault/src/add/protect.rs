@@ -14,9 +14,10 @@ use crate::keys::veiled_digest;
 use crate::tag::tokens_of;
 use crate::{VaultError, fresh};
 
-/// Seals a source under the collection's current epoch.
+/// Seals a source that `model` embedded, under the collection's current epoch.
 pub(super) fn protect(
     collection: &Collection<'_>,
+    model: &str,
     embedded: Embedded,
     rng: &mut Prg,
 ) -> Result<NewItem, VaultError> {
@@ -35,7 +36,7 @@ pub(super) fn protect(
             Form::Picture { pixels, .. } => Some(pixels),
             Form::Text { .. } => None,
         },
-        model: collection.header.model.clone(),
+        model: model.to_owned(),
         veiled: None,
     };
     let item = ItemId(fresh::id(rng));

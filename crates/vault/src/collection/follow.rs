@@ -9,8 +9,8 @@ use pmirs_wire::log::Head;
 use pmirs_wire::{Digest, ItemId, limits};
 use rayon::prelude::*;
 
-use super::open::open_record;
-use super::{Collection, record_digest};
+use super::open::{header_digest, open_record};
+use super::{Collection, Models, record_digest};
 use crate::VaultError;
 use crate::history::History;
 use crate::keys::{altered_collection, altered_item};
@@ -189,11 +189,11 @@ impl Collection<'_> {
 
     /// Nothing enters the local store that its author did not write: one lie would stay there for good.
     fn check(&self, page: &Changes) -> Result<(), VaultError> {
-        let keys = self.keys();
+        let (keys, models) = (self.keys(), self.models());
         page.changes.par_iter().try_for_each(|change| match change {
             ItemChange::Added(ItemRecord { item, epoch, meta, embedding, .. }) => {
-                keys.open_meta(*item, *epoch, &meta.0)?;
-                keys.open_embedding(*item, *epoch, &embedding.0, self.header.dim).map(drop)
+                let meta = keys.open_meta(*item, *epoch, &meta.0)?;
+                keys.open_embedding(*item, *epoch, &embedding.0, models.dim_of(&meta.model)).map(drop)
             }
             ItemChange::Removed(_) => Ok(()),
         })
@@ -238,15 +238,19 @@ impl Collection<'_> {
         Err(altered_item(item, "record", &reason))
     }
 
-    /// Takes the keys of epochs that the history began or ended since the collection was opened.
+    /// Takes the keys of epochs that the history began or ended since the collection was opened, and settings that
+    /// it names instead of those that were known.
     pub(crate) fn renew_keys(&self, history: &mut History) -> Result<(), VaultError> {
         let granted = history.state().into_iter().flat_map(|state| state.grants.keys().copied());
-        if granted.eq(self.keys().epochs()) {
+        let settings = self.models().settings;
+        if granted.eq(self.keys().epochs()) && history.state().is_none_or(|state| state.header == settings) {
             return Ok(());
         }
         let record = self.remote.collection(self.record.id)?;
-        let (_, keys, _) = open_record(self.vault, &self.remote, record, history)?;
+        let (record, keys, header) = open_record(self.vault, &self.remote, record, history)?;
+        let models = Models::of(&header, header_digest(&record));
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
         Ok(())
     }
 }

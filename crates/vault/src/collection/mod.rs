@@ -1,6 +1,7 @@
 //! One collection: what it is, and everything that can be done with it.
 
 mod follow;
+mod models;
 mod open;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use pmirs_wire::{CollectionId, Digest, ItemId, limits};
 
 use crate::add::{self, AddOptions, AddReport, Import};
 use crate::history::{Change, History, State, digests};
+pub(crate) use crate::keys::header_place;
 use crate::keys::{CollectionKeys, altered_item};
 use crate::local::LocalRecord;
 use crate::progress::{Progress, Quiet};
@@ -26,6 +28,7 @@ use crate::split::{Parties, trio_digest};
 use crate::verify::{self, VerifyReport};
 use crate::{Vault, VaultError};
 
+pub(crate) use models::{Model, Models, model_name};
 pub(crate) use open::{create, delete_damaged, find, forget, list, open, open_all, open_record, unlisted};
 
 /// The longest name of a collection, in characters.
@@ -42,8 +45,10 @@ pub struct CollectionInfo {
     pub name: String,
     /// Its protection level.
     pub protection: Protection,
-    /// The model pack whose embeddings it holds.
+    /// The model that new items are embedded with: its name and version.
     pub model: String,
+    /// Models that items may still be embedded with, the latest first; none where all are of [`CollectionInfo::model`].
+    pub moving_from: Vec<String>,
     /// Items it holds.
     pub items: u64,
     /// Bytes that they take at the cloud.
@@ -125,8 +130,10 @@ pub struct Collection<'v> {
     pub(crate) vault: &'v Vault,
     pub(crate) remote: Arc<Remote>,
     pub(crate) record: CollectionRecord,
+    /// The settings when it was opened. Of these only the models change, which [`Collection::models`] keeps up with.
     pub(crate) header: CollectionHeader,
     keys: RwLock<Arc<CollectionKeys>>,
+    models: RwLock<Arc<Models>>,
     /// The collection's log, as far as it was followed.
     history: Mutex<History>,
     /// At `sealed`: the decrypted index, kept between searches.
@@ -140,11 +147,13 @@ impl Collection<'_> {
     pub fn info(&self) -> CollectionInfo {
         let me = self.remote.account();
         let members = self.history().state().map(|state| state.members.clone()).unwrap_or_default();
+        let models = self.models();
         CollectionInfo {
             id: self.record.id,
             name: self.header.name.clone(),
             protection: self.record.protection,
-            model: self.header.model.clone(),
+            model: models.current().name.clone(),
+            moving_from: models.earlier().iter().map(|model| model.name.clone()).collect(),
             items: self.record.items,
             bytes: self.record.bytes,
             epoch: self.keys().current_epoch(),
@@ -271,17 +280,44 @@ impl Collection<'_> {
         Ok(removed)
     }
 
-    /// Sealed items to the cloud, all or none.
-    pub(crate) fn publish(&self, items: &[NewItem]) -> Result<(), VaultError> {
+    /// Sealed items to the cloud, all or none; all of them embedded by `model`, which must still be one of the
+    /// collection's.
+    pub(crate) fn publish(&self, items: &[NewItem], model: &str) -> Result<(), VaultError> {
         let leaves = digests(items);
-        self.change(&mut |state, _| {
-            latest_epoch(state, items)?;
-            Ok(Some((Action::Add { items: leaves.clone() }, Payload::Items(items.to_vec()))))
+        self.with_models(|models| {
+            if models.dim_of(model).is_none() {
+                return Err(VaultError::NewModel);
+            }
+            self.change(&mut |state, _| {
+                latest_epoch(state, items)?;
+                same_settings(state, models)?;
+                Ok(Some((Action::Add { items: leaves.clone() }, Payload::Items(items.to_vec()))))
+            })
+            .map(drop)
         })
-        .map(drop)
+    }
+
+    /// Does what depends on the collection's models, and again with the present ones where it finds out on the way
+    /// that they changed.
+    pub(crate) fn with_models<T>(
+        &self,
+        mut work: impl FnMut(&Models) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        for _ in 0..ATTEMPTS {
+            let models = self.models();
+            match work(&models) {
+                Err(VaultError::NewModel) => self.renew_keys(&mut self.history())?,
+                done => return done,
+            }
+            if self.models().settings == models.settings {
+                return Err(VaultError::NewModel);
+            }
+        }
+        Err(VaultError::Busy)
     }
 
     /// Puts sealed items in the place of those that they were made from, as far as these are still what they were.
+    /// A model is given up only when no item is of it, so one that is still what it was may be of any that it had.
     pub(crate) fn replace(&self, items: Vec<Resealed>) -> Result<Replaced, VaultError> {
         let mut there = items;
         let mut overtaken = Vec::new();
@@ -334,6 +370,16 @@ impl Collection<'_> {
     /// The keys of all live epochs.
     pub(crate) fn keys(&self) -> Arc<CollectionKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The models of its items, as of the settings that were followed last.
+    pub(crate) fn models(&self) -> Arc<Models> {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Numbers in this item's embedding; nothing where its model is none of the collection's.
+    pub(crate) fn dim_of(&self, meta: &ItemMeta) -> Option<u32> {
+        self.models().dim_of(&meta.model)
     }
 
     /// The collection's log.
@@ -391,7 +437,8 @@ impl Collection<'_> {
     ) -> Result<T, VaultError> {
         let mut slot = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = self.vault.local().synced(self.record.id)?;
-        let index = match slot.take().filter(|index| index.seq() == seq) {
+        let at = (seq, self.models().settings);
+        let index = match slot.take().filter(|index| index.at() == at) {
             Some(index) => index,
             None => LocalIndex::build(self, seq)?,
         };
@@ -405,15 +452,15 @@ fn latest_epoch(state: Option<&State>, items: &[NewItem]) -> Result<(), VaultErr
     if items.iter().all(|item| item.epoch == epoch) { Ok(()) } else { Err(VaultError::NewEpoch) }
 }
 
+/// What is sealed for the models of one time must not be added at another, when its model may be given up.
+pub(crate) fn same_settings(state: Option<&State>, models: &Models) -> Result<(), VaultError> {
+    if state.is_none_or(|state| state.header == models.settings) { Ok(()) } else { Err(VaultError::NewModel) }
+}
+
 /// What the log pins of a record.
 pub(crate) fn record_digest(record: &ItemRecord) -> Digest {
     let ItemRecord { item, epoch, meta, embedding, .. } = record;
     Digest(pmirs_crypto::leaf_digest(&item.0, *epoch, &meta.0, &embedding.0))
-}
-
-/// How a collection names the model that its embeddings come from.
-pub(crate) fn model_name(encoder: &pmirs_encoder::Encoder) -> String {
-    format!("{} {}", encoder.info().name, encoder.info().version)
 }
 
 fn check_name(name: &str) -> Result<(), VaultError> {

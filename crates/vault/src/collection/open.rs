@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use pmirs_crypto::{CollectionKey, GrantContext, Kind, Place, grant};
+use pmirs_crypto::{CollectionKey, GrantContext, grant};
 use pmirs_veil::VeilParams;
 use pmirs_wire::collection::{CollectionRecord, EpochGrant, NewCollection, Protection, Role};
 use pmirs_wire::log::{Action, Payload};
@@ -11,9 +11,9 @@ use pmirs_wire::sealed::CollectionHeader;
 use pmirs_wire::split::Trio;
 use pmirs_wire::{Bytes, CollectionId, Digest, encode};
 
-use super::{Collection, Collections, DamagedCollection, UnlistedCollection, check_name, model_name};
+use super::{Collection, Collections, DamagedCollection, Model, Models, UnlistedCollection, check_name};
 use crate::history::History;
-use crate::keys::{CollectionKeys, altered_collection, open_header, veil_settings};
+use crate::keys::{CollectionKeys, altered_collection, header_place, open_header, veil_settings};
 use crate::local::KnownCollection;
 use crate::remote::Remote;
 use crate::split::Parties;
@@ -209,18 +209,21 @@ pub(crate) fn create<'v>(
     // Whether they are there and who they should be is found out before anything is made.
     let parties = trio.as_ref().map(|trio| Parties::connect(trio, vault.identity())).transpose()?;
     let veil = (protection == Protection::Veiled).then(|| VeilParams::recommended(encoder.info().dim));
+    let model = Model::of(&encoder, 0);
     let header = CollectionHeader {
         name: name.to_owned(),
         created_ms: fresh::now_ms(),
-        model: model_name(&encoder),
-        dim: encoder.info().dim as u32,
+        model: model.name,
+        dim: model.dim,
+        digest: model.digest,
+        since: 0,
+        earlier: Vec::new(),
         veil: veil.as_ref().map(veil_settings),
         parties: trio,
     };
 
     let key = CollectionKey::generate(&mut rng);
-    let place = Place { collection: id.0, item: [0; 16], epoch: 0, kind: Kind::CollectionHeader };
-    let sealed = key.epoch_keys(&id.0, 0).metadata.seal(&mut rng, &place, &encode(&header)?);
+    let sealed = key.epoch_keys(&id.0, 0).metadata.seal(&mut rng, &header_place(id), &encode(&header)?);
     let role = Role::Owner;
     let context = GrantContext { collection: id.0, epoch: 0, role: role as u8 };
     let public = identity.public();
@@ -258,9 +261,15 @@ pub(crate) fn open(
     }
     let (record, keys, header) = open_record(vault, &remote, record, &mut history)?;
     local.remember(record.id, &KnownCollection { name: header.name.clone(), server: remote.server() })?;
+    let models = RwLock::new(Arc::new(Models::of(&header, header_digest(&record))));
     let (keys, index) = (RwLock::new(Arc::new(keys)), Mutex::new(None));
     let (history, parties) = (Mutex::new(history), OnceLock::new());
-    Ok(Collection { vault, remote, record, header, keys, history, index, parties })
+    Ok(Collection { vault, remote, record, header, keys, models, history, index, parties })
+}
+
+/// What the log pins of a record's sealed settings.
+pub(crate) fn header_digest(record: &CollectionRecord) -> Digest {
+    Digest(pmirs_crypto::sha256(&record.header.0))
 }
 
 /// A record's keys and header, once record and history fit each other. Either may be a little older than the other,

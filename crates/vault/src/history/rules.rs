@@ -251,9 +251,11 @@ fn allowed(before: &State, entry: &Entry) -> Result<(), Reason> {
         }
         Action::Accept | Action::Leave => return Ok(()),
         Action::Add { .. } | Action::Remove { .. } | Action::Replace { .. } => Role::Writer,
-        Action::Share { .. } | Action::Revoke { .. } | Action::Rotate { .. } | Action::Retire { .. } => {
-            Role::Owner
-        }
+        Action::Share { .. }
+        | Action::Revoke { .. }
+        | Action::Rotate { .. }
+        | Action::Retire { .. }
+        | Action::Settings { .. } => Role::Owner,
     };
     if author.accepted && author.role >= least {
         return Ok(());
@@ -343,6 +345,7 @@ fn members(state: &mut State, leaves: &Leaves, entry: &Entry) -> Result<(), Reas
                 return Err(format!("epoch {epoch} still holds items"));
             }
         }
+        Action::Settings { header } => state.header = *header,
         Action::Create { .. } | Action::Add { .. } | Action::Remove { .. } | Action::Replace { .. } => {}
     }
     Ok(())

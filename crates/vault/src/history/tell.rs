@@ -51,6 +51,8 @@ pub enum Happening {
     Rotated,
     /// An epoch's keys were given up.
     Retired(u32),
+    /// The sealed settings were changed: the collection goes over to another model, or is done with an earlier one.
+    Settled,
 }
 
 impl From<Entry> for Event {
@@ -67,6 +69,7 @@ impl From<Entry> for Event {
             Action::Revoke { member, .. } => Happening::Revoked(member),
             Action::Rotate { .. } => Happening::Rotated,
             Action::Retire { epoch } => Happening::Retired(epoch),
+            Action::Settings { .. } => Happening::Settled,
         };
         let Entry { number, at_ms, author, epoch, items, .. } = entry;
         Self { number, at_ms, author, epoch, items, what }

@@ -9,6 +9,7 @@ mod history;
 mod privacy;
 mod records;
 mod settings;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,12 +23,13 @@ pub(crate) use contacts::StoredContact;
 pub(crate) use history::Followed;
 pub(crate) use records::LocalRecord;
 pub(crate) use settings::{Account, KnownCollection, OwnDevice};
+pub(crate) use vectors::MadeHere;
 
 /// Written to the file's header; another number means another layout. Layout n is made from n - 1 by
 /// `SCHEMAS[n - 1]`.
 const SCHEMA_VERSION: i32 = SCHEMAS.len() as i32;
 
-const SCHEMAS: [&str; 4] = [FIRST, SHARED, DIGESTS, ROWS];
+const SCHEMAS: [&str; 5] = [FIRST, SHARED, DIGESTS, ROWS, MADE_HERE];
 
 const FIRST: &str = "
     CREATE TABLE setting (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -86,6 +88,18 @@ const ROWS: &str = "
         collection BLOB PRIMARY KEY,
         version BLOB NOT NULL,
         items BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Embeddings that searches made while a collection goes over to another model. Models are named by digests.
+const MADE_HERE: &str = "
+    CREATE TABLE made_here (
+        collection BLOB NOT NULL,
+        model BLOB NOT NULL,
+        item BLOB NOT NULL,
+        of BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (collection, model, item)
     ) STRICT, WITHOUT ROWID;
 ";
 

@@ -127,7 +127,7 @@ impl Local {
         let forget = || -> rusqlite::Result<()> {
             let mut connection = self.connection();
             let transaction = connection.transaction()?;
-            for table in ["record", "synced", "history", "entry", "leaf", "split_rows"] {
+            for table in ["record", "synced", "history", "entry", "leaf", "split_rows", "made_here"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
             }
             for name in [settings::collection(collection), settings::members(collection)] {

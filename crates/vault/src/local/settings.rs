@@ -152,6 +152,7 @@ impl Local {
             "leaf",
             "contact",
             "split_rows",
+            "made_here",
         ];
         self.connection()
             .execute_batch(&format!(

@@ -5,7 +5,9 @@
 //! over veiled vectors, or this machine over its own index.
 
 mod audit;
+mod doubt;
 mod filter;
+mod moving;
 mod sealed;
 mod split;
 mod veiled;
@@ -19,7 +21,8 @@ use pmirs_wire::collection::Protection;
 use pmirs_wire::sealed::ItemKind;
 use pmirs_wire::{Bytes, ItemId};
 
-use crate::collection::{self, Collection};
+use crate::collection::{self, Collection, Model, Models};
+use crate::keys::CollectionKeys;
 use crate::{ItemMeta, UnlistedCollection, Vault, VaultError};
 
 pub use audit::Audit;
@@ -96,8 +99,24 @@ pub struct Answer {
     pub candidates: usize,
     /// What a person should know, such as a server whose scores are wrong.
     pub warnings: Vec<String>,
+    /// What it took to rank by one model, where the collection goes over to another.
+    pub moving: Option<Moving>,
     /// Where the time went.
     pub breakdown: Breakdown,
+}
+
+/// What a search did in a collection whose items are of more than one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moving {
+    /// The model by which everything was ranked: name and version.
+    pub ranked_by: String,
+    /// Candidates with an earlier model's embedding that were ranked.
+    pub looked_at: usize,
+    /// Contents that were fetched for that; the others had been embedded here before.
+    pub fetched: usize,
+    /// How many items are expected to be missing from the answer, by how the models' scores went together in this
+    /// search; 0 where every item was ranked.
+    pub missing: f64,
 }
 
 /// Where a search's time went.
@@ -115,6 +134,8 @@ pub struct Breakdown {
     pub score: Duration,
     /// Opening answers and records.
     pub open: Duration,
+    /// Embedding candidates anew, contents included, where the collection goes over to another model.
+    pub anew: Duration,
     /// True cosines, order and cutoff.
     pub rerank: Duration,
     /// All of it.
@@ -127,6 +148,34 @@ pub(crate) struct Scored {
     epoch: u32,
     meta: Bytes,
     cosine: f32,
+}
+
+/// What a level is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The query, by a model.
+    vector: &'a [f32],
+    /// The model that items must be of; nothing where all are of one.
+    only: Option<&'a Model>,
+    options: &'a SearchOptions,
+}
+
+impl Wanted<'_> {
+    /// Whether an item with this sealed metadata counts, as its filter and its model say.
+    fn admits(
+        &self,
+        keys: &CollectionKeys,
+        item: ItemId,
+        epoch: u32,
+        sealed: &[u8],
+    ) -> Result<bool, VaultError> {
+        let filter = &self.options.filter;
+        if filter.is_open() && self.only.is_none() {
+            return Ok(true);
+        }
+        let meta = keys.open_meta(item, epoch, sealed)?;
+        Ok(filter.admits(&meta) && self.only.is_none_or(|model| model.name == meta.model))
+    }
 }
 
 /// What either level hands back.
@@ -143,22 +192,38 @@ pub(crate) fn search(
     query: &Query,
     options: &SearchOptions,
 ) -> Result<Answer, VaultError> {
+    for _ in 0..ATTEMPTS {
+        let models = collection.models();
+        let answer = search_by(collection, &models, query, options);
+        if collection.models().settings == models.settings {
+            return answer;
+        }
+    }
+    Err(VaultError::Busy)
+}
+
+/// A search of a collection whose items are of these models.
+fn search_by(
+    collection: &Collection<'_>,
+    models: &Models,
+    query: &Query,
+    options: &SearchOptions,
+) -> Result<Answer, VaultError> {
     let started = Instant::now();
     let mut breakdown = Breakdown::default();
-    let vector = embed(collection, query)?;
-    breakdown.encode = started.elapsed();
-
-    let found = match collection.record.protection {
-        Protection::Veiled => veiled::find(collection, &vector, options, &mut breakdown)?,
-        Protection::Sealed => sealed::find(collection, &vector, options, &mut breakdown)?,
-        Protection::Split => split::find(collection, &vector, options, &mut breakdown)?,
+    let (found, scores, moving) = if models.is_moving() {
+        let moving::Ranked { found, scores, moving } =
+            moving::find(collection, models, query, options, &mut breakdown)?;
+        (found, scores, Some(moving))
+    } else {
+        let model = models.current();
+        let (vector, scores) = embed(collection, model, query)?;
+        breakdown.encode = started.elapsed();
+        let wanted = Wanted { vector: &vector, only: None, options };
+        (find(collection, wanted, &mut breakdown)?, scores, None)
     };
 
     let finishing = Instant::now();
-    let scores = match query {
-        Query::Embedding(_) => ScoreSpec::default(),
-        _ => collection.vault.encoder_of(&collection.header.model)?.info().scores.clone(),
-    };
     let mut hits = Vec::with_capacity(options.k.min(found.scored.len()));
     for Scored { item, epoch, meta, cosine } in found.scored.iter().take(options.k) {
         let meta = collection.keys().open_meta(*item, *epoch, &meta.0)?;
@@ -170,7 +235,20 @@ pub(crate) fn search(
     breakdown.rerank += finishing.elapsed();
     breakdown.total = started.elapsed();
     let Found { candidates, exact, warnings, .. } = found;
-    Ok(Answer { hits, exact, candidates, warnings, breakdown })
+    Ok(Answer { hits, exact, candidates, warnings, moving, breakdown })
+}
+
+/// The nearest items, as the collection's level finds them.
+fn find(
+    collection: &Collection<'_>,
+    wanted: Wanted<'_>,
+    breakdown: &mut Breakdown,
+) -> Result<Found, VaultError> {
+    match collection.record.protection {
+        Protection::Veiled => veiled::find(collection, wanted, breakdown),
+        Protection::Sealed => sealed::find(collection, wanted, breakdown),
+        Protection::Split => split::find(collection, wanted, breakdown),
+    }
 }
 
 /// How often a search starts over because the log moved under it.
@@ -240,15 +318,20 @@ pub(crate) fn search_all(
     Ok(all)
 }
 
-fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultError> {
+/// The query by one of the collection's models, and what that model's scores mean.
+fn embed(
+    collection: &Collection<'_>,
+    model: &Model,
+    query: &Query,
+) -> Result<(Vec<f32>, ScoreSpec), VaultError> {
     if let Query::Embedding(vector) = query {
-        let dim = collection.header.dim as usize;
+        let dim = model.dim as usize;
         if vector.len() != dim {
             return Err(VaultError::Query(format!("it has {} dimensions instead of {dim}", vector.len())));
         }
-        return Ok(vector.clone());
+        return Ok((vector.clone(), ScoreSpec::default()));
     }
-    let encoder = collection.vault.encoder_of(&collection.header.model)?;
+    let encoder = collection.vault.encoder_of(model)?;
     let mut embeddings = match query {
         Query::Text(words) if words.trim().is_empty() => {
             return Err(VaultError::Query("it is empty".to_owned()));
@@ -257,10 +340,9 @@ fn embed(collection: &Collection<'_>, query: &Query) -> Result<Vec<f32>, VaultEr
         Query::Image(picture) => encoder.embed_images(std::slice::from_ref(picture))?,
         Query::Embedding(_) => Vec::new(),
     };
-    embeddings
-        .pop()
-        .map(pmirs_encoder::Embedding::into_values)
-        .ok_or_else(|| VaultError::Internal("the encoder gave nothing".to_owned()))
+    let vector = embeddings.pop().map(pmirs_encoder::Embedding::into_values);
+    let vector = vector.ok_or_else(|| VaultError::Internal("the encoder gave nothing".to_owned()))?;
+    Ok((vector, encoder.info().scores.clone()))
 }
 
 fn cutoff(cutoff: Cutoff, scores: &ScoreSpec, query: &Query, kind: ItemKind) -> Option<f32> {

@@ -4,19 +4,28 @@
 //! built from them in memory. Its best candidates are re-ranked by their 16-bit embeddings, and the rounding
 //! error of int8 bounds what a candidate left out can score, so the answer is exact.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use pmirs_index::{Matrix, Quantised, quantise};
-use pmirs_wire::ItemId;
+use pmirs_wire::{Digest, ItemId};
 use rayon::prelude::*;
 
-use super::{Breakdown, Found, Scored, SearchOptions, dot, sort};
+use super::{Breakdown, Found, Scored, Wanted, dot, sort};
 use crate::VaultError;
-use crate::collection::Collection;
+use crate::collection::{Collection, Model};
+use crate::local::LocalRecord;
 
 /// The opened embeddings of one collection, at one point of its history.
 pub(crate) struct LocalIndex {
-    seq: u64,
+    /// Number of the last change, and the settings.
+    at: (u64, Digest),
+    /// By model: embeddings of different ones are not compared.
+    parts: BTreeMap<String, Part>,
+}
+
+/// The embeddings of one model.
+struct Part {
     matrix: Matrix,
     /// Row by row: which item, and its embedding as it was stored.
     items: Vec<ItemId>,
@@ -28,35 +37,59 @@ pub(crate) struct LocalIndex {
 impl LocalIndex {
     /// Opens all embeddings in the local store.
     pub(crate) fn build(collection: &Collection<'_>, seq: u64) -> Result<Self, VaultError> {
-        let dim = collection.header.dim;
+        let models = collection.models();
+        let mut of: BTreeMap<String, Vec<LocalRecord>> = BTreeMap::new();
         let records = collection.local_records()?;
+        if models.is_moving() {
+            let keys = collection.keys();
+            for record in records {
+                let meta = keys.open_meta(record.item, record.epoch, &record.meta.0)?;
+                of.entry(meta.model).or_default().push(record);
+            }
+        } else {
+            of.insert(models.current().name.clone(), records);
+        }
+        let parts = models.all().filter_map(|model| {
+            let records = of.remove(&model.name)?;
+            Some(Part::build(collection, model, &records).map(|part| (model.name.clone(), part)))
+        });
+        Ok(Self { at: (seq, models.settings), parts: parts.collect::<Result<_, _>>()? })
+    }
+
+    /// The number of the last change and the settings that it knows.
+    pub(crate) fn at(&self) -> (u64, Digest) {
+        self.at
+    }
+}
+
+impl Part {
+    fn build(
+        collection: &Collection<'_>,
+        model: &Model,
+        records: &[LocalRecord],
+    ) -> Result<Self, VaultError> {
         let keys = collection.keys();
         let rows: Vec<(ItemId, Quantised, Vec<i16>)> = records
             .par_iter()
             .map(|record| {
-                let vector = keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
+                let vector =
+                    keys.open_embedding(record.item, record.epoch, &record.embedding.0, model.dim)?;
                 Ok((record.item, quantise(&vector)?, to_fixed(&vector)))
             })
             .collect::<Result<_, VaultError>>()?;
-        let mut index = Self {
-            seq,
-            matrix: Matrix::with_capacity(dim as usize, rows.len())?,
+        let mut part = Self {
+            matrix: Matrix::with_capacity(model.dim as usize, rows.len())?,
             items: Vec::with_capacity(rows.len()),
             embeddings: Vec::with_capacity(rows.len()),
             scale: 0.0,
         };
         for (item, quantised, embedding) in rows {
-            index.matrix.push(&quantised)?;
-            index.items.push(item);
-            index.embeddings.push(embedding);
-            index.scale = index.scale.max(quantised.scale);
+            part.matrix.push(&quantised)?;
+            part.items.push(item);
+            part.embeddings.push(embedding);
+            part.scale = part.scale.max(quantised.scale);
         }
-        Ok(index)
-    }
-
-    /// The number of the last change it knows.
-    pub(crate) fn seq(&self) -> u64 {
-        self.seq
+        Ok(part)
     }
 
     /// The best `k` rows by true cosine, best first, and how many were looked at.
@@ -103,39 +136,41 @@ fn to_fixed(vector: &[f32]) -> Vec<i16> {
 
 pub(super) fn find(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
+    let options = wanted.options;
     let timing = collection.sync()?;
     breakdown.seal += timing.seal;
     breakdown.network += timing.network;
     breakdown.open += timing.open;
 
     // Where a filter refuses some, more are looked at, until there are enough or no more.
-    let mut wanted = options.k;
+    let mut count = options.k;
     loop {
-        let (scored, candidates) = nearest(collection, vector, wanted, options, breakdown)?;
-        if scored.len() >= options.k || candidates < wanted || options.filter.is_open() {
+        let (scored, candidates) = nearest(collection, wanted, count, breakdown)?;
+        if scored.len() >= options.k || candidates < count || options.filter.is_open() {
             return Ok(Found { scored, candidates, exact: true, warnings: Vec::new() });
         }
-        wanted = (4 * wanted).max(64);
+        count = (4 * count).max(64);
     }
 }
 
 /// Those of the nearest `count` items that the filter admits, and how many were looked at.
 fn nearest(
     collection: &Collection<'_>,
-    vector: &[f32],
+    wanted: Wanted<'_>,
     count: usize,
-    options: &SearchOptions,
     breakdown: &mut Breakdown,
 ) -> Result<(Vec<Scored>, usize), VaultError> {
     let opening = Instant::now();
+    let models = collection.models();
+    let model = wanted.only.unwrap_or(models.current());
     let (nearest, candidates) = collection.with_index(|index| {
         breakdown.open += opening.elapsed();
         let scoring = Instant::now();
-        let nearest = index.nearest(vector, count);
+        let part = index.parts.get(&model.name);
+        let nearest = part.map_or(Ok((Vec::new(), 0)), |part| part.nearest(wanted.vector, count));
         breakdown.score += scoring.elapsed();
         nearest
     })?;
@@ -146,14 +181,11 @@ fn nearest(
     let keys = collection.keys();
     let mut scored: Vec<Scored> = Vec::with_capacity(records.len());
     for record in records {
-        let dim = collection.header.dim;
-        if !options.filter.is_open()
-            && !options.filter.admits(&keys.open_meta(record.item, record.epoch, &record.meta.0)?)
-        {
+        if !wanted.admits(&keys, record.item, record.epoch, &record.meta.0)? {
             continue;
         }
-        let truth = keys.open_embedding(record.item, record.epoch, &record.embedding.0, dim)?;
-        let cosine = dot(vector, &truth);
+        let truth = keys.open_embedding(record.item, record.epoch, &record.embedding.0, model.dim)?;
+        let cosine = dot(wanted.vector, &truth);
         scored.push(Scored { item: record.item, epoch: record.epoch, meta: record.meta, cosine });
     }
     sort(&mut scored);

@@ -11,7 +11,7 @@ use pmirs_wire::item::ItemRecord;
 use pmirs_wire::{ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{Audit, Breakdown, Found, Scored, SearchOptions, dot, sort, undisturbed};
+use super::{Audit, Breakdown, Found, Scored, Wanted, dot, sort, undisturbed};
 use crate::VaultError;
 use crate::collection::Collection;
 use crate::progress::Quiet;
@@ -23,8 +23,7 @@ fn first_fetch(k: usize) -> usize {
 
 pub(super) fn find(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
     undisturbed(collection, |_| {
@@ -35,16 +34,16 @@ pub(super) fn find(
             collection.renew_keys(&mut history)?;
         }
         collection.level_members()?;
-        attempt(collection, vector, options, breakdown).map(Some)
+        attempt(collection, wanted, breakdown).map(Some)
     })
 }
 
 fn attempt(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
+    let Wanted { vector, options, .. } = wanted;
     let mut count = first_fetch(options.k);
     let mut levelled = false;
     loop {
@@ -63,7 +62,7 @@ fn attempt(
             levelled = true;
             continue;
         }
-        let mut opened = open(collection, vector, options, &candidates, breakdown)?;
+        let mut opened = open(collection, wanted, &candidates, breakdown)?;
         if missing > 0 {
             opened.found.exact = false;
             opened.found.warnings.push(format!(
@@ -77,8 +76,10 @@ fn attempt(
         let most = opened.least + 2.0 * candidates.error;
         let enough = opened.found.scored.get(options.k.saturating_sub(1)).map(|scored| scored.cosine);
         opened.found.exact &= whole || options.k == 0 || enough.is_some_and(|enough| most < enough);
-        // Where a filter refuses some, more are looked at, until there are enough or the three give no more.
-        if !whole && opened.found.scored.len() < options.k && count < limits::SPLIT_CANDIDATES {
+        // Where a filter refuses some, or others are of another model, more are looked at, until there are enough or the
+        // three give no more.
+        let short = opened.found.scored.len() < options.k || (wanted.only.is_some() && !opened.found.exact);
+        if !whole && short && count < limits::SPLIT_CANDIDATES {
             count = (4 * count).min(limits::SPLIT_CANDIDATES);
             continue;
         }
@@ -125,8 +126,7 @@ struct Opened {
 /// Opens the candidates' true embeddings, and notes a score that no honest three can have given.
 fn open(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     candidates: &crate::split::Candidates,
     breakdown: &mut Breakdown,
 ) -> Result<Opened, VaultError> {
@@ -145,7 +145,7 @@ fn open(
     let keys = collection.keys();
     for ItemRecord { item, epoch, meta, embedding, .. } in records {
         let truth = keys.open_embedding(item, epoch, &embedding.0, collection.header.dim)?;
-        let cosine = dot(vector, &truth);
+        let cosine = dot(wanted.vector, &truth);
         least = least.min(cosine);
         let said = candidates.items.iter().find(|(of, _)| *of == item).map_or(f32::NAN, |(_, score)| *score);
         if (said - cosine).abs() > candidates.error || said.is_nan() {
@@ -156,7 +156,7 @@ fn open(
                 candidates.session, collection.header.name
             ));
         }
-        if !options.filter.is_open() && !options.filter.admits(&keys.open_meta(item, epoch, &meta.0)?) {
+        if !wanted.admits(&keys, item, epoch, &meta.0)? {
             continue;
         }
         found.scored.push(Scored { item, epoch, meta, cosine });

@@ -17,7 +17,7 @@ use pmirs_wire::search::{Candidate, Search};
 use pmirs_wire::{Bytes, Digest, FilterToken, ItemId, limits};
 
 use super::audit::{self, Audited, Edge};
-use super::{ATTEMPTS, Audit, Breakdown, Found, Scored, SearchOptions, dot, sort, undisturbed};
+use super::{ATTEMPTS, Audit, Breakdown, Found, Scored, Wanted, dot, sort, undisturbed};
 use crate::collection::Collection;
 use crate::history::History;
 use crate::keys::{CollectionKeys, altered_collection, altered_item};
@@ -31,10 +31,10 @@ fn first_fetch(k: usize) -> usize {
 /// Asks the server, and holds its answer to the collection's signed history.
 pub(super) fn find(
     collection: &Collection<'_>,
-    vector: &[f32],
-    options: &SearchOptions,
+    wanted: Wanted<'_>,
     breakdown: &mut Breakdown,
 ) -> Result<Found, VaultError> {
+    let options = wanted.options;
     let local = collection.vault.local();
     undisturbed(collection, |attempt| {
         let known = {
@@ -43,7 +43,7 @@ pub(super) fn find(
             history.number()
         };
         let keys = collection.keys();
-        let mut answer = Answered::new(collection, &keys, vector, options);
+        let mut answer = Answered::new(collection, &keys, wanted);
         let drawn = match options.audit {
             Audit::Some(count) => audit::draw(collection, count * audit::at_once(&options.filter))?,
             Audit::All => Vec::new(),
@@ -87,8 +87,7 @@ pub(super) fn find(
 struct Answered<'a> {
     collection: &'a Collection<'a>,
     keys: &'a CollectionKeys,
-    vector: &'a [f32],
-    options: &'a SearchOptions,
+    wanted: Wanted<'a>,
     found: Found,
     /// Every item that came, with what the log must pin of it.
     digests: Vec<(ItemId, Digest)>,
@@ -97,25 +96,22 @@ struct Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    fn new(
-        collection: &'a Collection<'a>,
-        keys: &'a CollectionKeys,
-        vector: &'a [f32],
-        options: &'a SearchOptions,
-    ) -> Self {
+    fn new(collection: &'a Collection<'a>, keys: &'a CollectionKeys, wanted: Wanted<'a>) -> Self {
         let found = Found { scored: Vec::new(), candidates: 0, exact: true, warnings: Vec::new() };
         let (digests, items, edges) = (Vec::new(), HashSet::new(), Vec::new());
-        Self { collection, keys, vector, options, found, digests, items, edges }
+        Self { collection, keys, wanted, found, digests, items, edges }
     }
 
     /// The oldest epoch first, so that an item that moves to a later one meanwhile is met in one of them.
     fn ask(&mut self, breakdown: &mut Breakdown) -> Result<(), VaultError> {
-        let epochs: Vec<u32> = self.keys.epochs().collect();
+        // No item of a model lies in an epoch from before the collection went over to it.
+        let since = self.wanted.only.map_or(0, |model| model.since);
+        let epochs: Vec<u32> = self.keys.epochs().filter(|&epoch| epoch >= since).collect();
         for epoch in epochs {
             let started = Instant::now();
             let veil = self.keys.veil(epoch, &self.collection.header)?;
-            let filter = self.options.filter.tokens(&self.keys.epoch(epoch)?.token);
-            let query = EpochQuery::new(veil, epoch, self.vector, filter)?;
+            let filter = self.wanted.options.filter.tokens(&self.keys.epoch(epoch)?.token);
+            let query = EpochQuery::new(veil, epoch, self.wanted.vector, filter)?;
             breakdown.veil += started.elapsed();
             let edge = query.ask(self, breakdown)?;
             self.edges.push((epoch, edge));
@@ -133,7 +129,7 @@ impl<'a> Answered<'a> {
             self.collection.pinned(&mut history, item, Some(digest))?;
         }
         self.check_whole(&mut history)?;
-        match self.options.audit {
+        match self.wanted.options.audit {
             Audit::Some(count) => self.audited().some(&mut history, count, fetched),
             Audit::All => {
                 drop(history);
@@ -148,7 +144,7 @@ impl<'a> Answered<'a> {
         let whole: Vec<u32> =
             self.edges.iter().filter(|(_, edge)| *edge == Edge::Whole).map(|&(epoch, _)| epoch).collect();
         // Those that the server filters away by tokens it need not send.
-        if self.options.filter.has_tokens() || whole.is_empty() {
+        if self.wanted.options.filter.has_tokens() || whole.is_empty() {
             return Ok(());
         }
         // Every item that came is one of the log's.
@@ -171,8 +167,8 @@ impl<'a> Answered<'a> {
     fn audited(&self) -> Audited<'_> {
         Audited {
             collection: self.collection,
-            vector: self.vector,
-            filter: &self.options.filter,
+            vector: self.wanted.vector,
+            filter: &self.wanted.options.filter,
             answered: &self.items,
             edges: &self.edges,
         }
@@ -200,7 +196,7 @@ impl EpochQuery {
     /// Fetches until the best k of this epoch and those found before are proven, or nothing is left; says what
     /// the answer claims of the items that it leaves out.
     fn ask(&self, answer: &mut Answered<'_>, breakdown: &mut Breakdown) -> Result<Edge, VaultError> {
-        let k = answer.options.k;
+        let k = answer.wanted.options.k;
         // Nobody ranks more than there are; others may push some down to the next page.
         let items = answer.collection.history().state().map_or(0, |state| state.items) as usize;
         let deepest = 2 * items + 2 * limits::CANDIDATES;
@@ -283,7 +279,7 @@ impl EpochQuery {
         }
         let mut last = None;
         answer.found.candidates += candidates.len();
-        let (keys, filter) = (answer.keys, &answer.options.filter);
+        let (keys, wanted) = (answer.keys, answer.wanted);
         for Candidate { item, score, meta, embedding } in candidates {
             // An item that moved to a later epoch meanwhile is met twice, as is one that others pushed down to
             // the next page.
@@ -292,7 +288,7 @@ impl EpochQuery {
             answer.digests.push((item, Digest(digest)));
             let dim = answer.collection.header.dim;
             let truth = keys.open_embedding(item, self.epoch, &embedding.0, dim)?;
-            let cosine = dot(answer.vector, &truth);
+            let cosine = dot(wanted.vector, &truth);
             if self.bound.allows(score / self.query.rho, cosine) {
                 last = Some(score / self.query.rho);
             } else {
@@ -305,7 +301,7 @@ impl EpochQuery {
             if met {
                 continue;
             }
-            if !filter.is_open() && !filter.admits(&keys.open_meta(item, self.epoch, &meta.0)?) {
+            if !wanted.admits(keys, item, self.epoch, &meta.0)? {
                 continue;
             }
             answer.found.scored.push(Scored { item, epoch: self.epoch, meta, cosine });

@@ -7,6 +7,7 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod adopt;
 mod cheat;
 #[path = "../../../party/tests/client/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
@@ -14,6 +15,7 @@ mod client;
 mod duties;
 mod journey;
 mod liar;
+mod packs;
 mod sharing;
 mod split;
 mod split_faults;

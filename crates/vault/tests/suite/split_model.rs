@@ -20,7 +20,12 @@ fn secret(world: &World, of: &str) -> Arc<Encoder> {
     let folder = world.folder.path().join(format!("secret-{of}"));
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(of), &folder);
     let card = std::fs::read_to_string(folder.join("model.toml")).unwrap();
-    let card = card.replacen(&format!("name = \"{of}\""), "name = \"secret\"", 1);
+    let line = |line: &str| match line.split(' ').next() {
+        Some("name") => "name = \"secret\"".to_owned(),
+        Some("version") => "version = \"1.0.0\"".to_owned(),
+        _ => line.to_owned(),
+    };
+    let card = card.lines().map(line).collect::<Vec<_>>().join("\n");
     std::fs::write(folder.join("model.toml"), card).unwrap();
     Arc::new(Encoder::open(&folder).unwrap())
 }

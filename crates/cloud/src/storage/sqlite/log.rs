@@ -168,6 +168,10 @@ fn apply(
             db.prepare_cached("DELETE FROM grants WHERE place = ?1 AND epoch = ?2")?
                 .execute(params![place.0, epoch])?;
         }
+        Effect::Settings { header } => {
+            db.prepare_cached("UPDATE collections SET header = ?2 WHERE place = ?1")?
+                .execute(params![place.0, header])?;
+        }
     }
     let seq = items::latest_seq(db, place)?;
     Ok(Appended::Done(Applied { seq, ..Applied::default() }))

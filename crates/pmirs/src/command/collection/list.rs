@@ -22,6 +22,9 @@ pub struct Summary {
     bytes: u64,
     epoch: u32,
     model: String,
+    /// Models that items may still be of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    moving_from: Vec<String>,
     role: Role,
     members: usize,
 }
@@ -36,6 +39,7 @@ impl From<CollectionInfo> for Summary {
             bytes: info.bytes,
             epoch: info.epoch,
             model: info.model,
+            moving_from: info.moving_from,
             role: info.role,
             members: info.members,
         }
@@ -46,14 +50,19 @@ impl Answer for Summary {
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let size = bytes(self.bytes);
         let items = count(self.items as usize, "item");
+        let from = match self.moving_from.as_slice() {
+            [] => String::new(),
+            models => format!(", on its way from {}", models.join(", ")),
+        };
         writeln!(
             out,
-            "  {:<24} {:<7} {items:>12}  {size:>9}  {:<6} {:>10}  {DIM}{}{DIM:#}",
+            "  {:<24} {:<7} {items:>12}  {size:>9}  {:<6} {:>10}  {DIM}{}{}{DIM:#}",
             plain(&self.name),
             self.protection,
             self.role,
             count(self.members, "member"),
-            self.model
+            plain(&self.model),
+            plain(&from)
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Which federation somebody means, and which model it begins from.
 
-use pmirs_encoder::{EncoderError, Pack};
+use pmirs_encoder::Pack;
 use pmirs_vault::Vault;
 use pmirs_vault::federate::Part;
 use pmirs_wire::Digest;
@@ -33,10 +33,9 @@ pub fn federation(vault: &Vault, named: &str) -> Result<Digest, Failure> {
 }
 
 /// How a charter names the pack that training begins from.
-pub fn base(pack: &Pack) -> Result<String, Failure> {
+pub fn base(pack: &Pack) -> String {
     let manifest = pack.manifest();
-    let digest = pack.digest().map_err(EncoderError::from)?;
-    Ok(format!("{} {} {digest}", manifest.name, manifest.version))
+    format!("{} {} {}", manifest.name, manifest.version, Digest(pack.digest().unwrap_or_default()))
 }
 
 /// What trains.

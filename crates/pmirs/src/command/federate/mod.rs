@@ -4,6 +4,7 @@ mod find;
 mod join;
 mod log;
 mod pace;
+mod simulate;
 mod start;
 mod status;
 
@@ -17,5 +18,6 @@ pub fn run(command: &Federate, global: &Global, output: Output) -> Result<(), Fa
         Federate::Join(args) => join::run(args, global, output),
         Federate::Status(args) => status::run(args, global, output),
         Federate::Log(args) => log::run(args, global, output),
+        Federate::Simulate(args) => simulate::run(args, output),
     }
 }

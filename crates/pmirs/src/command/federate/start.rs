@@ -60,7 +60,7 @@ pub fn run(args: &FederateStart, global: &Global, output: Output) -> Result<(), 
     }
     let founding = Founding {
         name: args.name.clone(),
-        base: find::base(encoder.pack())?,
+        base: find::base(encoder.pack()),
         part: part.to_string(),
         manifest,
         weights,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use pmirs_encoder::pack::LineageSpec;
 use pmirs_encoder::{Encoder, EncoderError, PackInfo, PackKind, cost};
 use serde::Serialize;
 
@@ -24,6 +25,12 @@ pub(super) struct Info {
     context_length: usize,
     licence: String,
     cutoffs: Cutoffs,
+    /// The model that this one was trained from by members of a federation, and what trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lineage: Option<LineageSpec>,
+    /// Rank of the adapter on top of the towers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapter_rank: Option<usize>,
     /// Weights of both towers.
     parameters: u64,
     /// Of one picture; `null` where the graph could not be followed.
@@ -63,6 +70,8 @@ impl Info {
                 image_to_image: info.scores.image_to_image,
                 image_to_text: info.scores.image_to_text,
             },
+            lineage: encoder.pack().manifest().lineage.clone(),
+            adapter_rank: encoder.pack().manifest().adapter.as_ref().map(|adapter| adapter.rank),
             parameters: cost.parameters,
             multiply_adds: cost.image_multiply_adds,
             text_multiply_adds: cost.text_multiply_adds,
@@ -81,6 +90,17 @@ impl Answer for Info {
         writeln!(out, "  texts       up to {} tokens", self.context_length)?;
         writeln!(out, "  licence     {}", plain(&self.licence))?;
         writeln!(out, "  size        {}, {} parameters", bytes(self.bytes), short(self.parameters))?;
+        if let Some(rank) = self.adapter_rank {
+            writeln!(out, "  adapter     rank {rank} on top of both towers")?;
+        }
+        if let Some(lineage) = &self.lineage {
+            writeln!(
+                out,
+                "  trained     together from {} ({})",
+                plain(&lineage.parent),
+                plain(&lineage.part)
+            )?;
+        }
         for (each, work) in [
             ("multiply-adds for a picture", self.multiply_adds),
             ("multiply-adds for a full text", self.text_multiply_adds),

@@ -1,16 +1,14 @@
-//! `pmirs model list|use|remove`: the models of this home.
+//! `pmirs model list|remove`: the models of this home.
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use pmirs_encoder::{Encoder, EncoderError};
 use serde::Serialize;
 
-use super::adopt::adopt;
 use super::info::kind;
 use super::models;
-use crate::cli::{ModelRemove, ModelUse};
+use crate::cli::ModelRemove;
 use crate::exit::Exit;
 use crate::models::{Choice, check_name};
 use crate::output::{Answer, BOLD, DIM, Output, bytes, plain};
@@ -100,52 +98,13 @@ fn broken(choice: &Choice, reason: &str, default: bool) -> Row {
     Row { name: name(choice), version: None, kind: None, dim: None, bytes: None, default, error }
 }
 
-fn name(choice: &Choice) -> String {
+/// What a model is called in lists.
+pub(super) fn name(choice: &Choice) -> String {
     match choice {
         Choice::BuiltIn(name) => (*name).to_owned(),
         Choice::Named(name) => name.clone(),
         Choice::Folder(folder) => folder.display().to_string(),
     }
-}
-
-#[derive(Serialize)]
-struct Used {
-    model: String,
-    version: String,
-    /// The folder whose pack was taken into this home.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy_of: Option<PathBuf>,
-}
-
-impl Answer for Used {
-    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "New collections use {BOLD}{}{BOLD:#} {}.", plain(&self.model), plain(&self.version))?;
-        if let Some(folder) = &self.copy_of {
-            let folder = plain(&folder.to_string_lossy());
-            writeln!(out, "  {DIM}this home keeps its own copy of {folder}{DIM:#}")?;
-        }
-        writeln!(out, "  {DIM}those that exist keep the model that they were made with{DIM:#}")
-    }
-}
-
-pub fn choose(args: &ModelUse, output: Output) -> Result<(), Failure> {
-    let models = models()?;
-    let found = models.find(&args.pack)?;
-    // A folder that an earlier version left where it lay: collections that were made with it need it later, too.
-    if let Ok(Choice::Folder(before)) = models.chosen()
-        && let Err(failure) = adopt(&models, &before)
-    {
-        Output::warn(format_args!("the model used until now stays where it is: {}", failure.error()));
-    }
-    let (choice, copy_of) = match found {
-        Choice::Folder(folder) => (Choice::Named(adopt(&models, &folder)?), Some(folder)),
-        here => (here, None),
-    };
-    // A pack that does not open is not chosen.
-    let encoder = models.open(&choice)?;
-    let model = name(&choice);
-    models.choose(&model)?;
-    output.answer(&Used { model, version: encoder.info().version.clone(), copy_of })
 }
 
 #[derive(Serialize)]

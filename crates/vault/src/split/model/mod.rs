@@ -141,12 +141,17 @@ impl Collection<'_> {
                 return Err(VaultError::Parties(reason));
             }
         };
-        let mut wanted = Wanted::of(self.vault, &self.header.model)?;
+        let models = self.models();
+        let current = models.current();
+        let mut wanted = Wanted::of(self.vault, &current.name)?;
         wanted.trust(self.members()?.into_iter().filter(|it| it.role == Role::Owner).map(|it| it.account));
         let encoder = towers::open(self.vault, &parties, &wanted)?;
-        if model_name(&encoder) != self.header.model || encoder.info().dim != self.header.dim as usize {
-            let encoder = model_name(&encoder);
-            return Err(VaultError::OtherModel { collection: self.header.model.clone(), encoder });
+        if model_name(&encoder) != current.name || encoder.info().dim != current.dim as usize {
+            return Err(VaultError::OtherModel {
+                collection: current.name.clone(),
+                digest: current.digest.map(|digest| digest.to_string()).unwrap_or_default(),
+                encoder: model_name(&encoder),
+            });
         }
         self.vault.prefer_encoder(encoder);
         Ok(())
