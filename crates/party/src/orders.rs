@@ -90,12 +90,16 @@ pub(crate) fn check_signature(identity: &Bytes, signed: &SignedOrder) -> Result<
 fn least_role(action: &Action) -> Role {
     match action {
         // The rules of statements say who may sign one; a reader may leave.
-        Action::Show | Action::Members | Action::Rows { .. } | Action::Search(_) | Action::Govern { .. } => {
-            Role::Reader
-        }
-        Action::Meet | Action::Describe { .. } | Action::Manifest | Action::Models | Action::Encode(_) => {
-            Role::Reader
-        }
+        Action::Show
+        | Action::Members
+        | Action::Rows { .. }
+        | Action::Search(_)
+        | Action::Govern { .. }
+        | Action::Meet
+        | Action::Describe { .. }
+        | Action::Manifest
+        | Action::Models
+        | Action::Encode(_) => Role::Reader,
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
         Action::Refresh { .. } | Action::Delete => Role::Owner,
     }
