@@ -49,7 +49,9 @@ mod tests {
         let mut values = plain.clone();
         for (weight, columns) in [(&head.direct, 5), (&head.inner, 4)] {
             for (row, line) in values[weight.clone()].chunks_mut(columns).enumerate() {
-                line.iter_mut().for_each(|value| *value *= 10.0_f32.powi(row as i32 - 3));
+                for value in line.iter_mut() {
+                    *value *= 10.0_f32.powi(row as i32 - 3);
+                }
             }
         }
         let scale = of(&head, &values);

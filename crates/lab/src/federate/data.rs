@@ -7,7 +7,7 @@ use pmirs_crypto::sha256;
 use pmirs_encoder::Pack;
 use pmirs_vault::Progress;
 use pmirs_vault::federate::{Examples, Learner, Part, from_table, reduce};
-use pmirs_wire::Message;
+use pmirs_wire::{Digest, Message};
 use serde::{Deserialize, Serialize};
 
 use super::SimulateError;
@@ -92,7 +92,7 @@ fn file_name(learner: &Learner, table: &Path) -> Result<String, SimulateError> {
     let key = sha256(
         &[learner.pack().digest().unwrap_or_default().as_slice(), part.as_bytes(), &sha256(&rows)].concat(),
     );
-    let hex: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = Digest(key).to_string().chars().take(16).collect();
     Ok(format!("examples-{part}-{hex}.cbor"))
 }
 

@@ -183,7 +183,7 @@ fn pooled_once(
     let manifest = pmirs_vault::federate::manifest(&data.learner).digest(&data.learner.initial())?;
     let seen = (run::pooled_steps(data, setting)?, setting.training(), setting.rounds, setting.seed);
     let digest = saved::digest(&manifest, &seen);
-    let hex: String = digest.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest.to_string().chars().take(16).collect();
     let path = work.join(format!("pooled-{hex}.json"));
     if let Ok(bytes) = std::fs::read(&path)
         && let Ok(outcome) = serde_json::from_slice(&bytes)

@@ -14,6 +14,9 @@ use crate::{VaultError, fresh};
 /// How often settings are signed anew because others changed the collection meanwhile.
 const ATTEMPTS: usize = 16;
 
+/// What to make of a collection's settings at a state; nothing where they stay.
+type Next<'a> = dyn FnMut(Option<&State>) -> Result<Option<CollectionHeader>, VaultError> + 'a;
+
 impl Collection<'_> {
     /// Goes over to the model that `encoder` runs, as an owner: from now on searches rank by it, and what is added is
     /// embedded by it. Items that are there are of the earlier model until [`Collection::reembed`] moves them. Says
@@ -154,11 +157,7 @@ impl Collection<'_> {
     }
 
     /// Signs what `next` makes of the settings, if anything, in the place of those that `models` were read from.
-    fn settle(
-        &self,
-        models: &Models,
-        next: &mut dyn FnMut(Option<&State>) -> Result<Option<CollectionHeader>, VaultError>,
-    ) -> Result<Option<Entry>, VaultError> {
+    fn settle(&self, models: &Models, next: &mut Next<'_>) -> Result<Option<Entry>, VaultError> {
         let mut rng = fresh::rng()?;
         let keys = self.keys();
         let change: &mut Change<'_> = &mut |state, _| {

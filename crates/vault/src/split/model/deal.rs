@@ -60,7 +60,7 @@ pub(super) fn share(
         let dealt = piece(&weights, done, count)?;
         let add = (done..done + count).map(|number| ItemId((number as u128).to_be_bytes())).collect();
         let batch = Batch { base: state.version, add, remove: Vec::new() };
-        match parties.change_dealt(id, batch, dealt) {
+        match parties.change_dealt(id, batch, &dealt) {
             Ok(_) => progress.advance(count as u64),
             // Another run of the same, or one of the three that missed the first's word.
             Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
@@ -181,8 +181,8 @@ impl Parties {
         &self,
         model: CollectionId,
         batch: Batch,
-        dealt: OfThree<Parts>,
+        dealt: &OfThree<Parts>,
     ) -> Result<pmirs_wire::split::State, VaultError> {
-        self.change_by(model, batch, pinned(&dealt)?)
+        self.change_by(model, batch, pinned(dealt)?)
     }
 }
