@@ -161,7 +161,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// A digest in lower-case hexadecimal.
-pub(crate) fn hex(digest: &[u8; 32]) -> String {
+pub fn hex(digest: &[u8; 32]) -> String {
     let mut text = String::with_capacity(64);
     for byte in digest {
         text.extend(

@@ -102,8 +102,7 @@ fn every_part_learns_the_same_from_the_same_seed_and_its_pack_gives_what_was_tra
         let (_folder, encoder) = published(&learner, &weights);
         assert_same_vectors(&learner, &weights, &examples, &encoder);
         let lineage = encoder.pack().manifest().lineage.clone().unwrap();
-        let digest: String = lite().digest().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(lineage.parent_digest, digest);
+        assert_eq!(lineage.parent_digest, pmirs_encoder::pack::hex(&lite().digest().unwrap()));
         assert_eq!(lineage.part, part.to_string());
         assert!(encoder.info().version.starts_with(&format!("{}+", lite().manifest().version)));
     }
@@ -135,7 +134,10 @@ fn heads_leave_the_trunk_and_all_does_not() {
     let trunk = |part: Part| {
         let learner = Learner::open(&lite(), part).unwrap();
         let names = learner.layout().tensors().iter();
-        names.filter(|spec| spec.name.starts_with("trunk.")).map(|spec| spec.len()).sum::<usize>()
+        names
+            .filter(|spec| spec.name.starts_with("trunk."))
+            .map(pmirs_encoder::compact::parameters::TensorSpec::len)
+            .sum::<usize>()
     };
     assert_eq!(trunk(Part::Heads), 0);
     assert!(trunk(Part::All) > 100_000);

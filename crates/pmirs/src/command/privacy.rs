@@ -136,13 +136,13 @@ fn ledger(args: &PrivacyLedger, global: &Global, output: Output) -> Result<(), F
         delta,
         epsilon: finite(summary.epsilon),
         budget: limits.map(Allowed::from),
-        releases: rows(&privacy, &ledger, delta)?,
+        releases: rows(privacy, &ledger, delta)?,
         data: data.collect::<Result<_, VaultError>>()?,
         coordinators: summary.shares.iter().map(of_coordinator).collect(),
     })
 }
 
-fn rows(privacy: &Privacy<'_>, ledger: &Ledger, delta: f64) -> Result<Vec<Row>, Failure> {
+fn rows(privacy: Privacy<'_>, ledger: &Ledger, delta: f64) -> Result<Vec<Row>, Failure> {
     let mut spent = RdpCurve::zero();
     let row = |(number, release): (usize, &Release)| {
         spent = spent.compose(&release.curve(Adversary::Coordinator));
