@@ -173,7 +173,7 @@ fn tails_are_bounded() {
 fn parameters_are_refused_by_name() {
     let name = |error: PrivacyError| match error {
         PrivacyError::Parameter { parameter, .. } => parameter,
-        other => panic!("{other}"),
+        other @ PrivacyError::Unreachable { .. } => panic!("{other}"),
     };
     assert_eq!(name(Variance::new(0, 1).unwrap_err()), "variance numerator");
     assert_eq!(name(Variance::new(1, 0).unwrap_err()), "variance denominator");

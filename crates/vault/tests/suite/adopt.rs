@@ -345,7 +345,7 @@ fn a_cloud_that_names_the_old_model_again_is_noticed() {
         add(&album, &notes(&world, 20));
         share(&world, "album", &ben, "ben", Role::Reader);
         let liar = Liar::stands_before(&ben);
-        let said: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let said: Arc<Mutex<Vec<_>>> = Arc::default();
         let keep = said.clone();
         liar.tells(move |request, response| {
             keep.lock().unwrap().push((request.path.clone(), response.body.0.clone()));
