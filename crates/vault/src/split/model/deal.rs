@@ -60,7 +60,7 @@ pub(super) fn share(
         let dealt = piece(&weights, done, count)?;
         let add = (done..done + count).map(|number| ItemId((number as u128).to_be_bytes())).collect();
         let batch = Batch { base: state.version, add, remove: Vec::new() };
-        match parties.change_dealt(id, batch, &dealt) {
+        match parties.change_by(id, batch, pinned(&dealt)?) {
             Ok(_) => progress.advance(count as u64),
             // Another run of the same, or one of the three that missed the first's word.
             Err(error) if is_conflict(&error) && attempts < ATTEMPTS => {
@@ -175,14 +175,5 @@ impl Parties {
     ) -> Result<(), VaultError> {
         let order = self.order(model, Action::Describe { manifest: digest })?;
         self.ask_all(&order, [(); 3].map(|()| manifest.clone())).map(drop)
-    }
-
-    fn change_dealt(
-        &self,
-        model: CollectionId,
-        batch: Batch,
-        dealt: &OfThree<Parts>,
-    ) -> Result<pmirs_wire::split::State, VaultError> {
-        self.change_by(model, batch, pinned(dealt)?)
     }
 }
