@@ -62,7 +62,7 @@ impl Outcome {
 
 /// R@10 and loss by round, of several runs.
 pub(super) fn figure(title: &str, runs: &[(&str, &Outcome)]) -> Figure {
-    let last = runs.iter().flat_map(|(_, run)| run.rounds.last()).map(|row| row.round).max().unwrap_or(1);
+    let last = runs.iter().filter_map(|(_, run)| run.rounds.last()).map(|row| row.round).max().unwrap_or(1);
     let x = || Axis::linear("round").between(0.0, f64::from(last.max(1)));
     let mut recall = Panel::new(x(), Axis::linear("R@10 on pictures held back"));
     let mut loss = Panel::new(x(), Axis::linear("loss on pictures held back"));
