@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use pmirs_crypto::sha256;
 use pmirs_encoder::Pack;
+use pmirs_encoder::pack::sha256_hex;
 use pmirs_vault::Progress;
 use pmirs_vault::federate::{Examples, Learner, Part, from_table, reduce};
-use pmirs_wire::{Digest, Message};
+use pmirs_wire::Message;
 use serde::{Deserialize, Serialize};
 
 use super::SimulateError;
@@ -89,10 +90,10 @@ fn file_name(learner: &Learner, table: &Path) -> Result<String, SimulateError> {
         part => part.to_string(),
     };
     let rows = std::fs::read(table).map_err(|error| SimulateError::file(table, &error))?;
-    let key = sha256(
+    let key = sha256_hex(
         &[learner.pack().digest().unwrap_or_default().as_slice(), part.as_bytes(), &sha256(&rows)].concat(),
     );
-    let hex: String = Digest(key).to_string().chars().take(16).collect();
+    let hex: String = key.chars().take(16).collect();
     Ok(format!("examples-{part}-{hex}.cbor"))
 }
 

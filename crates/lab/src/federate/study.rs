@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pmirs_encoder::Pack;
+use pmirs_encoder::pack::sha256_hex;
 use pmirs_vault::Progress;
 use pmirs_vault::federate::Part;
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ fn pooled_once(
     let manifest = pmirs_vault::federate::manifest(&data.learner).digest(&data.learner.initial())?;
     let seen = (run::pooled_steps(data, setting)?, setting.training(), setting.rounds, setting.seed);
     let digest = saved::digest(&manifest, &seen);
-    let hex: String = digest.to_string().chars().take(16).collect();
+    let hex: String = sha256_hex(&digest.0).chars().take(16).collect();
     let path = work.join(format!("pooled-{hex}.json"));
     if let Ok(bytes) = std::fs::read(&path)
         && let Ok(outcome) = serde_json::from_slice(&bytes)

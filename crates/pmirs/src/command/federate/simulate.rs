@@ -43,11 +43,10 @@ pub fn run(args: &FederateSimulate, output: Output) -> Result<(), Failure> {
     let bar = steps(output, u64::from(setting.rounds));
     let state = work.join("simulation.run");
     let outcome = federate::simulate(&data, &setting, Some(&state), &mut |step| show(&bar, step))?;
-    let pooled = if args.pooled {
-        Some(federate::pooled(&data, &setting, &mut |step| show(&bar, step))?)
-    } else {
-        None
-    };
+    let mut pooled = None;
+    if args.pooled {
+        pooled = Some(federate::pooled(&data, &setting, &mut |step| show(&bar, step))?);
+    }
     bar.finish_and_clear();
     let figure = outcome.figure(pooled.as_ref());
     let answer = Simulated { model: format!("{encoder:?}"), setting, outcome, pooled };
