@@ -37,6 +37,7 @@ mod members;
 mod orders;
 mod parties;
 mod peers;
+mod plant;
 mod refusal;
 mod server;
 mod session;

@@ -12,6 +12,7 @@ mod meeting;
 mod refresh;
 mod repair;
 pub(crate) mod search;
+mod tree;
 
 use std::sync::Arc;
 

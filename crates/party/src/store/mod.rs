@@ -10,15 +10,17 @@ mod journal;
 mod matrix;
 mod replay;
 mod rows;
+pub(crate) mod tree;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pmirs_crypto::{ShareSeed, sha256};
+use pmirs_mpc::Shares;
 use pmirs_wire::split::{
     Action, Batch, Component, Entry, Order, Parts, Pending, PendingKind, Record, SignedOrder,
-    SignedStatement, State, StoreHeader, Version,
+    SignedStatement, State, StoreHeader, TreeAction, Version,
 };
 use pmirs_wire::{CollectionId, Digest, ItemId, decode, encode};
 
@@ -27,6 +29,7 @@ use self::journal::{JOURNAL, Journal};
 pub(crate) use self::matrix::{Matrix, ShareFile, words_of};
 use self::replay::{Replay, load, read_pending};
 use self::rows::RowList;
+use self::tree::{Planted, Upload};
 use crate::error::Error;
 use crate::members::Members;
 
@@ -52,6 +55,8 @@ pub(crate) struct Collection {
     /// The largest number that files of shares had so far.
     attempts: AtomicU64,
     waiting: Option<Waiting>,
+    pub(super) tree: Option<Planted>,
+    pub(super) upload: Option<Upload>,
 }
 
 /// A change that lies ready.
@@ -124,7 +129,7 @@ impl Collection {
         for record in records {
             replay.apply(record)?;
         }
-        let Replay { members, statements, version, entry, rows, blocks, generation, .. } = replay;
+        let Replay { members, statements, version, entry, rows, blocks, generation, tree, .. } = replay;
         let members = members.ok_or_else(|| Error::damaged(&path, "it says nothing of members"))?;
         let dim = header.dim as usize;
         let words = rows.written() * dim as u64;
@@ -136,9 +141,10 @@ impl Collection {
         let waiting = read_pending(&folder, &version)?;
         let kept = waiting.as_ref().and_then(|waiting| match waiting.pending.kind {
             PendingKind::Refresh { generation, .. } => Some(generation),
-            PendingKind::Batch(_) => None,
+            PendingKind::Batch(_) | PendingKind::Tree => None,
         });
         matrix::sweep(&folder, generation, kept)?;
+        let tree = tree::found(&folder, tree, waiting.as_ref(), generation)?;
         Ok(Self {
             folder,
             header,
@@ -153,6 +159,8 @@ impl Collection {
             generation,
             attempts: AtomicU64::new(kept.unwrap_or(generation).max(generation)),
             waiting,
+            tree,
+            upload: None,
         })
     }
 
@@ -248,6 +256,9 @@ impl Collection {
             (Action::Prepare { batch, .. }, PendingKind::Batch(parts)) => {
                 self.commit_batch(batch, parts.as_ref(), entry)
             }
+            (Action::Tree(TreeAction::Plant { tree, .. }), PendingKind::Tree) => {
+                self.commit_tree(tree.as_ref(), waiting.digest, entry)
+            }
             (_, &PendingKind::Refresh { generation, own, next }) => {
                 self.commit_refresh(generation, [own, next], entry)
             }
@@ -259,7 +270,8 @@ impl Collection {
         }
         // The change is made, whatever becomes of this: what a crash leaves is of an older version, and goes at the start.
         let erased = erase(&self.folder.join(PENDING));
-        if let Err(error) = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None)) {
+        let swept = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None));
+        if let Err(error) = swept.and_then(|()| self.sweep_trees()) {
             tracing::error!(%error, "old shares were not erased");
         }
         Ok(())
@@ -285,6 +297,9 @@ impl Collection {
             }
         }
         batch.add.iter().for_each(|item| self.rows.push(*item));
+        if let Some(tree) = &mut self.tree {
+            tree.follow(batch);
+        }
         self.matrix.push(&own, &next);
         self.version = entry.version;
         self.entry = Some(entry);
@@ -319,15 +334,21 @@ impl Collection {
         self.matrix = matrix;
         self.rows.rewritten();
         (self.generation, self.version, self.entry) = (generation, version, Some(entry));
+        self.tree_refreshed();
         Ok(())
     }
 
     /// Writes new shares of all rows beside the present ones; on the disk when this returns.
-    pub(crate) fn write_refreshed(&self, matrix: &Matrix) -> Result<PendingKind, Error> {
+    pub(crate) fn write_refreshed(
+        &self,
+        matrix: &Matrix,
+        tree: Option<&Shares<u32>>,
+    ) -> Result<PendingKind, Error> {
         // Each attempt has files of its own: another one may lie ready, and P0 may be about to decide on it.
         let generation = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         let own = ShareFile::create(&self.folder, &self.header, 0, generation)?.append(&matrix.own)?;
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
+        self.write_tree(tree, generation)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
         Ok(PendingKind::Refresh { generation, own, next })
     }

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use pmirs_crypto::sha256;
-use pmirs_wire::split::{Action, Entry, Order, Pending, Record, SignedStatement, StoreHeader, Version};
+use pmirs_wire::split::{
+    Action, Entry, Order, Pending, Record, SignedStatement, StoreHeader, TreeAction, Version,
+};
 use pmirs_wire::{Digest, decode};
 
 use super::file::erase;
 use super::matrix::{Matrix, ShareFile};
 use super::rows::RowList;
+use super::tree::Planted;
 use super::{PENDING, Waiting, order_of};
 use crate::error::Error;
 use crate::members::Members;
@@ -31,6 +34,7 @@ pub(super) struct Replay<'a> {
     pub(super) rows: RowList,
     pub(super) blocks: Vec<Block>,
     pub(super) generation: u64,
+    pub(super) tree: Option<Planted>,
 }
 
 impl<'a> Replay<'a> {
@@ -45,6 +49,7 @@ impl<'a> Replay<'a> {
             rows: RowList::default(),
             blocks: Vec::new(),
             generation: 0,
+            tree: None,
         }
     }
 
@@ -67,6 +72,9 @@ impl<'a> Replay<'a> {
                     self.rows.swap_remove(item);
                 }
                 batch.add.iter().for_each(|item| self.rows.push(*item));
+                if let Some(tree) = &mut self.tree {
+                    tree.follow(&batch);
+                }
                 let words = batch.add.len() as u64 * u64::from(self.header.dim);
                 self.blocks.push(Block { words, own, next });
                 self.version = entry.version;
@@ -78,7 +86,24 @@ impl<'a> Replay<'a> {
                 }
                 self.rows.rewritten();
                 self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
+                // A repair brings no tree.
+                let refreshed = entry.is_some();
+                self.tree = self.tree.take().filter(|_| refreshed);
+                if let Some(tree) = &mut self.tree {
+                    tree.refreshed(generation);
+                }
                 (self.version, self.entry, self.generation) = (version, entry, generation);
+            }
+            Record::Tree { entry } => {
+                let Some((Order { action: Action::Tree(TreeAction::Plant { tree, base }), .. }, id)) =
+                    order_of(&entry.prepared)
+                else {
+                    return Err(Error::damaged(self.path, "an entry plants no tree"));
+                };
+                let planted = |planting| Planted::new(id, planting, base, self.rows.items(), self.generation);
+                self.tree = tree.as_ref().map(planted);
+                self.version = entry.version;
+                self.entry = Some(entry);
             }
             Record::Rows { items } => items.into_iter().for_each(|item| self.rows.push(item)),
         }
@@ -137,7 +162,7 @@ pub(super) fn read_pending(folder: &Path, version: &Version) -> Result<Option<Wa
         order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
     let base = match &order.action {
         Action::Prepare { batch, .. } => Some(batch.base),
-        Action::Refresh { base } => Some(*base),
+        Action::Refresh { base } | Action::Tree(TreeAction::Plant { base, .. }) => Some(*base),
         _ => None,
     };
     if base != Some(*version) {

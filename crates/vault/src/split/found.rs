@@ -92,6 +92,7 @@ impl Parties {
             metric: Metric::InnerProduct,
             largest: largest_score(vector.len()),
             parts,
+            tree: None,
         };
         let order = self.order(collection, Action::Search(search))?;
         let [first, second, third] = self.ask_all(&order, bytes)?;

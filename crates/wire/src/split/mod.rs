@@ -12,6 +12,7 @@
 //! | tell rows from items | [`Action::Rows`] to any one | [`RowPage`] |
 //! | change every share | [`Action::Refresh`] to all three at once | [`State`] |
 //! | give a server its shares again | [`Action::Repair`] to all three at once | [`State`] |
+//! | make an index | [`TreeAction::Piece`] to all three, then [`TreeAction::Plant`] as a batch | [`State`], [`Receipt`] |
 //! | delete | [`Action::Delete`] to all three | [`Answer::Gone`] |
 //!
 //! P0, the first server of the list, decides whether a prepared batch is committed: that moment is the add. The two
@@ -24,6 +25,7 @@ mod order;
 mod peer;
 mod statement;
 mod stored;
+mod tree;
 mod trio;
 
 pub use answer::{Answer, Found, List, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
@@ -32,4 +34,5 @@ pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
 pub use peer::{Opening, PeerMessage};
 pub use statement::{Member, SignedStatement, Statement};
 pub use stored::{Pending, PendingKind, Record, StoreHeader};
+pub use tree::{Planting, Probing, Touched, TreeAction, TreePlan, TreeState};
 pub use trio::{PartyEntry, Trio};
