@@ -66,8 +66,7 @@ impl Party {
     ) -> Result<Vec<Vec<u32>>, Error> {
         let found = self.top_k(values, k, width)?;
         let each = found.first().map_or(0, |found| found.rows.len());
-        let lists: Vec<Unmasked<u32>> =
-            found.iter().map(|found| Unmasked::of_shares(&found.rows)).collect();
+        let lists: Vec<Unmasked<u32>> = found.iter().map(|found| Unmasked::of_shares(&found.rows)).collect();
         if each == 0 {
             return Ok(vec![Vec::new(); lists.len()]);
         }

@@ -115,7 +115,8 @@ fn what_is_opened_comes_in_no_order() {
     for seed in 0..200 {
         let [opened, ..] = succeed(seed, |party| {
             let found = party.top_k(vec![Unmasked::of_shares(of(party, &shares))], 2, 6)?;
-            let [column] = party.shuffle(&[found[0].rows.clone()])?.try_into().map_err(|_| Error::SessionOver)?;
+            let [column] =
+                party.shuffle(&[found[0].rows.clone()])?.try_into().map_err(|_| Error::SessionOver)?;
             party.reveal(&column)
         });
         straight += u32::from(opened == [0, 1]);
@@ -145,9 +146,8 @@ fn cells_cost_what_is_stated() {
         assert!(headers < 2000);
         (rounds, sent)
     };
-    let (rounds, sent) = spent(succeed(1, |party| {
-        party.shuffle_blocks(of(party, &shares), blocks).map(|_| party.traffic())
-    }));
+    let (rounds, sent) =
+        spent(succeed(1, |party| party.shuffle_blocks(of(party, &shares), blocks).map(|_| party.traffic())));
     assert_eq!(rounds, 3);
     let word = sent / (blocks * width) as f64;
     assert!((word - 8.0).abs() < 0.2, "{word} bytes a word");

@@ -51,6 +51,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
             "one of the three servers is broken or lies: do not rely on the answer, and ask the operators; `pmirs verify \
              NAME` says what else is wrong",
         ),
+        VaultError::NoIndex(_) => (
+            Exit::NotFound,
+            "an owner makes one with `pmirs collection index NAME`; without --index every item is looked at",
+        ),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),

@@ -15,9 +15,9 @@ use pmirs_wire::collection::Role;
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::split::{
     Action, Answer, Batch, Component, Entry, Found, List, Member, Metric, Opening, Order, Parts, PartyEntry,
-    PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Planting, Probing, Receipt, Record, Refused, RowPage, Search,
-    SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Touched, TreeAction, TreePlan,
-    TreeState, Trio, Version,
+    PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Planting, Probing, Receipt, Record, Refused,
+    RowPage, Search, SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Touched,
+    TreeAction, TreePlan, TreeState, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
@@ -117,8 +117,14 @@ fn orders() {
         "split_order_commit.hex",
         &order(Action::Commit { prepared: Digest([4; 32]), sequence: 7, receipts }),
     );
-    let search =
-        Search { queries: 1, k: 40, metric: Metric::InnerProduct, largest: 16_384, parts: parts_of_three, tree: None };
+    let search = Search {
+        queries: 1,
+        k: 40,
+        metric: Metric::InnerProduct,
+        largest: 16_384,
+        parts: parts_of_three,
+        tree: None,
+    };
     check("split_order_search.hex", &order(Action::Search(search.clone())));
     let distance = Search { metric: Metric::SquaredDistance, ..search };
     check("split_order_search_distance.hex", &order(Action::Search(distance.clone())));

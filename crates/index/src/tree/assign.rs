@@ -34,7 +34,8 @@ pub(super) fn assign(
     pairs.par_sort_unstable_by(|a, b| {
         b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)).then(a.cell.cmp(&b.cell))
     });
-    let mut room = Room { cells: vec![Vec::new(); centroids.len()], placed: vec![false; points.len()], capacity };
+    let mut room =
+        Room { cells: vec![Vec::new(); centroids.len()], placed: vec![false; points.len()], capacity };
     for Pair { row, cell, .. } in pairs {
         room.place(row, cell);
     }

@@ -28,7 +28,8 @@ pub(super) fn divide(
         .collect::<Result<Vec<_>, IndexError>>()?;
     let mut centroids: Vec<Vec<f32>> = fine.into_iter().flat_map(|means| means.centroids).collect();
     // A part of fewer rows than its share has no more to begin with.
-    let again: Vec<Vec<f32>> = centroids.iter().cycle().take(cells.saturating_sub(centroids.len())).cloned().collect();
+    let again: Vec<Vec<f32>> =
+        centroids.iter().cycle().take(cells.saturating_sub(centroids.len())).cloned().collect();
     centroids.extend(again);
     Ok(centroids)
 }

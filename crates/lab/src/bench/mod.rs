@@ -6,6 +6,7 @@
 //! - [`encode()`]: the two towers of a model, one input at a time.
 //! - [`load()`]: a server under many clients; [`scaling()`]: whether its scans get in each other's way.
 //! - [`split()`]: a search by three parties over secret shares; [`aggregate()`]: a round of secure aggregation.
+//! - [`tree()`]: what an index of the split level finds of that, and what it takes.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
@@ -17,6 +18,7 @@ mod scan;
 mod search;
 mod split;
 mod stopwatch;
+mod tree;
 mod veil;
 
 pub use add::{AddReport, add};
@@ -28,4 +30,5 @@ pub use pmirs_mpc::bench::SearchSize as SplitSize;
 pub use scan::{ScanReport, read_gb_per_s, scan};
 pub use search::{BreakdownReport, SearchReport, search};
 pub use split::{SplitPhase, SplitReport, split};
+pub use tree::{Spent, TreeReport, TreeSettings, tree};
 pub use veil::{VeilReport, veil};

@@ -60,8 +60,7 @@ pub(super) fn find(
 
     let centroids = Rows::new(slots.body.centroids.own(), slots.body.centroids.next(), view.dim)?;
     let scores = scores_of(&centroids, search.metric, queries)?;
-    let touched =
-        party.open_best(scores, probing.probes as usize, width_of_differences(search.largest))?;
+    let touched = party.open_best(scores, probing.probes as usize, width_of_differences(search.largest))?;
 
     let void_shows = !view.removed.is_empty();
     let tables = queries
@@ -101,7 +100,10 @@ fn view(shared: &Shared, version: Version, probing: &Probing) -> Result<View, St
     };
     if probing.probes == 0 || probing.probes > tree.plan.cells {
         let most = tree.plan.cells;
-        return Err(Stopped::Here(Refusal::bad(format!("probes is {}, outside 1 to {most}", probing.probes))));
+        return Err(Stopped::Here(Refusal::bad(format!(
+            "probes is {}, outside 1 to {most}",
+            probing.probes
+        ))));
     }
     let numbered = tree.items().len();
     let dim = here.dim();
@@ -169,7 +171,9 @@ fn said(slots: &Slots) -> [u32; SAID] {
 fn shuffle(party: &mut Party, session: [u8; 32], view: &View) -> Result<Slots, Stopped> {
     let words = view.source.read().map_err(|error| {
         tracing::error!(%error, "a tree cannot be read");
-        Stopped::Here(Refusal::conflict("tree: this server's shares of it are damaged: its owner makes it anew"))
+        Stopped::Here(Refusal::conflict(
+            "tree: this server's shares of it are damaged: its owner makes it anew",
+        ))
     })?;
     let cells = view.plan.cells as usize;
     let shuffled = party.shuffle_blocks(&words, cells)?;
@@ -249,8 +253,10 @@ fn table(
     }
     score(&view.others.own, &view.others.next)?;
 
-    let places: Vec<u32> =
-        touched.iter().flat_map(|slot| (0..capacity as u32).map(move |at| slot * capacity as u32 + at)).collect();
+    let places: Vec<u32> = touched
+        .iter()
+        .flat_map(|slot| (0..capacity as u32).map(move |at| slot * capacity as u32 + at))
+        .collect();
     let (mut numbers, mut voids) = (slots.numbers.gathered(&places)?, slots.voids.gathered(&places)?);
     numbers.append(&Shares::of_public(party.role(), &view.others.numbers));
     voids.append(&Shares::of_public(party.role(), &vec![0; view.others.numbers.len()]));
@@ -268,17 +274,14 @@ fn beyond(largest: u32) -> u32 {
 }
 
 /// Numbers and scores of the best; a removed row that is among them, because nothing else is left, shows neither.
-fn best(
-    party: &mut Party,
-    tables: &[Vec<Unmasked<u32>>],
-    search: &Search,
-) -> Result<Vec<List>, Stopped> {
+fn best(party: &mut Party, tables: &[Vec<Unmasked<u32>>], search: &Search) -> Result<Vec<List>, Stopped> {
     let width = width_of_differences(beyond(search.largest));
     let found = party.top_k_carrying(tables, search.k as usize, width)?;
     let mut lists = Vec::with_capacity(found.len());
     for carried in found {
         let mut columns = carried.columns.into_iter();
-        let numbers = columns.next().ok_or_else(|| Stopped::Here(Refusal::internal(&"a table without numbers")))?;
+        let numbers =
+            columns.next().ok_or_else(|| Stopped::Here(Refusal::internal(&"a table without numbers")))?;
         let (numbers, scores) = match columns.next() {
             None => (numbers, carried.scores),
             Some(voids) => {
@@ -287,7 +290,10 @@ fn best(
                 (party.multiply(&numbers, &kept)?, party.multiply(&carried.scores, &kept)?)
             }
         };
-        lists.push(List { rows: pair(numbers.own(), numbers.next()), scores: pair(scores.own(), scores.next()) });
+        lists.push(List {
+            rows: pair(numbers.own(), numbers.next()),
+            scores: pair(scores.own(), scores.next()),
+        });
     }
     Ok(lists)
 }

@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pmirs_crypto::sha256;
 use pmirs_mpc::Shares;
-use pmirs_wire::split::{Batch, Entry, PendingKind, Planting, Record, StoreHeader, TreePlan, TreeState, Version};
+use pmirs_wire::split::{
+    Batch, Entry, PendingKind, Planting, Record, StoreHeader, TreePlan, TreeState, Version,
+};
 use pmirs_wire::{Digest, ItemId, encode};
 
 use super::file::{erase, private, sync_folder};
@@ -180,13 +182,7 @@ impl Collection {
     }
 
     /// Takes a piece of a tree, which counts for nothing yet; the first piece begins anew.
-    pub(crate) fn take_piece(
-        &mut self,
-        id: Digest,
-        at: u64,
-        own: &[u32],
-        next: &[u32],
-    ) -> Result<(), Error> {
+    pub(crate) fn take_piece(&mut self, id: Digest, at: u64, own: &[u32], next: &[u32]) -> Result<(), Error> {
         if at == 0 {
             self.upload = Some(Upload::begin(&self.folder, id)?);
         }
@@ -352,13 +348,7 @@ impl Half {
         self.file.write_all(&bytes).map_err(Error::file(&self.path))
     }
 
-    fn finish(
-        self,
-        folder: &Path,
-        header: &StoreHeader,
-        label: &str,
-        component: u8,
-    ) -> Result<(), Error> {
+    fn finish(self, folder: &Path, header: &StoreHeader, label: &str, component: u8) -> Result<(), Error> {
         let Self { path: from, mut file, checks } = self;
         let head = [MAGIC.as_slice(), &seal(header, component, label)?].concat();
         let finish = || {
@@ -392,12 +382,7 @@ impl Checks {
 }
 
 /// Writes the files of a tree whole; on the disk when this returns.
-fn write(
-    folder: &Path,
-    header: &StoreHeader,
-    label: &str,
-    words: &Shares<u32>,
-) -> Result<(), Error> {
+fn write(folder: &Path, header: &StoreHeader, label: &str, words: &Shares<u32>) -> Result<(), Error> {
     let mut upload = Upload::begin(folder, Digest([0; 32]))?;
     upload.push(words.own(), words.next())?;
     upload.finish(folder, header, label)

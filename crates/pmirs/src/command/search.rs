@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
-    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Query, SearchOptions, Vault,
+    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, Index, IndexUse, ItemKind, Query,
+    SearchOptions, Vault,
 };
 use serde::Serialize;
 
-use crate::cli::{CutoffArg, FilterArgs, Global, KindArg, Search};
+use crate::cli::{CutoffArg, FilterArgs, Global, IndexArg, KindArg, Search};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, count, plain};
 use crate::report::Failure;
@@ -23,12 +24,35 @@ struct Outcome {
     exact: bool,
     ms: f64,
     breakdown_ms: Milliseconds,
+    /// What was looked at, where it was not every item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<Touched>,
     /// Whether only some items could be found at all.
     #[serde(skip)]
     filtered: bool,
     /// Whether it was checked that nothing was left out.
     #[serde(skip)]
     whole: bool,
+}
+
+/// What a search through an index touched.
+#[derive(Serialize)]
+struct Touched {
+    touched_cells: u32,
+    cells: u32,
+    later_items: u64,
+    shuffled: bool,
+}
+
+impl From<IndexUse> for Touched {
+    fn from(used: IndexUse) -> Self {
+        Self {
+            touched_cells: used.touched,
+            cells: used.cells,
+            later_items: used.others,
+            shuffled: used.shuffled,
+        }
+    }
 }
 
 /// One hit as people and programs see it.
@@ -109,11 +133,19 @@ impl Answer for Outcome {
             (hits, _) => count(hits, "hit"),
         };
         let sure = match (self.exact, self.whole) {
+            (false, _) if self.index.is_some() => "",
             (false, _) => "; not proven to be the best",
             (true, true) => "; every other item was checked",
             (true, false) => "",
         };
-        writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)
+        writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)?;
+        match &self.index {
+            Some(Touched { touched_cells, cells, .. }) if !self.exact => writeln!(
+                out,
+                "{DIM}Approximate: {touched_cells} of {cells} cells were looked at; without --index, every item is{DIM:#}"
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -133,6 +165,13 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         Some(path) => Query::Image(picture(path)?),
         None => Query::text(words.join(" ")),
     };
+    if args.verify && args.index == IndexArg::Tree {
+        return Err(Failure::new(
+            Exit::Usage,
+            "nobody can check that a search through an index left out nothing: it may",
+            "leave --index away, and every item is looked at",
+        ));
+    }
     let vault = session::open(global)?;
     let filter = Filter::from(&args.filter);
     let filtered = !filter.is_open();
@@ -141,9 +180,10 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         cutoff: args.cutoff.into(),
         filter,
         audit: if args.verify { Audit::All } else { Audit::default() },
+        index: args.index.into(),
     };
     let Some(collection) = collection else { return all(&vault, &query, &options, output) };
-    let Found { hits, exact, warnings, breakdown, .. } =
+    let Found { hits, exact, used, warnings, breakdown, .. } =
         vault.collection(collection)?.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
@@ -154,6 +194,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         exact,
         ms: ms(breakdown.total),
         breakdown_ms: breakdown.into(),
+        index: used.map(Touched::from),
         filtered,
         whole: args.verify,
     })
@@ -222,6 +263,15 @@ impl From<CutoffArg> for Cutoff {
             CutoffArg::Auto => Self::Calibrated,
             CutoffArg::None => Self::None,
             CutoffArg::Score(score) => Self::At(score),
+        }
+    }
+}
+
+impl From<IndexArg> for Index {
+    fn from(index: IndexArg) -> Self {
+        match index {
+            IndexArg::Scan => Self::Scan,
+            IndexArg::Tree => Self::Tree,
         }
     }
 }

@@ -8,6 +8,7 @@ mod contacts;
 mod history;
 mod records;
 mod settings;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -117,7 +117,7 @@ pub(super) fn find(
     loop {
         let (scored, candidates) = nearest(collection, vector, wanted, options, breakdown)?;
         if scored.len() >= options.k || candidates < wanted || options.filter.is_open() {
-            return Ok(Found { scored, candidates, exact: true, warnings: Vec::new() });
+            return Ok(Found { scored, candidates, exact: true, used: None, warnings: Vec::new() });
         }
         wanted = (4 * wanted).max(64);
     }

@@ -112,7 +112,8 @@ impl<'a> Answered<'a> {
         vector: &'a [f32],
         options: &'a SearchOptions,
     ) -> Self {
-        let found = Found { scored: Vec::new(), candidates: 0, exact: true, warnings: Vec::new() };
+        let found =
+            Found { scored: Vec::new(), candidates: 0, exact: true, used: None, warnings: Vec::new() };
         let (digests, items, edges) = (Vec::new(), HashSet::new(), Vec::new());
         Self { collection, keys, vector, options, found, digests, items, edges }
     }

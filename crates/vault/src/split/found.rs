@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 
 use pmirs_mpc::{Shares, reconstruct};
-use pmirs_wire::split::{Action, Answer, Found, List, Metric, Search, SharePair, Version};
+use pmirs_wire::split::{Action, Answer, Found, List, Metric, Probing, Search, SharePair, Touched, Version};
 use pmirs_wire::{CollectionId, Digest, ItemId};
 
 use super::ask::{Parties, pinned};
 use super::rows::deal;
+use super::tree::IndexUse;
 use super::{STEPS, largest_score, lies, quantised, score_error};
 use crate::VaultError;
 use crate::collection::Collection;
+use crate::search::Index;
 
 /// What the three found.
 pub(crate) struct Candidates {
@@ -22,6 +24,8 @@ pub(crate) struct Candidates {
     pub(crate) rows: HashSet<ItemId>,
     /// Complaints name it.
     pub(crate) session: Digest,
+    /// What was looked at, where not every row was.
+    pub(crate) used: Option<IndexUse>,
 }
 
 /// How often a search starts over because the rows changed between its answer and their list.
@@ -29,11 +33,25 @@ const ATTEMPTS: usize = 8;
 
 impl Collection<'_> {
     /// The best `count` rows by shares of this vector.
-    pub(crate) fn search_parties(&self, vector: &[f32], count: usize) -> Result<Candidates, VaultError> {
+    pub(crate) fn search_parties(
+        &self,
+        vector: &[f32],
+        count: usize,
+        index: Index,
+    ) -> Result<Candidates, VaultError> {
         let parties = self.parties()?;
+        let mut last = VaultError::Busy;
         for _ in 0..ATTEMPTS {
-            let joined = match parties.search(self.record.id, vector, count) {
-                Err(error) if super::ask::is_conflict(&error) => continue,
+            let known = match index {
+                Index::Scan => None,
+                Index::Tree => Some(self.known_tree(&parties)?),
+            };
+            let probing = known.as_ref().map(|known| known.probing);
+            let joined = match parties.search(self.record.id, vector, count, probing) {
+                Err(error) if super::ask::is_conflict(&error) => {
+                    last = error;
+                    continue;
+                }
                 joined => joined?,
             };
             let rows = match self.rows(&parties, joined.version) {
@@ -44,10 +62,29 @@ impl Collection<'_> {
                 let reason = format_args!("it lists {} rows, the three searched {}", rows.len(), joined.rows);
                 return Err(lies(parties.name(0), reason));
             }
+            let numbered = match &known {
+                Some(known) => self.tree_items(&parties, &known.state)?,
+                None => Vec::new(),
+            };
+            let used = match (&known, &joined.touched) {
+                (None, None) => None,
+                (Some(known), Some(touched)) if touched.numbered == numbered.len() as u64 => {
+                    Some(known.used(touched))
+                }
+                _ => return Err(lies(parties.name(0), "it searched in another way than it was asked to")),
+            };
+            let there: HashSet<ItemId> = rows.iter().copied().collect();
             let mut items = Vec::with_capacity(joined.hits.len());
             for (row, score) in joined.hits {
-                let item = rows.get(row as usize).copied();
-                let item = item.ok_or_else(|| {
+                let item = if known.is_some() {
+                    // A tree's numbers begin at 1; 0 is a place that holds nothing.
+                    let Some(number) = (row as usize).checked_sub(1) else { continue };
+                    let later = number.checked_sub(numbered.len());
+                    numbered.get(number).or_else(|| rows.get(later?)).filter(|item| there.contains(item))
+                } else {
+                    rows.get(row as usize)
+                };
+                let item = item.copied().ok_or_else(|| {
                     lies(
                         "of the three",
                         format_args!("session {}: row {row} of {}", joined.session, rows.len()),
@@ -57,14 +94,10 @@ impl Collection<'_> {
             }
             items.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let error = score_error(vector.len());
-            return Ok(Candidates {
-                items,
-                error,
-                rows: rows.into_iter().collect(),
-                session: joined.session,
-            });
+            return Ok(Candidates { items, error, rows: there, session: joined.session, used });
         }
-        Err(VaultError::Busy)
+        // A tree that one of the three lacks stays lacking, and who asks should know.
+        Err(if index == Index::Tree { last } else { VaultError::Busy })
     }
 }
 
@@ -72,19 +105,26 @@ struct Joined {
     version: Version,
     rows: u64,
     session: Digest,
+    touched: Option<Touched>,
     hits: Vec<(u32, u32)>,
 }
 
 impl Parties {
     /// Has the three meet, over a search that finds nothing of interest.
     pub(crate) fn meet(&self, collection: CollectionId, dim: usize) -> Result<(), VaultError> {
-        match self.search(collection, &vec![0.0; dim], 1) {
+        match self.search(collection, &vec![0.0; dim], 1, None) {
             Err(error) if !super::ask::is_conflict(&error) => Err(error),
             _ => Ok(()),
         }
     }
 
-    fn search(&self, collection: CollectionId, vector: &[f32], count: usize) -> Result<Joined, VaultError> {
+    fn search(
+        &self,
+        collection: CollectionId,
+        vector: &[f32],
+        count: usize,
+        tree: Option<Probing>,
+    ) -> Result<Joined, VaultError> {
         let (bytes, parts) = pinned(&deal(&quantised(vector))?)?;
         let search = Search {
             queries: 1,
@@ -92,30 +132,35 @@ impl Parties {
             metric: Metric::InnerProduct,
             largest: largest_score(vector.len()),
             parts,
-            tree: None,
+            tree,
         };
         let order = self.order(collection, Action::Search(search))?;
         let [first, second, third] = self.ask_all(&order, bytes)?;
         let first = self.read_found(0, first)?;
         let others = [self.read_found(1, second)?, self.read_found(2, third)?];
         for (place, other) in others.iter().enumerate() {
-            if (other.session, other.version, other.rows) != (first.session, first.version, first.rows) {
+            let of = |found: &Found| (found.session, found.version, found.rows, found.touched);
+            if of(other) != of(&first) {
                 let reason = format_args!("session {}: it speaks of another than the first", first.session);
                 return Err(lies(self.name(place + 1), reason));
             }
         }
         let [second, third] = others;
         let (version, session, count_of_rows) = (first.version, first.session, first.rows);
+        let touched = first.touched;
         let [first, second, third] = [self.list(0, first)?, self.list(1, second)?, self.list(2, third)?];
         let rows = join(session, [&first.rows, &second.rows, &third.rows])?;
         let scores = join(session, [&first.scores, &second.scores, &third.scores])?;
         if rows.len() != scores.len() || rows.len() > count {
             return Err(lies("of the three", format_args!("session {session}: rows and scores do not fit")));
         }
-        if rows.iter().collect::<HashSet<_>>().len() != rows.len() {
+        // Of a tree, any number of empty places.
+        let named: Vec<u32> = rows.iter().copied().filter(|row| touched.is_none() || *row > 0).collect();
+        if named.iter().collect::<HashSet<_>>().len() != named.len() {
             return Err(lies("of the three", format_args!("session {session}: it names a row twice")));
         }
-        Ok(Joined { version, session, rows: count_of_rows, hits: rows.into_iter().zip(scores).collect() })
+        let hits = rows.into_iter().zip(scores).collect();
+        Ok(Joined { version, session, rows: count_of_rows, touched, hits })
     }
 
     fn read_found(&self, place: usize, answer: Answer) -> Result<Found, VaultError> {

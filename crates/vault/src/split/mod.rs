@@ -8,6 +8,7 @@ mod ask;
 mod found;
 mod members;
 mod rows;
+mod tree;
 
 use std::fmt::Display;
 
@@ -19,6 +20,7 @@ use crate::VaultError;
 pub(crate) use ask::{Parties, is_conflict, pause};
 pub(crate) use found::Candidates;
 pub(crate) use members::ATTEMPTS;
+pub use tree::{IndexOptions, IndexReport, IndexState, IndexUse};
 
 /// Steps of an embedding's coordinates: a coordinate x is stored as the integer nearest to x times this. Shares are words
 /// of 32 bits, so a finer step than int8 costs nothing to store, and half as much again to compare.

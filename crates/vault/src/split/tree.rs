@@ -1,0 +1,377 @@
+//! The index of a split collection: its owner grows a tree over the true embeddings, deals the cells in shares, and the
+//! three search the cells that lie nearest to a query.
+//!
+//! Only shares leave: of centroids, of rows in their cells, and of the rows' numbers, so that the three learn neither what a
+//! cell holds nor which row lies in which. What they do learn of each query is which slots it touches.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use pmirs_index::{Tree, TreeShape};
+use pmirs_wire::split::{
+    Action, Answer, Planting, Probing, RowPage, Touched, TreeAction, TreePlan, TreeState, Version,
+};
+use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, limits};
+use rand_core::Rng as _;
+
+use super::ask::{Parties, is_conflict, pause, pinned};
+use super::members::ATTEMPTS;
+use super::rows::deal;
+use super::{lies, quantised};
+use crate::collection::Collection;
+use crate::progress::Progress;
+use crate::{Protection, VaultError, fresh};
+
+/// Words that travel in one piece.
+const PIECE: usize = 1 << 20;
+const _: () = assert!(PIECE <= limits::SPLIT_WORDS, "a piece is one that the three take");
+/// Of the rows that a tree was made of: where more came or went since, it is to be made anew.
+const STALE: f64 = 0.2;
+
+/// How an index is to be made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexOptions {
+    /// Rows of a cell, on average.
+    pub rows_per_cell: usize,
+    /// How much of the cells a search touches, above 0 and at most 1.
+    pub share: f64,
+    /// After how many searches the three shuffle the cells, so that slots mean nothing new.
+    pub period: u32,
+}
+
+impl Default for IndexOptions {
+    fn default() -> Self {
+        Self { rows_per_cell: 32, share: 0.15, period: 256 }
+    }
+}
+
+/// What making an index did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexReport {
+    /// Rows that are in it.
+    pub rows: u64,
+    /// Cells.
+    pub cells: u32,
+    /// Places in each.
+    pub capacity: u32,
+    /// Cells that a search touches.
+    pub probes: u32,
+    /// Searches until the cells are shuffled.
+    pub period: u32,
+    /// Bytes of shares that went to the three together.
+    pub bytes: u64,
+    /// How long growing the tree took.
+    pub grown: Duration,
+    /// How long all of it took.
+    pub elapsed: Duration,
+}
+
+/// An index as it is at the three servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexState {
+    /// Rows that it was made of.
+    pub rows: u64,
+    /// Of these, rows that were removed since.
+    pub removed: u64,
+    /// Rows that came since: every search looks at all of them.
+    pub added: u64,
+    /// Cells.
+    pub cells: u32,
+    /// Places in each.
+    pub capacity: u32,
+    /// Cells that a search touches.
+    pub probes: u32,
+    /// Searches until the cells are shuffled.
+    pub period: u32,
+}
+
+impl IndexState {
+    fn of(state: &TreeState) -> Self {
+        let TreePlan { cells, capacity, probes, period } = state.plan;
+        Self { rows: state.rows, removed: state.removed, added: state.added, cells, capacity, probes, period }
+    }
+
+    /// Whether so much changed since that it should be made anew.
+    pub fn is_stale(&self) -> bool {
+        (self.removed + self.added) as f64 > STALE * self.rows as f64
+    }
+}
+
+/// What a search through an index looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexUse {
+    /// Cells that it touched.
+    pub touched: u32,
+    /// Of how many.
+    pub cells: u32,
+    /// Rows that came after the index was made, all of which were looked at.
+    pub others: u64,
+    /// Whether the three shuffled the cells for this search.
+    pub shuffled: bool,
+    /// Whether so much changed since that the index should be made anew.
+    pub stale: bool,
+}
+
+/// What a search needs to know of a tree.
+pub(super) struct Known {
+    pub(super) probing: Probing,
+    pub(super) state: TreeState,
+}
+
+impl Known {
+    pub(super) fn used(&self, touched: &Touched) -> IndexUse {
+        IndexUse {
+            touched: touched.slots,
+            cells: touched.of,
+            others: touched.others,
+            shuffled: touched.shuffled,
+            stale: IndexState::of(&self.state).is_stale(),
+        }
+    }
+}
+
+impl Collection<'_> {
+    /// Makes an index of the rows that are there now, in the place of any other.
+    ///
+    /// # Errors
+    /// When the collection is none of the split level or has no rows; when this person is no owner of it; when the cloud or
+    /// one of the three fails. Then the index that was there before is still there.
+    pub fn make_index(
+        &self,
+        options: &IndexOptions,
+        progress: &dyn Progress,
+    ) -> Result<IndexReport, VaultError> {
+        let started = Instant::now();
+        self.split_only()?;
+        for attempt in 1.. {
+            self.follow_rows(progress)?;
+            match self.try_index(options, progress) {
+                // Somebody added or removed meanwhile, or one of the three was behind.
+                Err(error) if is_conflict(&error) || matches!(error, VaultError::Busy) => {
+                    if attempt >= ATTEMPTS {
+                        return Err(error);
+                    }
+                    pause(attempt)?;
+                }
+                done => return done.map(|report| IndexReport { elapsed: started.elapsed(), ..report }),
+            }
+        }
+        Err(VaultError::Busy)
+    }
+
+    fn try_index(&self, options: &IndexOptions, progress: &dyn Progress) -> Result<IndexReport, VaultError> {
+        let parties = self.parties()?;
+        let base = parties.state(self.record.id)?.version;
+        let items = self.rows(&parties, base)?;
+        if items.is_empty() {
+            return Err(VaultError::Query("an index of no items at all".to_owned()));
+        }
+        let mut found: HashMap<ItemId, Vec<f32>> = self.embeddings(&items)?.into_iter().collect();
+        let vectors: Option<Vec<Vec<f32>>> = items.iter().map(|item| found.remove(item)).collect();
+        // Somebody removed one of them.
+        let vectors = vectors.ok_or(VaultError::Busy)?;
+
+        progress.start("growing the tree", None);
+        let growing = Instant::now();
+        let shape = TreeShape { mean: options.rows_per_cell, ..TreeShape::default() };
+        let tree = Tree::grow(&vectors, shape, fresh::rng()?.next_u64())
+            .map_err(|error| VaultError::Internal(error.to_string()))?;
+        let grown = growing.elapsed();
+        progress.finish();
+
+        let cells = tree.cells().len();
+        let probes = ((cells as f64 * options.share).floor() as usize).clamp(1, cells);
+        let plan = TreePlan {
+            cells: cells as u32,
+            capacity: tree.capacity() as u32,
+            probes: probes as u32,
+            period: options.period.max(1),
+        };
+        let upload = parties.upload_tree(self.record.id, &tree, &vectors, plan, progress)?;
+        parties.plant(self.record.id, base, Some(Planting { upload, plan }))?;
+        let words = plan.words(self.header.dim as usize) as u64;
+        Ok(IndexReport {
+            rows: items.len() as u64,
+            cells: plan.cells,
+            capacity: plan.capacity,
+            probes: plan.probes,
+            period: plan.period,
+            // Two of the three get one component as words, and all else are seeds.
+            bytes: 2 * 4 * words,
+            grown,
+            elapsed: growing.elapsed(),
+        })
+    }
+
+    /// Has the three erase the index; returns whether there was one.
+    ///
+    /// # Errors
+    /// As for [`Self::make_index`].
+    pub fn drop_index(&self) -> Result<bool, VaultError> {
+        self.split_only()?;
+        let parties = self.parties()?;
+        for attempt in 1..=ATTEMPTS {
+            let base = parties.state(self.record.id)?.version;
+            if parties.tree(0, self.record.id)?.is_none() {
+                return Ok(false);
+            }
+            match parties.plant(self.record.id, base, None) {
+                Err(error) if is_conflict(&error) => pause(attempt)?,
+                done => return done.map(|()| true),
+            }
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// The index that the three have, if they have one.
+    ///
+    /// # Errors
+    /// When the collection is none of the split level, or the first of the three fails.
+    pub fn index(&self) -> Result<Option<IndexState>, VaultError> {
+        self.split_only()?;
+        Ok(self.parties()?.tree(0, self.record.id)?.as_ref().map(IndexState::of))
+    }
+
+    fn split_only(&self) -> Result<(), VaultError> {
+        if self.record.protection == Protection::Split {
+            return Ok(());
+        }
+        Err(VaultError::Query("only a split collection has an index at three servers".to_owned()))
+    }
+
+    /// The tree that a search is to use.
+    pub(super) fn known_tree(&self, parties: &Parties) -> Result<Known, VaultError> {
+        let state = parties.tree(0, self.record.id)?;
+        let state = state.ok_or_else(|| VaultError::NoIndex(self.header.name.clone()))?;
+        Ok(Known { probing: Probing { tree: state.tree, probes: state.plan.probes }, state })
+    }
+
+    /// The items that a tree's numbers stand for.
+    pub(super) fn tree_items(&self, parties: &Parties, state: &TreeState) -> Result<Vec<ItemId>, VaultError> {
+        let local = self.vault.local();
+        if let Some(items) = local.tree_items(self.record.id, state.tree)? {
+            return Ok(items);
+        }
+        let [items, others] = [0, 1].map(|place| parties.tree_rows(place, self.record.id, state.base));
+        let (items, others) = (items?, others?);
+        if items != others || items.iter().collect::<BTreeSet<_>>().len() != items.len() {
+            let names = format!("{} or {}", parties.name(0), parties.name(1));
+            return Err(lies(&names, "they do not list the same rows of the index, or one of them twice"));
+        }
+        local.remember_tree_items(self.record.id, state.tree, &items)?;
+        Ok(items)
+    }
+}
+
+impl Parties {
+    fn tree(&self, place: usize, collection: CollectionId) -> Result<Option<TreeState>, VaultError> {
+        let order = self.order(collection, Action::Tree(TreeAction::Show))?;
+        match self.ask(place, &order, Bytes(Vec::new()), None)? {
+            Answer::Tree(tree) => Ok(tree),
+            _ => Err(lies(self.name(place), "it answers with something else than the index")),
+        }
+    }
+
+    fn tree_rows(
+        &self,
+        place: usize,
+        collection: CollectionId,
+        version: Version,
+    ) -> Result<Vec<ItemId>, VaultError> {
+        self.pages(place, version, |from| self.order(collection, Action::Tree(TreeAction::Rows { from })))
+    }
+
+    /// Deals the cells one after another, a piece at a time.
+    fn upload_tree(
+        &self,
+        collection: CollectionId,
+        tree: &Tree,
+        vectors: &[Vec<f32>],
+        plan: TreePlan,
+        progress: &dyn Progress,
+    ) -> Result<Digest, VaultError> {
+        let mut id = [0; 32];
+        fresh::rng()?.fill_bytes(&mut id);
+        let dim = tree.dim();
+        let mut piece = Piece { upload: Digest(id), at: 0, words: Vec::new() };
+        progress.start("dealing the index", Some(plan.cells.into()));
+        for (rows, centroid) in tree.cells().iter().zip(tree.centroids()) {
+            let empty = (plan.capacity as usize).saturating_sub(rows.len());
+            piece.words.extend(quantised(centroid));
+            let of =
+                |row: &u32| vectors.get(*row as usize).map(|vector| quantised(vector)).unwrap_or_default();
+            piece.words.extend(rows.iter().flat_map(of));
+            piece.words.resize(piece.words.len() + empty * dim, 0);
+            piece.words.extend(rows.iter().map(|row| row + 1));
+            piece.words.resize(piece.words.len() + empty + rows.len(), 0);
+            piece.words.resize(piece.words.len() + empty, 1);
+            while piece.words.len() >= PIECE {
+                self.send_piece(collection, &mut piece)?;
+            }
+            progress.advance(1);
+        }
+        if !piece.words.is_empty() {
+            self.send_piece(collection, &mut piece)?;
+        }
+        progress.finish();
+        Ok(piece.upload)
+    }
+
+    fn send_piece(&self, collection: CollectionId, piece: &mut Piece) -> Result<(), VaultError> {
+        let rest = piece.words.split_off(piece.words.len().min(PIECE));
+        let words = std::mem::replace(&mut piece.words, rest);
+        let (bytes, parts) = pinned(&deal(&words)?)?;
+        let (upload, at, count) = (piece.upload, piece.at, words.len() as u32);
+        let action = Action::Tree(TreeAction::Piece { upload, at, words: count, parts });
+        let answers = self.ask_all(&self.order(collection, action)?, bytes)?;
+        self.agreed(answers)?;
+        piece.at += words.len() as u64;
+        Ok(())
+    }
+
+    fn plant(
+        &self,
+        collection: CollectionId,
+        base: Version,
+        tree: Option<Planting>,
+    ) -> Result<(), VaultError> {
+        let order = self.order(collection, Action::Tree(TreeAction::Plant { base, tree }))?;
+        self.settle(collection, &order, [const { Bytes(Vec::new()) }; 3]).map(drop)
+    }
+
+    /// All pages of a list of rows of one version.
+    pub(super) fn pages(
+        &self,
+        place: usize,
+        version: Version,
+        order: impl Fn(u64) -> Result<pmirs_wire::split::SignedOrder, VaultError>,
+    ) -> Result<Vec<ItemId>, VaultError> {
+        let mut items: Vec<ItemId> = Vec::new();
+        loop {
+            let from = items.len() as u64;
+            let Answer::Rows(RowPage { version: of, from: start, items: page }) =
+                self.ask(place, &order(from)?, Bytes(Vec::new()), None)?
+            else {
+                return Err(lies(self.name(place), "it answers with something else than rows"));
+            };
+            if of != version {
+                return Err(VaultError::Busy);
+            }
+            let (ids, rest) = page.0.as_chunks::<16>();
+            if start != from || !rest.is_empty() || items.len() + ids.len() > limits::SPLIT_COLLECTION {
+                return Err(lies(self.name(place), "its list of rows is not one"));
+            }
+            items.extend(ids.iter().map(|id| ItemId(*id)));
+            if ids.len() < limits::SPLIT_ROW_PAGE {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+/// Words of a tree that were not sent yet.
+struct Piece {
+    upload: Digest,
+    at: u64,
+    words: Vec<u32>,
+}
