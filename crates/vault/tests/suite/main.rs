@@ -9,6 +9,7 @@
 
 mod cheat;
 mod duties;
+mod index;
 mod journey;
 mod liar;
 mod sharing;

@@ -4,27 +4,23 @@
 //! Only shares leave: of centroids, of rows in their cells, and of the rows' numbers, so that the three learn neither what a
 //! cell holds nor which row lies in which. What they do learn of each query is which slots it touches.
 
+mod deal;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use pmirs_index::{Tree, TreeShape};
-use pmirs_wire::split::{
-    Action, Answer, Planting, Probing, RowPage, Touched, TreeAction, TreePlan, TreeState, Version,
-};
-use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, limits};
+use pmirs_wire::ItemId;
+use pmirs_wire::split::{Planting, Probing, Touched, TreePlan, TreeState};
 use rand_core::Rng as _;
 
-use super::ask::{Parties, is_conflict, pause, pinned};
+use super::ask::{Parties, is_conflict, pause};
+use super::lies;
 use super::members::ATTEMPTS;
-use super::rows::deal;
-use super::{lies, quantised};
 use crate::collection::Collection;
 use crate::progress::Progress;
-use crate::{Protection, VaultError, fresh};
+use crate::{Protection, Role, VaultError, fresh};
 
-/// Words that travel in one piece.
-const PIECE: usize = 1 << 20;
-const _: () = assert!(PIECE <= limits::SPLIT_WORDS, "a piece is one that the three take");
 /// Of the rows that a tree was made of: where more came or went since, it is to be made anew.
 const STALE: f64 = 0.2;
 
@@ -143,6 +139,7 @@ impl Collection<'_> {
     ) -> Result<IndexReport, VaultError> {
         let started = Instant::now();
         self.split_only()?;
+        self.owner_only()?;
         for attempt in 1.. {
             self.follow_rows(progress)?;
             match self.try_index(options, progress) {
@@ -209,6 +206,7 @@ impl Collection<'_> {
     /// As for [`Self::make_index`].
     pub fn drop_index(&self) -> Result<bool, VaultError> {
         self.split_only()?;
+        self.owner_only()?;
         let parties = self.parties()?;
         for attempt in 1..=ATTEMPTS {
             let base = parties.state(self.record.id)?.version;
@@ -239,6 +237,21 @@ impl Collection<'_> {
         Err(VaultError::Query("only a split collection has an index at three servers".to_owned()))
     }
 
+    fn owner_only(&self) -> Result<(), VaultError> {
+        let me = self.remote.account();
+        let mut history = self.history();
+        history.follow(&self.remote, self.vault.local())?;
+        let member = history.state().and_then(|state| state.members.get(&me));
+        match member.map(|member| member.role) {
+            Some(Role::Owner) => Ok(()),
+            role => {
+                let role = role.map_or("stranger", Role::name);
+                let reason = format!("it needs the role owner, this member is a {role}");
+                Err(VaultError::NotAllowed { action: "index", reason })
+            }
+        }
+    }
+
     /// The tree that a search is to use.
     pub(super) fn known_tree(&self, parties: &Parties) -> Result<Known, VaultError> {
         let state = parties.tree(0, self.record.id)?;
@@ -261,117 +274,4 @@ impl Collection<'_> {
         local.remember_tree_items(self.record.id, state.tree, &items)?;
         Ok(items)
     }
-}
-
-impl Parties {
-    fn tree(&self, place: usize, collection: CollectionId) -> Result<Option<TreeState>, VaultError> {
-        let order = self.order(collection, Action::Tree(TreeAction::Show))?;
-        match self.ask(place, &order, Bytes(Vec::new()), None)? {
-            Answer::Tree(tree) => Ok(tree),
-            _ => Err(lies(self.name(place), "it answers with something else than the index")),
-        }
-    }
-
-    fn tree_rows(
-        &self,
-        place: usize,
-        collection: CollectionId,
-        version: Version,
-    ) -> Result<Vec<ItemId>, VaultError> {
-        self.pages(place, version, |from| self.order(collection, Action::Tree(TreeAction::Rows { from })))
-    }
-
-    /// Deals the cells one after another, a piece at a time.
-    fn upload_tree(
-        &self,
-        collection: CollectionId,
-        tree: &Tree,
-        vectors: &[Vec<f32>],
-        plan: TreePlan,
-        progress: &dyn Progress,
-    ) -> Result<Digest, VaultError> {
-        let mut id = [0; 32];
-        fresh::rng()?.fill_bytes(&mut id);
-        let dim = tree.dim();
-        let mut piece = Piece { upload: Digest(id), at: 0, words: Vec::new() };
-        progress.start("dealing the index", Some(plan.cells.into()));
-        for (rows, centroid) in tree.cells().iter().zip(tree.centroids()) {
-            let empty = (plan.capacity as usize).saturating_sub(rows.len());
-            piece.words.extend(quantised(centroid));
-            let of =
-                |row: &u32| vectors.get(*row as usize).map(|vector| quantised(vector)).unwrap_or_default();
-            piece.words.extend(rows.iter().flat_map(of));
-            piece.words.resize(piece.words.len() + empty * dim, 0);
-            piece.words.extend(rows.iter().map(|row| row + 1));
-            piece.words.resize(piece.words.len() + empty + rows.len(), 0);
-            piece.words.resize(piece.words.len() + empty, 1);
-            while piece.words.len() >= PIECE {
-                self.send_piece(collection, &mut piece)?;
-            }
-            progress.advance(1);
-        }
-        if !piece.words.is_empty() {
-            self.send_piece(collection, &mut piece)?;
-        }
-        progress.finish();
-        Ok(piece.upload)
-    }
-
-    fn send_piece(&self, collection: CollectionId, piece: &mut Piece) -> Result<(), VaultError> {
-        let rest = piece.words.split_off(piece.words.len().min(PIECE));
-        let words = std::mem::replace(&mut piece.words, rest);
-        let (bytes, parts) = pinned(&deal(&words)?)?;
-        let (upload, at, count) = (piece.upload, piece.at, words.len() as u32);
-        let action = Action::Tree(TreeAction::Piece { upload, at, words: count, parts });
-        let answers = self.ask_all(&self.order(collection, action)?, bytes)?;
-        self.agreed(answers)?;
-        piece.at += words.len() as u64;
-        Ok(())
-    }
-
-    fn plant(
-        &self,
-        collection: CollectionId,
-        base: Version,
-        tree: Option<Planting>,
-    ) -> Result<(), VaultError> {
-        let order = self.order(collection, Action::Tree(TreeAction::Plant { base, tree }))?;
-        self.settle(collection, &order, [const { Bytes(Vec::new()) }; 3]).map(drop)
-    }
-
-    /// All pages of a list of rows of one version.
-    pub(super) fn pages(
-        &self,
-        place: usize,
-        version: Version,
-        order: impl Fn(u64) -> Result<pmirs_wire::split::SignedOrder, VaultError>,
-    ) -> Result<Vec<ItemId>, VaultError> {
-        let mut items: Vec<ItemId> = Vec::new();
-        loop {
-            let from = items.len() as u64;
-            let Answer::Rows(RowPage { version: of, from: start, items: page }) =
-                self.ask(place, &order(from)?, Bytes(Vec::new()), None)?
-            else {
-                return Err(lies(self.name(place), "it answers with something else than rows"));
-            };
-            if of != version {
-                return Err(VaultError::Busy);
-            }
-            let (ids, rest) = page.0.as_chunks::<16>();
-            if start != from || !rest.is_empty() || items.len() + ids.len() > limits::SPLIT_COLLECTION {
-                return Err(lies(self.name(place), "its list of rows is not one"));
-            }
-            items.extend(ids.iter().map(|id| ItemId(*id)));
-            if ids.len() < limits::SPLIT_ROW_PAGE {
-                return Ok(items);
-            }
-        }
-    }
-}
-
-/// Words of a tree that were not sent yet.
-struct Piece {
-    upload: Digest,
-    at: u64,
-    words: Vec<u32>,
 }
