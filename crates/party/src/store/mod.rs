@@ -144,7 +144,7 @@ impl Collection {
             PendingKind::Batch(_) | PendingKind::Tree => None,
         });
         matrix::sweep(&folder, generation, kept)?;
-        let tree = tree::found(&folder, tree, waiting.as_ref(), generation)?;
+        let tree = tree::found(&folder, tree, waiting.as_ref())?;
         Ok(Self {
             folder,
             header,

@@ -86,10 +86,9 @@ impl<'a> Replay<'a> {
                 }
                 self.rows.rewritten();
                 self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
-                // A repair brings no tree.
-                let refreshed = entry.is_some();
-                self.tree = self.tree.take().filter(|_| refreshed);
-                if let Some(tree) = &mut self.tree {
+                // A repair brings no tree, and a refresh fresh shares of it.
+                self.tree = self.tree.take().filter(|_| entry.is_some());
+                if let Some(tree) = self.tree.as_mut().filter(|_| entry.as_ref().is_some_and(is_refresh)) {
                     tree.refreshed(generation);
                 }
                 (self.version, self.entry, self.generation) = (version, entry, generation);
@@ -100,7 +99,7 @@ impl<'a> Replay<'a> {
                 else {
                     return Err(Error::damaged(self.path, "an entry plants no tree"));
                 };
-                let planted = |planting| Planted::new(id, planting, base, self.rows.items(), self.generation);
+                let planted = |planting| Planted::new(id, planting, base, self.rows.items());
                 self.tree = tree.as_ref().map(planted);
                 self.version = entry.version;
                 self.entry = Some(entry);
@@ -109,6 +108,11 @@ impl<'a> Replay<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether all shares were changed.
+fn is_refresh(entry: &Entry) -> bool {
+    order_of(&entry.prepared).is_some_and(|(order, _)| matches!(order.action, Action::Refresh { .. }))
 }
 
 /// The version of a collection that never had a row.

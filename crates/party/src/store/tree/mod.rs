@@ -23,6 +23,8 @@ use self::files::{is_there, sweep, write};
 use super::{Collection, Waiting};
 use crate::error::Error;
 
+/// What stands for the shares that the owner dealt, where a refresh has a number.
+const DEALT: u64 = 0;
 /// The name of what is uploaded and not planted.
 const UPLOAD: &str = "upload";
 
@@ -39,7 +41,7 @@ pub(crate) struct Planted {
     removed: Vec<u32>,
     /// Rows that came since.
     added: HashSet<ItemId>,
-    /// The generation of the shares that its files are of.
+    /// The refresh that made the shares in its files, by the number of its files; 0 for the shares that the owner dealt.
     generation: u64,
     slots: Mutex<Option<Arc<Slots>>>,
 }
@@ -67,13 +69,7 @@ pub(crate) struct Body {
 }
 
 impl Planted {
-    pub(super) fn new(
-        id: Digest,
-        planting: &Planting,
-        base: Version,
-        items: &[ItemId],
-        generation: u64,
-    ) -> Self {
+    pub(super) fn new(id: Digest, planting: &Planting, base: Version, items: &[ItemId]) -> Self {
         let numbers = items.iter().zip(1..).map(|(item, number)| (*item, number)).collect();
         Self {
             id,
@@ -83,7 +79,7 @@ impl Planted {
             numbers,
             removed: Vec::new(),
             added: HashSet::new(),
-            generation,
+            generation: DEALT,
             slots: Mutex::default(),
         }
     }
@@ -190,7 +186,7 @@ impl Collection {
     /// Gives an upload the name of the order that plants it; on the disk when this returns.
     pub(crate) fn lay_tree(&mut self, order: &Digest) -> Result<(), Error> {
         match self.upload.take() {
-            Some(upload) => upload.finish(&self.folder, &self.header, &label(order, self.generation)),
+            Some(upload) => upload.finish(&self.folder, &self.header, &label(order, DEALT)),
             None => Ok(()),
         }
     }
@@ -201,12 +197,12 @@ impl Collection {
         id: Digest,
         entry: Entry,
     ) -> Result<(), Error> {
-        if planting.is_some() && !is_there(&self.folder, &label(&id, self.generation)) {
+        if planting.is_some() && !is_there(&self.folder, &label(&id, DEALT)) {
             return Err(Error::damaged(&self.folder, "the tree that lay ready is gone"));
         }
         self.journal.append(&Record::Tree { entry: entry.clone() })?;
-        let (base, rows, generation) = (self.version, self.rows.items(), self.generation);
-        self.tree = planting.map(|planting| Planted::new(id, planting, base, rows, generation));
+        let (base, rows) = (self.version, self.rows.items());
+        self.tree = planting.map(|planting| Planted::new(id, planting, base, rows));
         (self.version, self.entry) = (entry.version, Some(entry));
         Ok(())
     }
@@ -242,7 +238,6 @@ pub(super) fn found(
     folder: &Path,
     tree: Option<Planted>,
     waiting: Option<&Waiting>,
-    generation: u64,
 ) -> Result<Option<Planted>, Error> {
     let tree = tree.filter(|tree| {
         let there = is_there(folder, &tree.label());
@@ -253,7 +248,7 @@ pub(super) fn found(
     });
     let mut keep: Vec<String> = tree.iter().map(Planted::label).collect();
     if let Some(waiting) = waiting {
-        keep.push(label(&waiting.digest, generation));
+        keep.push(label(&waiting.digest, DEALT));
         keep.extend(tree.iter().filter_map(|tree| match waiting.pending.kind {
             PendingKind::Refresh { generation, .. } => Some(label(&tree.id, generation)),
             _ => None,
