@@ -247,9 +247,8 @@ fn table(
     let rows = &slots.body.rows;
     for slot in touched {
         let from = *slot as usize * capacity * dim;
-        let of = |words: &'_ [u32]| words.get(from..from + capacity * dim).map(<[u32]>::to_vec);
-        let (own, next) = (of(rows.own()).unwrap_or_default(), of(rows.next()).unwrap_or_default());
-        score(&own, &next)?;
+        let of = from..from + capacity * dim;
+        score(rows.own().get(of.clone()).unwrap_or_default(), rows.next().get(of).unwrap_or_default())?;
     }
     score(&view.others.own, &view.others.next)?;
 
