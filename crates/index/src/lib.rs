@@ -30,12 +30,14 @@ mod kernel;
 mod matrix;
 mod quantise;
 mod search;
+mod tree;
 
 pub use best::Hit;
 pub use error::IndexError;
 pub use kernel::kernel_name;
 pub use matrix::Matrix;
 pub use quantise::{MAX_SCALE, Quantised, quantise};
+pub use tree::{Tree, TreeShape};
 
 /// The most dimensions a vector may have. At 2^16 the largest dot product of int8 vectors is
 /// 2^16 · 2^7 · 2^7 = 2^30, so an `i32` always holds it exactly.

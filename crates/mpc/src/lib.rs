@@ -43,6 +43,8 @@
 //!   [`Party::choose`], [`Party::compare_exchange`], [`Party::maximum`], [`Party::count_at_least`].
 //! - `score`, `shuffle` (`permutation`), `top_k` (`selection`, `pairs`), `sort`: [`Rows`], [`Party::shuffle`],
 //!   [`Party::top_k`], [`Party::sort`].
+//! - `cells`, `payload`: an index of cells that are searched in part: [`Party::shuffle_blocks`], [`Party::open_best`],
+//!   [`Party::mark`], [`Party::top_k_carrying`].
 //! - `truncate`, [`network`]: fixed point, ReLU, and small networks under sharing.
 //! - `kernels`: the loops where the time goes. [`mod@bench`]: how long things take.
 //!
@@ -61,6 +63,7 @@
 
 pub mod bench;
 mod carry;
+mod cells;
 mod compare;
 mod error;
 pub mod frame;
@@ -71,6 +74,7 @@ mod multiply;
 pub mod network;
 mod pairs;
 mod party;
+mod payload;
 mod permutation;
 mod prss;
 mod reveal;
@@ -95,6 +99,7 @@ pub use frame::{SessionId, Step};
 pub use link::{Link, LinkFault};
 pub use multiply::local_products;
 pub use party::{Party, Traffic};
+pub use payload::Carried;
 pub use prss::PairKeys;
 pub use ring::Ring;
 pub use role::{Role, Side};

@@ -22,19 +22,21 @@ pub(crate) fn permutation(rows: usize, draws: &[u64]) -> Vec<u32> {
     order
 }
 
-/// How tables lie one after another: `tables` times `columns` times `rows` values.
+/// How tables lie one after another: `tables` times `columns` times `rows` times `words` values.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     pub(crate) tables: usize,
     pub(crate) columns: usize,
     pub(crate) rows: usize,
+    /// Words of a row of a column, which stay together: one, but for blocks.
+    pub(crate) words: usize,
     /// Whether row numbers travel along.
     pub(crate) numbered: bool,
 }
 
 impl Layout {
     pub(crate) fn values(self) -> usize {
-        self.tables * self.columns * self.rows
+        self.tables * self.columns * self.rows * self.words
     }
 
     pub(crate) fn numbers_count(self) -> usize {
@@ -43,11 +45,11 @@ impl Layout {
 
     /// Each table's columns by its permutation.
     pub(crate) fn permuted(self, order: &[Vec<u32>], values: &[u32]) -> Vec<u32> {
-        permuted(order, values, self.columns, self.rows)
+        permuted(order, values, self.columns, self.rows, self.words)
     }
 
     pub(crate) fn permuted_numbers(self, order: &[Vec<u32>], numbers: &[u32]) -> Vec<u32> {
-        if self.numbered { permuted(order, numbers, 1, self.rows) } else { Vec::new() }
+        if self.numbered { permuted(order, numbers, 1, self.rows, 1) } else { Vec::new() }
     }
 
     /// The row numbers after the first pass, where they are the permutations themselves.
@@ -57,18 +59,25 @@ impl Layout {
 }
 
 #[expect(clippy::indexing_slicing, reason = "a permutation of the rows of a table holds only their numbers")]
-fn permuted(order: &[Vec<u32>], values: &[u32], columns: usize, rows: usize) -> Vec<u32> {
+fn permuted(order: &[Vec<u32>], values: &[u32], columns: usize, rows: usize, words: usize) -> Vec<u32> {
     let mut out = vec![0; values.len()];
-    if rows == 0 {
+    let column = rows * words;
+    if column == 0 {
         return out;
     }
-    let tasks: Vec<_> = out.chunks_mut(rows).zip(values.chunks(rows)).enumerate().collect();
+    let tasks: Vec<_> = out.chunks_mut(column).zip(values.chunks(column)).enumerate().collect();
     each(
         tasks,
         || (),
         |(), (column, (out, values))| {
             let order = &order[column / columns.max(1)];
-            out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
+            if words == 1 {
+                out.iter_mut().zip(order).for_each(|(slot, &from)| *slot = values[from as usize]);
+                return;
+            }
+            for (slot, &from) in out.chunks_exact_mut(words).zip(order) {
+                slot.copy_from_slice(&values[from as usize * words..][..words]);
+            }
         },
     );
     out

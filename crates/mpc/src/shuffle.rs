@@ -54,6 +54,13 @@ impl PairParts {
     }
 }
 
+/// The permutations of a shuffle's three passes; this party lacks those of one.
+pub(crate) struct Orders {
+    first: Vec<Vec<u32>>,
+    second: Vec<Vec<u32>>,
+    third: Vec<Vec<u32>>,
+}
+
 /// A shuffled table: its values, and which rows they were.
 pub(crate) struct Shuffled {
     pub(crate) values: Shares<u32>,
@@ -74,7 +81,7 @@ impl Party {
         for column in columns {
             parts.extend_from_slice(&column.own);
         }
-        let layout = Layout { tables: 1, columns: columns.len(), rows, numbered: false };
+        let layout = Layout { tables: 1, columns: columns.len(), rows, words: 1, numbered: false };
         let Shuffled { mut values, .. } = self.shuffle_tables(parts, layout)?;
         let mut shuffled = Vec::with_capacity(columns.len());
         for _ in columns {
@@ -91,40 +98,69 @@ impl Party {
         for list in lists {
             parts.extend_from_slice(&list.0);
         }
-        self.shuffle_tables(parts, Layout { tables: lists.len(), columns: 1, rows, numbered: true })
+        self.shuffle_tables(parts, Layout { tables: lists.len(), columns: 1, rows, words: 1, numbered: true })
     }
 
-    fn shuffle_tables(&mut self, mut parts: Vec<u32>, layout: Layout) -> Result<Shuffled, Error> {
+    pub(crate) fn shuffle_tables(&mut self, parts: Vec<u32>, layout: Layout) -> Result<Shuffled, Error> {
+        let orders = self.orders(layout)?;
+        self.shuffle_by(&orders, parts, layout)
+    }
+
+    /// Fresh permutations that no party knows all of.
+    pub(crate) fn orders(&mut self, layout: Layout) -> Result<Orders, Error> {
+        let (previous, next) = (Side::Previous, Side::Next);
+        let [first, second, third] = match self.role() {
+            Role::First => [Some(next), None, Some(previous)],
+            Role::Second => [Some(previous), Some(next), None],
+            Role::Third => [None, Some(previous), Some(next)],
+        };
+        Ok(Orders {
+            first: self.permutations(first, Step::ShuffleFirst, layout)?,
+            second: self.permutations(second, Step::ShuffleSecond, layout)?,
+            third: self.permutations(third, Step::ShuffleThird, layout)?,
+        })
+    }
+
+    /// Shuffles by permutations that were drawn before; the masks are fresh.
+    pub(crate) fn shuffle_by(
+        &mut self,
+        orders: &Orders,
+        mut parts: Vec<u32>,
+        layout: Layout,
+    ) -> Result<Shuffled, Error> {
         let count = parts.len();
         add_to(&mut parts, &self.draw(Side::Previous, Step::ShuffleFirst, lane::ZERO, count)?);
         subtract_from(&mut parts, &self.draw(Side::Next, Step::ShuffleFirst, lane::ZERO, count)?);
-        let (parts, rows) = self.first_pass(parts, layout)?;
-        let (parts, rows) = self.second_pass(&parts, &rows, layout)?;
-        self.third_pass(&parts, &rows, layout)
+        let (parts, rows) = self.first_pass(&orders.first, parts, layout)?;
+        let (parts, rows) = self.second_pass(&orders.second, &parts, &rows, layout)?;
+        self.third_pass(&orders.third, &parts, &rows, layout)
     }
 
     /// P0 and P1 permute; afterwards P1 and P2 have parts.
-    fn first_pass(&mut self, mut parts: Vec<u32>, layout: Layout) -> Result<(Vec<u32>, Vec<u32>), Error> {
+    fn first_pass(
+        &mut self,
+        order: &[Vec<u32>],
+        mut parts: Vec<u32>,
+        layout: Layout,
+    ) -> Result<(Vec<u32>, Vec<u32>), Error> {
         const STEP: Step = Step::ShuffleFirst;
         let count = layout.values();
         let quiet = || Round { to_previous: Vec::new(), to_next: Vec::new(), from_previous: 0, from_next: 0 };
         match self.role() {
             Role::First => {
-                let order = self.permutations(Side::Next, STEP, layout)?;
-                let mut parts = layout.permuted(&order, &parts);
+                let mut parts = layout.permuted(order, &parts);
                 subtract_from(&mut parts, &self.draw(Side::Next, STEP, lane::MASK, count)?);
                 self.exchange(STEP, Round { to_previous: pack(&parts), ..quiet() })?;
                 Ok((Vec::new(), Vec::new()))
             }
             Role::Second => {
-                let order = self.permutations(Side::Previous, STEP, layout)?;
                 let mask: Vec<u32> = self.draw(Side::Previous, STEP, lane::MASK, count)?;
-                let mut rows = layout.numbers(&order);
+                let mut rows = layout.numbers(order);
                 let theirs: Vec<u32> = self.draw(Side::Next, STEP, lane::ROWS, rows.len())?;
                 subtract_from(&mut rows, &theirs);
                 let [_, from_next] = self.exchange(STEP, Round { from_next: count * 4, ..quiet() })?;
                 add_to(&mut parts, &unpack(from_next.bytes(), count));
-                let mut parts = layout.permuted(&order, &parts);
+                let mut parts = layout.permuted(order, &parts);
                 add_to(&mut parts, &mask);
                 Ok((parts, rows))
             }
@@ -140,6 +176,7 @@ impl Party {
     /// P1 and P2 permute; afterwards P2 and P0 have parts.
     fn second_pass(
         &mut self,
+        order: &[Vec<u32>],
         parts: &[u32],
         rows: &[u32],
         layout: Layout,
@@ -155,17 +192,15 @@ impl Party {
                 Ok((parts, rows))
             }
             Role::Second => {
-                let order = self.permutations(Side::Next, STEP, layout)?;
-                let mut both = layout.permuted(&order, parts);
-                both.extend(layout.permuted_numbers(&order, rows));
+                let mut both = layout.permuted(order, parts);
+                both.extend(layout.permuted_numbers(order, rows));
                 subtract_from(&mut both, &self.draw(Side::Next, STEP, lane::MASK, all)?);
                 self.exchange(STEP, Round { to_previous: pack(&both), ..quiet() })?;
                 Ok((Vec::new(), Vec::new()))
             }
             Role::Third => {
-                let order = self.permutations(Side::Previous, STEP, layout)?;
-                let mut parts = layout.permuted(&order, parts);
-                parts.extend(layout.permuted_numbers(&order, rows));
+                let mut parts = layout.permuted(order, parts);
+                parts.extend(layout.permuted_numbers(order, rows));
                 add_to(&mut parts, &self.draw(Side::Previous, STEP, lane::MASK, all)?);
                 self.exchange(STEP, quiet())?;
                 let rows = parts.split_off(count);
@@ -175,16 +210,17 @@ impl Party {
     }
 
     /// P2 and P0 permute, and the values are replicated.
-    fn third_pass(&mut self, parts: &[u32], rows: &[u32], layout: Layout) -> Result<Shuffled, Error> {
-        let order = match self.role() {
-            Role::First => self.permutations(Side::Previous, Step::ShuffleThird, layout)?,
-            Role::Third => self.permutations(Side::Next, Step::ShuffleThird, layout)?,
-            Role::Second => Vec::new(),
-        };
+    fn third_pass(
+        &mut self,
+        order: &[Vec<u32>],
+        parts: &[u32],
+        rows: &[u32],
+        layout: Layout,
+    ) -> Result<Shuffled, Error> {
         let (parts, rows) = if self.role() == Role::Second {
             (Vec::new(), Vec::new())
         } else {
-            (layout.permuted(&order, parts), layout.permuted_numbers(&order, rows))
+            (layout.permuted(order, parts), layout.permuted_numbers(order, rows))
         };
         let values = self.replicate(PairParts(parts), layout.values())?;
         Ok(Shuffled { values, rows: PairParts(rows) })
@@ -231,8 +267,14 @@ impl Party {
         }
     }
 
-    /// One permutation for each table, which this party and its neighbour draw alike.
-    fn permutations(&mut self, side: Side, step: Step, layout: Layout) -> Result<Vec<Vec<u32>>, Error> {
+    /// One permutation for each table, which this party and its neighbour draw alike; none where it draws with nobody.
+    fn permutations(
+        &mut self,
+        side: Option<Side>,
+        step: Step,
+        layout: Layout,
+    ) -> Result<Vec<Vec<u32>>, Error> {
+        let Some(side) = side else { return Ok(Vec::new()) };
         let length = layout.rows + SPARE;
         let draws: Vec<u64> = self.draw(side, step, lane::PERMUTATION, layout.tables * length)?;
         let mut orders = vec![Vec::new(); layout.tables];

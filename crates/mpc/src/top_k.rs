@@ -94,7 +94,7 @@ impl Party {
     }
 
     /// The places of the best of each list, within all lists laid one after another.
-    fn select_best(
+    pub(crate) fn select_best(
         &mut self,
         scores: &Shares<u32>,
         lists: usize,

@@ -7,6 +7,8 @@
 //! compared in every bit and in every pair of bits. A planted mistake, common randomness that is used again and
 //! again, must show.
 
+mod cells;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,6 +47,16 @@ struct Inputs {
     bits: BitShares,
 }
 
+/// What a protocol opens by definition, round by round.
+enum Opened {
+    /// Packed bits.
+    Bits(Vec<u64>),
+    /// Values.
+    Words(Vec<u32>),
+}
+
+type Revealed = dyn Fn(&mut ChaCha20Rng) -> Option<Vec<Opened>>;
+
 /// One frame's public shape.
 #[derive(Clone)]
 struct Shape {
@@ -81,7 +93,7 @@ struct Simulator {
     role: Role,
     rng: ChaCha20Rng,
     shapes: VecDeque<Shape>,
-    revealed: VecDeque<Vec<u64>>,
+    revealed: VecDeque<Opened>,
     /// What the party sent last, to the previous and to the next.
     sent: [Vec<u8>; 2],
     opening: Vec<u8>,
@@ -99,15 +111,7 @@ impl Link for Simulator {
         if shape.step == Step::Reveal {
             // Both others send the same: made for the first of them, repeated for the second.
             if from == Side::Previous {
-                let values = self.revealed.pop_front().unwrap();
-                let word =
-                    |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().unwrap());
-                let parts = |at: usize| word(&self.sent[0], at) ^ word(&self.sent[1], at);
-                self.opening = values
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(at, value)| (value ^ parts(at)).to_le_bytes())
-                    .collect();
+                self.opening = missing(&self.revealed.pop_front().unwrap(), &self.sent);
             }
             frame.extend_from_slice(&self.opening);
         } else {
@@ -128,6 +132,26 @@ fn keys(rng: &mut ChaCha20Rng) -> [PairKeys; 3] {
     });
     let key = |index: usize| PairKey::from_secret(&secrets[index % 3]);
     [0, 1, 2].map(|index| PairKeys { previous: key(index), next: key(index + 1) })
+}
+
+/// The component that makes what a party sent to both sides what is opened.
+fn missing(opened: &Opened, [to_previous, to_next]: &[Vec<u8>; 2]) -> Vec<u8> {
+    let bits = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().unwrap());
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at * 4..][..4].try_into().unwrap());
+    match opened {
+        Opened::Bits(values) => values
+            .iter()
+            .enumerate()
+            .flat_map(|(at, value)| (value ^ bits(to_previous, at) ^ bits(to_next, at)).to_le_bytes())
+            .collect(),
+        Opened::Words(values) => values
+            .iter()
+            .enumerate()
+            .flat_map(|(at, value)| {
+                value.wrapping_sub(word(to_previous, at)).wrapping_sub(word(to_next, at)).to_le_bytes()
+            })
+            .collect(),
+    }
 }
 
 /// Fixed secrets, freshly shared.
@@ -196,12 +220,7 @@ fn real(protocol: &Protocol, stuck: bool) -> [Recorded; 3] {
 }
 
 /// Views made up from the output: the shapes are public, `revealed` is what the protocol reveals by definition.
-fn simulated(
-    role: Role,
-    protocol: &Protocol,
-    shapes: &[Vec<Shape>],
-    revealed: &dyn Fn(&mut ChaCha20Rng) -> Option<Vec<Vec<u64>>>,
-) -> Vec<Vec<u8>> {
+fn simulated(role: Role, protocol: &Protocol, shapes: &[Vec<Shape>], revealed: &Revealed) -> Vec<Vec<u8>> {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     let fake_inputs = |rng: &mut ChaCha20Rng| {
         // The shares of one party are uniform, whatever the secrets: those of zeros will do.
@@ -263,11 +282,11 @@ fn bytes<R: Ring>(shares: &Shares<R>) -> Output {
     [&pack(&shares.own)[HEADER..], &pack(&shares.next)[HEADER..]].concat()
 }
 
-fn nothing_revealed(_: &mut ChaCha20Rng) -> Option<Vec<Vec<u64>>> {
+fn nothing_revealed(_: &mut ChaCha20Rng) -> Option<Vec<Opened>> {
     None
 }
 
-fn compare(name: &str, protocol: &Protocol, revealed: &dyn Fn(&mut ChaCha20Rng) -> Option<Vec<Vec<u64>>>) {
+fn compare(name: &str, protocol: &Protocol, revealed: &Revealed) {
     for (role, Recorded { views, shapes }) in Role::ALL.into_iter().zip(real(protocol, false)) {
         let made_up = simulated(role, protocol, &shapes, revealed);
         let difference = difference(&views, &made_up);
@@ -315,10 +334,15 @@ fn searches(party: &mut Party, inputs: &Inputs) -> Result<Output, Error> {
 }
 
 /// What a search reveals: comparisons within the order of a random permutation.
-fn random_order(rng: &mut ChaCha20Rng) -> Option<Vec<Vec<u64>>> {
+fn random_order(rng: &mut ChaCha20Rng) -> Option<Vec<Opened>> {
+    order_of_best(rng, 1)
+}
+
+/// The same for the best `k` of the three.
+fn order_of_best(rng: &mut ChaCha20Rng, k: usize) -> Option<Vec<Opened>> {
     let mut ranks: Vec<u32> = (0..3).collect();
     ranks.shuffle(rng);
-    let mut selection = Selection::new(3, 1);
+    let mut selection = Selection::new(3, k);
     let mut revealed = Vec::new();
     loop {
         let pairs = selection.ask();
@@ -326,7 +350,8 @@ fn random_order(rng: &mut ChaCha20Rng) -> Option<Vec<Vec<u64>>> {
             return Some(revealed);
         }
         let behind: Vec<bool> = pairs.iter().map(|&(a, b)| ranks[a as usize] < ranks[b as usize]).collect();
-        revealed.push(vec![behind.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit))]);
+        let word = behind.iter().rev().fold(0, |word, &bit| word << 1 | u64::from(bit));
+        revealed.push(Opened::Bits(vec![word]));
         selection.answer(&behind.iter().map(|behind| !behind).collect::<Vec<_>>());
     }
 }

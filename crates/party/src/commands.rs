@@ -17,6 +17,7 @@ use crate::members::Members;
 use crate::models;
 use crate::orders::{Checked, check_signature};
 use crate::parties;
+use crate::plant;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read, write};
 use crate::store::{Collection, has_words, order_of};
@@ -44,6 +45,7 @@ pub(crate) fn carry_out(
             prepare(node, &mut write(shared), checked, batch, parts, beside.first.as_ref())
         }
         Action::Commit { .. } => commit(node, &mut write(shared), checked, beside.first.as_ref()),
+        Action::Tree(action) => plant::carry_out(node, shared, checked, action, beside),
         Action::Delete => delete(node, checked.order.collection),
         action @ (Action::Describe { .. } | Action::Manifest) => {
             models::carry_out(node, shared, action, &beside.parts)
@@ -135,22 +137,48 @@ fn prepare(
 ) -> Result<Answer, Refusal> {
     check_batch(collection, batch, parts.as_ref())?;
     models::check_batch(node, collection, batch)?;
-    let id = checked.order.collection;
+    let turn = lay_ready(node, collection, checked, &batch.base, first)?;
+    turn.lie(collection, checked, PendingKind::Batch(parts))
+}
+
+/// A change's turn: it may lie ready in place of whatever does, and this is what says that it does.
+pub(crate) struct Turn(Receipt);
+
+/// Whether a change may lie ready now.
+pub(crate) fn lay_ready(
+    node: &Node,
+    collection: &Collection,
+    checked: &Checked,
+    base: &Version,
+    first: Option<&Bytes>,
+) -> Result<Turn, Refusal> {
     let sequence = match node.role {
         Role::First => first_sequence(node, collection, checked)?,
-        Role::Second | Role::Third => follow_sequence(node, collection, checked, &batch.base, first)?,
+        Role::Second | Role::Third => follow_sequence(node, collection, checked, base, first)?,
     };
-    let pending = Pending {
-        order: checked.signed.clone(),
-        identity: checked.identity.clone(),
-        sequence,
-        kind: PendingKind::Batch(parts),
-    };
-    collection.prepare(checked.order.clone(), checked.digest, pending)?;
     let place = node.role.index() as u8;
-    let receipt = Receipt::signed_bytes(&id, &checked.digest, &batch.base, sequence, place);
-    let signature = Bytes(node.keys.signing.sign(&receipt).0.to_vec());
-    Ok(Answer::Receipt(Receipt { prepared: checked.digest, sequence, signature }))
+    let said = Receipt::signed_bytes(&checked.order.collection, &checked.digest, base, sequence, place);
+    let signature = Bytes(node.keys.signing.sign(&said).0.to_vec());
+    Ok(Turn(Receipt { prepared: checked.digest, sequence, signature }))
+}
+
+impl Turn {
+    /// Lays the change ready; on the disk when this returns.
+    pub(crate) fn lie(
+        self,
+        collection: &mut Collection,
+        checked: &Checked,
+        kind: PendingKind,
+    ) -> Result<Answer, Refusal> {
+        let pending = Pending {
+            order: checked.signed.clone(),
+            identity: checked.identity.clone(),
+            sequence: self.0.sequence,
+            kind,
+        };
+        collection.prepare(checked.order.clone(), checked.digest, pending)?;
+        Ok(Answer::Receipt(self.0))
+    }
 }
 
 /// At P0: the number of a new change, if what lies ready may give way.
@@ -304,10 +332,10 @@ pub(crate) fn check_entry(node: &Node, collection: &Collection, entry: &Entry) -
     // Nor is P0 believed about whose will it was.
     match (&waiting.pending.kind, &entry.commit) {
         (PendingKind::Refresh { .. }, _) => Ok(()),
-        (PendingKind::Batch(_), None) => {
-            Err(Refusal::forbidden("decision: nobody ordered to commit the batch"))
+        (PendingKind::Batch(_) | PendingKind::Tree, None) => {
+            Err(Refusal::forbidden("decision: nobody ordered to commit the change"))
         }
-        (PendingKind::Batch(_), Some(commit)) => {
+        (PendingKind::Batch(_) | PendingKind::Tree, Some(commit)) => {
             check_signature(&waiting.pending.identity, commit)?;
             let names_it = order_of(commit).is_some_and(|(order, _)| {
                 matches!(order.action, Action::Commit { prepared, .. } if prepared == digest)

@@ -39,6 +39,7 @@ mod models;
 mod orders;
 mod parties;
 mod peers;
+mod plant;
 mod refusal;
 mod server;
 mod session;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pmirs_crypto::{Context, PublicIdentity, Signature, sha256};
 use pmirs_wire::collection::Role;
-use pmirs_wire::split::{Action, Order, SignedOrder, Statement};
+use pmirs_wire::split::{Action, Order, SignedOrder, Statement, TreeAction};
 use pmirs_wire::{Bytes, Digest, decode};
 
 use crate::members::{self, Members};
@@ -99,9 +99,11 @@ fn least_role(action: &Action) -> Role {
         | Action::Describe { .. }
         | Action::Manifest
         | Action::Models
-        | Action::Encode(_) => Role::Reader,
+        | Action::Encode(_)
+        | Action::Tree(TreeAction::Show | TreeAction::Rows { .. }) => Role::Reader,
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
         Action::Refresh { .. } | Action::Delete => Role::Owner,
+        Action::Tree(TreeAction::Piece { .. } | TreeAction::Plant { .. }) => Role::Owner,
     }
 }
 

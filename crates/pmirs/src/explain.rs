@@ -63,6 +63,10 @@ fn explain(error: &VaultError) -> (Exit, String) {
             return (Exit::Network, hint);
         }
         VaultError::NotSplit(_) => (Exit::Usage, "`pmirs collection list` shows the level of each"),
+        VaultError::NoIndex(_) => (
+            Exit::NotFound,
+            "an owner makes one with `pmirs collection index NAME`; without --index every item is looked at",
+        ),
         VaultError::CollectionExists(_) => (Exit::Exists, "choose another name"),
         VaultError::CollectionName { .. } => (Exit::Usage, "choose another name"),
         VaultError::Tag { .. } => (Exit::Usage, "a tag is a word or a few, such as 'summer 2026'"),

@@ -43,7 +43,8 @@ pub const SPLIT: Row = Row {
     matching: "on three servers of different operators, over secret shares",
     cloud_learns: "what it learns at `sealed`, and which items each search opens; no one of the three servers learns an \
                    embedding, a query, a score or a rank: each sees who asks, how many items there are and how many are \
-                   wanted, their random identifiers, and when; any two of them together learn all embeddings and queries",
+                   wanted, their random identifiers, and when, and of a search with `--index tree` which slots of a padded and \
+                   shuffled table it touches; any two of them together learn all embeddings and queries",
     fits: "medical and regulated data, where three operators can be found who do not conspire",
 };
 

@@ -48,6 +48,9 @@ pub enum VaultError {
     /// A file of parties that names no three servers.
     #[error("the parties: {0}")]
     Parties(String),
+    /// A search was to use an index that the three servers do not have.
+    #[error("{0} has no index")]
+    NoIndex(String),
     /// One of the three servers, or all together, answered what no honest ones do.
     #[error("the party {party}: {reason}")]
     Party {

@@ -73,8 +73,12 @@ pub use pmirs_wire::sealed::{ItemKind, ItemMeta};
 pub use pmirs_wire::{AccountId, CollectionId, DeviceId, ItemId};
 pub use progress::{Progress, Quiet};
 pub use rekey::RekeyReport;
-pub use search::{AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Moving, Query, SearchOptions};
+pub use search::{
+    AllFound, Answer, Audit, Breakdown, Cutoff, Filter, Hit, Index, Moving, Query, SearchOptions,
+};
 pub use share::{MemberInfo, Offer};
-pub use split::{BareFound, BareRows, RepairReport, SplitModel};
+pub use split::{
+    BareFound, BareRows, IndexOptions, IndexReport, IndexState, IndexUse, RepairReport, SplitModel,
+};
 pub use vault::{RecoveryWords, Vault, VaultStatus};
 pub use verify::{Fault, Head, VerifyReport};

@@ -15,6 +15,7 @@ use crate::collection::{Collection, open_record, record_digest};
 use crate::history::{Event, State, Told, tell};
 use crate::keys::{altered_collection, veiled_digest};
 use crate::progress::Progress;
+use crate::search::Index;
 use crate::split::stepped_score;
 use crate::tag::tokens_of;
 use crate::{VaultError, fresh};
@@ -427,7 +428,7 @@ impl Verification<'_, '_> {
     fn row_contents(&mut self) -> Result<(), VaultError> {
         let collection = self.collection;
         let direction = direction(collection.header.dim as usize)?;
-        let found = collection.search_parties(&direction, limits::SPLIT_CANDIDATES)?;
+        let found = collection.search_parties(&direction, limits::SPLIT_CANDIDATES, Index::Scan)?;
         let items: Vec<ItemId> = found.items.iter().map(|(item, _)| *item).collect();
         let truths: HashMap<ItemId, Vec<f32>> = collection.embeddings(&items)?.into_iter().collect();
         for (item, said) in found.items {

@@ -2,7 +2,11 @@
 //! already the one that it will be. Run by hand:
 //! `cargo test --release -p pmirs-vault --test moving -- --ignored --nocapture` with PMIRS_DATA naming the shared data.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic, and so may what only tests use")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and so may what only tests use"
+)]
 
 #[expect(dead_code, reason = "other tests use more of it")]
 mod world;

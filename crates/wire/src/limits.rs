@@ -58,6 +58,8 @@ pub const SPLIT_ROW_PAGE: usize = 64 << 10;
 pub const SPLIT_QUERIES: usize = 64;
 /// Candidates that each of them gets.
 pub const SPLIT_CANDIDATES: usize = 1024;
+/// Places of a tree for each row that it holds, empty ones too.
+pub const SPLIT_TREE_PLACES: usize = 16;
 /// Bytes of one message between two servers around a session.
 pub const SPLIT_PEER_MESSAGE: usize = 8 << 20;
 /// Bytes of what is public of a model at the split level.

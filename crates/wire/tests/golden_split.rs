@@ -15,8 +15,9 @@ use pmirs_wire::collection::Role;
 use pmirs_wire::problem::{Problem, ProblemKind};
 use pmirs_wire::split::{
     Action, Answer, Batch, Component, Entry, Found, List, Member, Membership, Metric, Opening, Order, Parts,
-    PartyEntry, PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Receipt, Record, Refused,
-    RowPage, Search, SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader, Trio, Version,
+    PartyEntry, PartyInfo, PartyRequest, PeerMessage, Pending, PendingKind, Planting, Probing, Receipt,
+    Record, Refused, RowPage, Search, SharePair, SignedOrder, SignedStatement, State, Statement, StoreHeader,
+    Touched, TreeAction, TreePlan, TreeState, Trio, Version,
 };
 use pmirs_wire::{AccountId, Bytes, CollectionId, Digest, ItemId};
 
@@ -59,6 +60,10 @@ fn entry() -> Entry {
 fn parts() -> Parts {
     let (own, next) = (Component::Seed(Bytes(vec![1; 32])), Component::Words(Bytes(vec![2; 8])));
     Parts { own, next, salt: Digest([3; 32]) }
+}
+
+fn plan() -> TreePlan {
+    TreePlan { cells: 360, capacity: 40, probes: 72, period: 100 }
 }
 
 fn refused() -> Refused {
@@ -114,11 +119,28 @@ fn orders() {
         "split_order_commit.hex",
         &order(Action::Commit { prepared: Digest([4; 32]), sequence: 7, receipts }),
     );
-    let search =
-        Search { queries: 1, k: 40, metric: Metric::InnerProduct, largest: 16_384, parts: parts_of_three };
+    let search = Search {
+        queries: 1,
+        k: 40,
+        metric: Metric::InnerProduct,
+        largest: 16_384,
+        parts: parts_of_three,
+        tree: None,
+    };
     check("split_order_search.hex", &order(Action::Search(search.clone())));
     let distance = Search { metric: Metric::SquaredDistance, ..search };
-    check("split_order_search_distance.hex", &order(Action::Search(distance)));
+    check("split_order_search_distance.hex", &order(Action::Search(distance.clone())));
+    let tree = Some(Probing { tree: Digest([4; 32]), probes: 72 });
+    check("split_order_search_tree.hex", &order(Action::Search(Search { tree, ..distance })));
+    let tree = |action| order(Action::Tree(action));
+    check("split_order_tree_show.hex", &tree(TreeAction::Show));
+    check("split_order_tree_rows.hex", &tree(TreeAction::Rows { from: 65_536 }));
+    let upload = Digest([5; 32]);
+    let piece = TreeAction::Piece { upload, at: 4_194_304, words: 1000, parts: parts_of_three };
+    check("split_order_tree_piece.hex", &tree(piece));
+    let planting = Some(Planting { upload, plan: plan() });
+    check("split_order_tree_plant.hex", &tree(TreeAction::Plant { base: version(3), tree: planting }));
+    check("split_order_tree_fell.hex", &tree(TreeAction::Plant { base: version(3), tree: None }));
     check("split_order_rows.hex", &order(Action::Rows { from: 65_536 }));
     check("split_order_refresh.hex", &order(Action::Refresh { base: version(3) }));
     check("split_order_repair.hex", &order(Action::Repair { place: 2 }));
@@ -154,8 +176,22 @@ fn answers() {
         lists: vec![List { rows: pair(1), scores: pair(3) }],
         rounds: 40,
         sent: 3_000_000,
+        touched: None,
     };
-    check("split_answer_found.hex", &Answer::Found(found));
+    check("split_answer_found.hex", &Answer::Found(found.clone()));
+    let touched = Touched { slots: 72, of: 360, others: 5, numbered: 11_514, shuffled: true };
+    check("split_answer_found_tree.hex", &Answer::Found(Found { touched: Some(touched), ..found }));
+    let tree = TreeState {
+        tree: Digest([4; 32]),
+        plan: plan(),
+        base: version(3),
+        rows: 11_514,
+        removed: 2,
+        added: 5,
+        queries: Some(17),
+    };
+    check("split_answer_tree.hex", &Answer::Tree(Some(tree)));
+    check("split_answer_tree_none.hex", &Answer::Tree(None));
     let page = RowPage { version: version(3), from: 65_536, items: Bytes(vec![1; 32]) };
     check("split_answer_rows.hex", &Answer::Rows(page));
     check("split_answer_gone.hex", &Answer::Gone);
@@ -195,9 +231,11 @@ fn stores() {
     let rewritten =
         Record::Rewritten { entry: Some(entry()), version: version(4), generation: 1, rows: 2, own, next };
     check("split_record_rewritten.hex", &rewritten);
+    check("split_record_tree.hex", &Record::Tree { entry: entry() });
     check("split_record_rows.hex", &Record::Rows { items: vec![ItemId([1; 16])] });
     let pending = |kind| Pending { order: signed_order(), identity: bytes("identity"), sequence: 7, kind };
     check("split_pending_batch.hex", &pending(PendingKind::Batch(Some(parts()))));
+    check("split_pending_tree.hex", &pending(PendingKind::Tree));
     check("split_pending_refresh.hex", &pending(PendingKind::Refresh { generation: 1, own, next }));
     check("split_entry.hex", &entry());
 }

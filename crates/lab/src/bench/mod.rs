@@ -8,6 +8,7 @@
 //! - [`split()`]: a search by three parties over secret shares, in memory; [`split_served()`]: by three processes over TCP
 //!   and TLS, as they are run; [`aggregate()`]: a round of secure aggregation.
 //! - [`split_encode()`]: pictures and sentences through a model that three parties hold in shares.
+//! - [`tree()`]: what an index of the split level finds of that, and what it takes.
 //! - [`add()`]: a whole folder into a collection, against decoding and encoding the same files alone.
 
 mod add;
@@ -21,6 +22,7 @@ mod split;
 mod split_encode;
 mod split_served;
 mod stopwatch;
+mod tree;
 mod veil;
 
 pub use add::{AddReport, add};
@@ -34,4 +36,5 @@ pub use search::{BreakdownReport, SearchReport, search};
 pub use split::{SplitPhase, SplitReport, split};
 pub use split_encode::{SplitEncodeReport, SplitTextReport, split_encode};
 pub use split_served::{ServedReport, split_served};
+pub use tree::{Spent, TreeReport, TreeSettings, tree};
 pub use veil::{VeilReport, veil};

@@ -13,6 +13,7 @@ mod meeting;
 mod refresh;
 mod repair;
 pub(crate) mod search;
+mod tree;
 
 use std::sync::Arc;
 

@@ -119,7 +119,32 @@ fn reshare_all(party: &mut Party, shared: &Shared, base: Version) -> Result<Pend
         fresh.push(&own, &next);
         at = end;
     }
-    read(shared).write_refreshed(&fresh).map_err(|error| Stopped::Here(error.into()))
+    let tree = reshare_tree(party, shared)?;
+    read(shared).write_refreshed(&fresh, tree.as_ref()).map_err(|error| Stopped::Here(error.into()))
+}
+
+/// Fresh shares of the tree, where all three have the same one and can read it; otherwise it ends with the old shares.
+fn reshare_tree(party: &mut Party, shared: &Shared) -> Result<Option<Shares<u32>>, Stopped> {
+    let (id, source) = {
+        let here = read(shared);
+        (here.tree().map(|tree| tree.id), here.tree_source())
+    };
+    let words = source.and_then(|source| {
+        source.read().inspect_err(|error| tracing::error!(%error, "a tree cannot be read")).ok()
+    });
+    let mut mine = vec![0; 9];
+    if let (Some(Digest(id)), Some(_)) = (id, &words) {
+        mine = id.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).chain([1]).collect();
+    }
+    let [previous, next] = party.hear(&mine)?;
+    let Some(words) = words.filter(|_| previous == mine && next == mine) else { return Ok(None) };
+    let (mut own, mut then) = (Vec::with_capacity(words.len()), Vec::with_capacity(words.len()));
+    for (a, b) in words.own().chunks(CHUNK).zip(words.next().chunks(CHUNK)) {
+        let new = party.refresh(&Shares::new(a.to_vec(), b.to_vec())?)?;
+        own.extend_from_slice(new.own());
+        then.extend_from_slice(new.next());
+    }
+    Ok(Some(Shares::new(own, then)?))
 }
 
 /// Fresh shares of some words; those of a model are pairs, modulo 2^64 together.

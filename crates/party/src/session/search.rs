@@ -7,6 +7,7 @@ use pmirs_wire::split::{Answer, Component, Found, List, Metric, Parts, Search, S
 use pmirs_wire::{Bytes, Digest, limits};
 
 use super::meeting::{Met, Stopped};
+use super::tree;
 use crate::commands::own_parts;
 use crate::refusal::Refusal;
 use crate::state::{Node, Shared, read};
@@ -72,9 +73,12 @@ pub(super) async fn run(
 ) -> Result<Answer, Refusal> {
     let queries = check(node, shared, &search, &parts)?;
     let shared = Arc::clone(shared);
-    met.compute(node, session, move |party| find(party, &shared, version, &search, &queries))
-        .await
-        .map(|found| Answer::Found(Found { session: Digest(session), ..found }))
+    met.compute(node, session, move |party| match &search.tree {
+        Some(probing) => tree::find(party, &shared, (session, version), &search, probing, &queries),
+        None => find(party, &shared, version, &search, &queries),
+    })
+    .await
+    .map(|found| Answer::Found(Found { session: Digest(session), ..found }))
 }
 
 fn find(
@@ -92,14 +96,7 @@ fn find(
         }
         let matrix = here.matrix();
         let rows = Rows::new(&matrix.own, &matrix.next, here.dim())?;
-        let scores = match search.metric {
-            Metric::InnerProduct => rows.inner_products(queries)?,
-            // The nearest have the largest score.
-            Metric::SquaredDistance => {
-                rows.squared_distances(queries)?.into_iter().map(Unmasked::negated).collect()
-            }
-        };
-        (scores, here.items().len())
+        (scores_of(&rows, search.metric, queries)?, here.items().len())
     };
     let lists = if rows == 0 {
         queries.iter().map(|_| List { rows: pair(&[], &[]), scores: pair(&[], &[]) }).collect()
@@ -114,10 +111,26 @@ fn find(
     };
     let traffic = party.traffic();
     let session = Digest([0; 32]);
-    Ok(Found { session, version, rows: rows as u64, lists, rounds: traffic.rounds, sent: traffic.sent })
+    let (rows, rounds, sent) = (rows as u64, traffic.rounds, traffic.sent);
+    Ok(Found { session, version, rows, lists, rounds, sent, touched: None })
 }
 
-fn pair(own: &[u32], next: &[u32]) -> SharePair {
+/// This party's parts of the scores of rows: the better, the larger.
+pub(super) fn scores_of(
+    rows: &Rows<'_>,
+    metric: Metric,
+    queries: &[Shares<u32>],
+) -> Result<Vec<Unmasked<u32>>, pmirs_mpc::Error> {
+    match metric {
+        Metric::InnerProduct => rows.inner_products(queries),
+        // The nearest have the largest score.
+        Metric::SquaredDistance => {
+            Ok(rows.squared_distances(queries)?.into_iter().map(Unmasked::negated).collect())
+        }
+    }
+}
+
+pub(super) fn pair(own: &[u32], next: &[u32]) -> SharePair {
     let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>().into();
     SharePair { own: bytes(own), next: bytes(next) }
 }

@@ -14,14 +14,14 @@ use super::Collection;
 use super::journal::JOURNAL;
 use crate::client::rng;
 
-const ID: CollectionId = CollectionId([5; 16]);
-const DIM: usize = 3;
+pub(super) const ID: CollectionId = CollectionId([5; 16]);
+pub(super) const DIM: usize = 3;
 
-fn header() -> StoreHeader {
+pub(super) fn header() -> StoreHeader {
     StoreHeader { collection: ID, trio: Digest([2; 32]), place: 0, dim: DIM as u32 }
 }
 
-fn create(root: &Path) -> Collection {
+pub(super) fn create(root: &Path) -> Collection {
     let anna = Identity::from_seed(&IdentitySeed::generate(&mut rng(1)));
     let account = AccountId(anna.public().fingerprint());
     let identity = Bytes(anna.public().to_bytes());
@@ -42,7 +42,7 @@ fn create(root: &Path) -> Collection {
 }
 
 /// Prepares a batch of `add` rows, the words of which all say its number.
-fn prepare(collection: &mut Collection, number: u32, add: &[ItemId], remove: &[ItemId]) -> Entry {
+pub(super) fn prepare(collection: &mut Collection, number: u32, add: &[ItemId], remove: &[ItemId]) -> Entry {
     let batch = Batch { base: collection.version(), add: add.to_vec(), remove: remove.to_vec() };
     let action = Action::Prepare { batch, parts: [Digest([0; 32]); 3] };
     let order = Order {

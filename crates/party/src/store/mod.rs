@@ -10,6 +10,7 @@ mod journal;
 mod matrix;
 mod replay;
 mod rows;
+pub(crate) mod tree;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pmirs_crypto::{ShareSeed, sha256};
+use pmirs_mpc::Shares;
 use pmirs_wire::split::{
     Action, Batch, Component, Entry, Membership, Order, Parts, Pending, PendingKind, Record, SignedOrder,
-    SignedStatement, State, StoreHeader, Version,
+    SignedStatement, State, StoreHeader, TreeAction, Version,
 };
 use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, decode, encode};
 
@@ -28,6 +30,7 @@ use self::journal::{JOURNAL, Journal};
 pub(crate) use self::matrix::{Matrix, ShareFile, words_of};
 use self::replay::{Replay, load, read_pending};
 use self::rows::RowList;
+use self::tree::{Planted, Upload};
 use crate::error::Error;
 use crate::members::{Members, takes_away};
 
@@ -61,6 +64,8 @@ pub(crate) struct Collection {
     waiting: Option<Waiting>,
     /// Whether somebody went since all shares were fresh last.
     stale: bool,
+    pub(super) tree: Option<Planted>,
+    pub(super) upload: Option<Upload>,
 }
 
 /// A change that lies ready.
@@ -133,7 +138,8 @@ impl Collection {
         for record in records {
             replay.apply(record)?;
         }
-        let Replay { members, statements, version, entry, rows, blocks, generation, stale, .. } = replay;
+        let Replay { members, statements, version, entry, rows, blocks, generation, stale, tree, .. } =
+            replay;
         let members = members.ok_or_else(|| Error::damaged(&path, "it says nothing of members"))?;
         let dim = header.dim as usize;
         let words = rows.written() * dim as u64;
@@ -145,9 +151,10 @@ impl Collection {
         let waiting = read_pending(&folder, &version)?;
         let kept = waiting.as_ref().and_then(|waiting| match waiting.pending.kind {
             PendingKind::Refresh { generation, .. } => Some(generation),
-            PendingKind::Batch(_) => None,
+            PendingKind::Batch(_) | PendingKind::Tree => None,
         });
         matrix::sweep(&folder, generation, kept)?;
+        let tree = tree::found(&folder, tree, waiting.as_ref())?;
         let mut collection = Self {
             folder,
             header,
@@ -163,6 +170,8 @@ impl Collection {
             attempts: AtomicU64::new(kept.unwrap_or(generation).max(generation)),
             waiting,
             stale,
+            tree,
+            upload: None,
         };
         // A crash may have come between a removal and this.
         collection.forget_removed()?;
@@ -280,6 +289,9 @@ impl Collection {
             (Action::Prepare { batch, .. }, PendingKind::Batch(parts)) => {
                 self.commit_batch(batch, parts.as_ref(), entry)
             }
+            (Action::Tree(TreeAction::Plant { tree, .. }), PendingKind::Tree) => {
+                self.commit_tree(tree.as_ref(), waiting.digest, entry)
+            }
             (_, &PendingKind::Refresh { generation, own, next }) => {
                 self.commit_refresh(generation, [own, next], entry)
             }
@@ -291,7 +303,8 @@ impl Collection {
         }
         // The change is made, whatever becomes of this: what a crash leaves is of an older version, and goes at the start.
         let erased = erase(&self.folder.join(PENDING));
-        if let Err(error) = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None)) {
+        let swept = erased.and_then(|()| matrix::sweep(&self.folder, self.generation, None));
+        if let Err(error) = swept.and_then(|()| self.sweep_trees()) {
             tracing::error!(%error, "old shares were not erased");
         }
         Ok(())
@@ -306,7 +319,7 @@ impl Collection {
         if dead == 0 || (bytes > QUICKLY_WRITTEN && dead.saturating_mul(DEAD) < written) {
             return Ok(());
         }
-        let (generation, [own, next]) = self.write_beside(&self.matrix)?;
+        let (generation, [own, next]) = self.write_beside(&self.matrix, None)?;
         let files = self.files_of(generation)?;
         let (entry, version) = (self.entry.clone(), self.version);
         self.journal.append(&Record::Rewritten { entry, version, generation, rows, own, next })?;
@@ -315,7 +328,7 @@ impl Collection {
         self.generation = generation;
         let kept = self.waiting.as_ref().and_then(|waiting| match waiting.pending.kind {
             PendingKind::Refresh { generation, .. } => Some(generation),
-            PendingKind::Batch(_) => None,
+            PendingKind::Batch(_) | PendingKind::Tree => None,
         });
         matrix::sweep(&self.folder, generation, kept)
     }
@@ -347,6 +360,9 @@ impl Collection {
             }
         }
         batch.add.iter().for_each(|item| self.rows.push(*item));
+        if let Some(tree) = &mut self.tree {
+            tree.follow(batch);
+        }
         self.matrix.push(&own, &next);
         self.version = entry.version;
         self.entry = Some(entry);
@@ -379,20 +395,27 @@ impl Collection {
         self.rows.rewritten();
         (self.generation, self.version, self.entry) = (generation, version, Some(entry));
         self.stale = false;
+        self.tree_refreshed();
         Ok(())
     }
 
     /// Writes new shares of all rows beside the present ones; on the disk when this returns.
-    pub(crate) fn write_refreshed(&self, matrix: &Matrix) -> Result<PendingKind, Error> {
-        let (generation, [own, next]) = self.write_beside(matrix)?;
+    pub(crate) fn write_refreshed(
+        &self,
+        matrix: &Matrix,
+        tree: Option<&Shares<u32>>,
+    ) -> Result<PendingKind, Error> {
+        let (generation, [own, next]) = self.write_beside(matrix, tree)?;
         Ok(PendingKind::Refresh { generation, own, next })
     }
 
-    fn write_beside(&self, matrix: &Matrix) -> Result<(u64, [Digest; 2]), Error> {
+    /// Writes shares of all rows, and of the tree where these change, to files of a new generation.
+    fn write_beside(&self, matrix: &Matrix, tree: Option<&Shares<u32>>) -> Result<(u64, [Digest; 2]), Error> {
         // Each attempt has files of its own: another one may lie ready, and P0 may be about to decide on it.
         let generation = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         let own = ShareFile::create(&self.folder, &self.header, 0, generation)?.append(&matrix.own)?;
         let next = ShareFile::create(&self.folder, &self.header, 1, generation)?.append(&matrix.next)?;
+        self.write_tree(tree, generation)?;
         sync_folder(&self.folder).map_err(Error::file(&self.folder))?;
         Ok((generation, [own, next]))
     }

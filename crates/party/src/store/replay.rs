@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use pmirs_crypto::sha256;
-use pmirs_wire::split::{Action, Entry, Order, Pending, Record, SignedStatement, StoreHeader, Version};
+use pmirs_wire::split::{
+    Action, Entry, Order, Pending, Record, SignedStatement, StoreHeader, TreeAction, Version,
+};
 use pmirs_wire::{Digest, decode};
 
 use super::file::erase;
 use super::matrix::{Matrix, ShareFile};
 use super::rows::RowList;
+use super::tree::Planted;
 use super::{PENDING, Waiting, order_of};
 use crate::error::Error;
 use crate::members::{Members, takes_away};
@@ -33,6 +36,7 @@ pub(super) struct Replay<'a> {
     pub(super) generation: u64,
     /// Whether somebody went since all shares were fresh last.
     pub(super) stale: bool,
+    pub(super) tree: Option<Planted>,
 }
 
 impl<'a> Replay<'a> {
@@ -48,6 +52,7 @@ impl<'a> Replay<'a> {
             blocks: Vec::new(),
             generation: 0,
             stale: false,
+            tree: None,
         }
     }
 
@@ -72,6 +77,9 @@ impl<'a> Replay<'a> {
                     self.rows.swap_remove(item);
                 }
                 batch.add.iter().for_each(|item| self.rows.push(*item));
+                if let Some(tree) = &mut self.tree {
+                    tree.follow(&batch);
+                }
                 let words = batch.add.len() as u64 * u64::from(self.header.dim);
                 self.blocks.push(Block { words, own, next });
                 self.version = entry.version;
@@ -84,7 +92,23 @@ impl<'a> Replay<'a> {
                 self.stale &= !entry.as_ref().is_some_and(is_refresh);
                 self.rows.rewritten();
                 self.blocks = vec![Block { words: rows * u64::from(self.header.dim), own, next }];
+                // A repair brings no tree, and a refresh fresh shares of it.
+                self.tree = self.tree.take().filter(|_| entry.is_some());
+                if let Some(tree) = self.tree.as_mut().filter(|_| entry.as_ref().is_some_and(is_refresh)) {
+                    tree.refreshed(generation);
+                }
                 (self.version, self.entry, self.generation) = (version, entry, generation);
+            }
+            Record::Tree { entry } => {
+                let Some((Order { action: Action::Tree(TreeAction::Plant { tree, base }), .. }, id)) =
+                    order_of(&entry.prepared)
+                else {
+                    return Err(Error::damaged(self.path, "an entry plants no tree"));
+                };
+                let planted = |planting| Planted::new(id, planting, base, self.rows.items());
+                self.tree = tree.as_ref().map(planted);
+                self.version = entry.version;
+                self.entry = Some(entry);
             }
             Record::Rows { items } => items.into_iter().for_each(|item| self.rows.push(item)),
         }
@@ -148,7 +172,7 @@ pub(super) fn read_pending(folder: &Path, version: &Version) -> Result<Option<Wa
         order_of(&pending.order).ok_or_else(|| Error::damaged(&path, "its order is none"))?;
     let base = match &order.action {
         Action::Prepare { batch, .. } => Some(batch.base),
-        Action::Refresh { base } => Some(*base),
+        Action::Refresh { base } | Action::Tree(TreeAction::Plant { base, .. }) => Some(*base),
         _ => None,
     };
     if base != Some(*version) {

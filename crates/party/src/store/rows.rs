@@ -36,6 +36,11 @@ impl RowList {
         self.places.contains_key(item)
     }
 
+    /// The row of an item.
+    pub(crate) fn place(&self, item: &ItemId) -> Option<usize> {
+        self.places.get(item).copied()
+    }
+
     /// Appends a row.
     pub(crate) fn push(&mut self, item: ItemId) {
         self.places.insert(item, self.items.len());

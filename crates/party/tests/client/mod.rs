@@ -340,6 +340,7 @@ impl User {
             metric: self.metric,
             largest: if self.largest == 0 { dim * 16_000 } else { self.largest },
             parts: digests,
+            tree: None,
         };
         self.ask_all(&self.order(id, Action::Search(search)), &parts).map(|answer| {
             answer.map(|answer| match answer {

@@ -15,6 +15,7 @@ mod orders;
 mod repairs;
 mod searches;
 mod sharing;
+mod trees;
 
 use pmirs_party::{Embedded, Limits};
 use pmirs_wire::CollectionId;

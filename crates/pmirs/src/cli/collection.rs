@@ -13,6 +13,7 @@ pub enum Collection {
     /// List your collections, and those that others offer to you
     List,
     Show(CollectionShow),
+    Index(CollectionIndex),
     Accept(CollectionAccept),
     Decline(CollectionDecline),
     Leave(CollectionLeave),
@@ -62,6 +63,40 @@ pub enum ProtectionArg {
 pub struct CollectionShow {
     /// Name of the collection
     pub name: String,
+}
+
+/// Make an index of a split collection, so that a search need not look at every item
+///
+/// Items that lie close together go into cells of equal size, in shares: the three servers learn neither what a cell holds nor
+/// which item lies in which. `pmirs search --index tree` looks at the cells nearest to the query, and at every item that came
+/// later. The three then see which slots of a shuffled table a search touches, and whether two searches touch the same;
+/// after --shuffle-after searches all cells get other slots. The scan of every item stays the default.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    pmirs collection index scans             # makes it, or makes it anew after many changes\n  \
+    pmirs search scans --index tree a fracture of the wrist\n  \
+    pmirs collection index scans --show      # how many items came and went since\n  \
+    pmirs collection index scans --drop\n\n\
+    `pmirs bench tree` measures on your own pictures what an index finds.")]
+pub struct CollectionIndex {
+    /// Name of the collection
+    pub name: String,
+    /// Items of a cell, on average
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = super::measure::between(1, 65_536))]
+    pub rows_per_cell: usize,
+    /// The share of the cells that a search touches
+    #[arg(long, value_name = "F", default_value_t = 0.15, value_parser = super::measure::share)]
+    pub share: f64,
+    /// Searches until the cells get other slots
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub shuffle_after: u32,
+    /// Show the index that is there
+    #[arg(long, conflicts_with = "drop")]
+    pub show: bool,
+    /// Have the three servers erase it
+    #[arg(long)]
+    pub drop: bool,
 }
 
 /// Take what a contact shared with you
@@ -197,10 +232,22 @@ pub struct Search {
     /// the matching happens here.
     #[arg(long)]
     pub verify: bool,
+    /// What the three servers of a split collection look at
+    #[arg(long, value_name = "INDEX", default_value = "scan")]
+    pub index: IndexArg,
     #[command(flatten)]
     pub filter: FilterArgs,
     #[command(flatten)]
     pub encoder: EncoderArgs,
+}
+
+/// What three servers look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IndexArg {
+    /// Every item: exact, and the servers learn nothing of the query
+    Scan,
+    /// The nearest cells of `pmirs collection index`: faster, approximate, and the servers see which slots are touched
+    Tree,
 }
 
 /// What may be found at all.

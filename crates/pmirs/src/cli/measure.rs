@@ -173,6 +173,7 @@ pub enum Bench {
     Load(BenchLoad),
     Split(BenchSplit),
     SplitEncode(BenchSplitEncode),
+    Tree(BenchTree),
     Aggregate(BenchAggregate),
 }
 
@@ -222,6 +223,31 @@ pub struct BenchSplitEncode {
     /// What lies between the three
     #[arg(long, value_name = "LINK", default_value = "loopback")]
     pub link: LinkArg,
+}
+
+/// An index of a split collection on your own pictures: what it finds of what a scan finds, and what it takes
+///
+/// One picture in eleven is kept out of the index and looked for, as captions are. Three parties on this machine search through
+/// the index and through all rows, side by side.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  pmirs bench tree ~/Pictures\n  \
+    pmirs bench tree flickr8k/images caltech101 --captions flickr8k/dev.tsv --json")]
+pub struct BenchTree {
+    /// Folders of pictures
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub folders: Vec<PathBuf>,
+    /// Look for the captions of this tab-separated file, too
+    #[arg(long, value_name = "FILE.tsv", value_hint = ValueHint::FilePath)]
+    pub captions: Option<PathBuf>,
+    /// Rows of a cell, on average
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = between(1, 65_536))]
+    pub rows_per_cell: usize,
+    /// The share of the cells that a search touches
+    #[arg(long, value_name = "F", default_value_t = 0.15, value_parser = share)]
+    pub share: f64,
+    /// Model pack; without it, the one in use
+    #[arg(long, value_name = "PACK", value_hint = ValueHint::DirPath)]
+    pub model: Option<PathBuf>,
 }
 
 /// What lies between three parties.
@@ -372,4 +398,12 @@ pub struct Audit {
     /// Name of a model or folder of a pack; without it, the one in use
     #[arg(long, value_name = "PACK", requires = "folder", value_hint = ValueHint::DirPath)]
     pub model: Option<PathBuf>,
+}
+
+/// A share of a whole, more than nothing of it.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("it is a number above 0 and at most 1".to_owned()),
+    }
 }

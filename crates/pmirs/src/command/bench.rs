@@ -1,20 +1,22 @@
-//! `pmirs bench scan|search|add|encode|veil|load|split|split-encode|aggregate`.
+//! `pmirs bench scan|search|add|encode|veil|load|split|split-encode|tree|aggregate`.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use pmirs_lab::bench::{
     self, AddReport, AggregateReport, AggregateSettings, BenchError, EncodeReport, LoadReport, ScanReport,
-    SearchReport, ServedReport, SplitEncodeReport, SplitPhase, SplitReport, SplitSize, VeilReport,
+    SearchReport, ServedReport, SplitEncodeReport, SplitPhase, SplitReport, SplitSize, TreeReport,
+    TreeSettings, VeilReport,
 };
 
 use super::model;
 use crate::cli::{
     Bench, BenchAdd, BenchAggregate, BenchEncode, BenchLoad, BenchScan, BenchSearch, BenchSplit,
-    BenchSplitEncode, BenchVeil, LinkArg,
+    BenchSplitEncode, BenchTree, BenchVeil, LinkArg,
 };
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, DIM, Output, bytes, count, plain};
+use crate::progress;
 use crate::report::Failure;
 
 /// Seed of drawn vectors, so that a figure can be printed again.
@@ -30,6 +32,7 @@ pub fn run(command: &Bench, output: Output) -> Result<(), Failure> {
         Bench::Load(args) => load(args, output),
         Bench::Split(args) => split(args, output),
         Bench::SplitEncode(args) => split_encode(args, output),
+        Bench::Tree(args) => tree(args, output),
         Bench::Aggregate(args) => aggregate(args, output),
     }
 }
@@ -272,6 +275,49 @@ fn split_encode(args: &BenchSplitEncode, output: Output) -> Result<(), Failure> 
     let encoder = model::encoder(Some(&args.model))?;
     let distant = args.link == LinkArg::Wan;
     output.answer(&bench::split_encode(&encoder, args.pictures.as_deref(), args.count, distant)?)
+}
+
+impl Answer for TreeReport {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { rows, cells, capacity, probes, touched, captions, pictures, grow_ms, .. } = self;
+        let recall = self.recall_of_pictures;
+        writeln!(
+            out,
+            "{BOLD}recall {recall:.4}{BOLD:#} of the ten best for {}",
+            count(*pictures, "picture")
+        )?;
+        if let Some(recall) = self.recall_of_captions {
+            writeln!(
+                out,
+                "{BOLD}recall {recall:.4}{BOLD:#} of the ten best for {}",
+                count(*captions, "caption")
+            )?;
+        }
+        writeln!(
+            out,
+            "  {probes} of {cells} cells touched ({:.1}% of the padded slots), {capacity} places in each, {rows} rows, grown in \
+             {grow_ms:.0} ms",
+            100.0 * touched
+        )?;
+        for (what, spent) in [("index", self.tree), ("scan", self.scan), ("shuffle", self.shuffle)] {
+            let (rounds, sent) = (count(spent.rounds as usize, "round"), bytes(spent.bytes_sent_per_party));
+            writeln!(out, "  {what:<8} {:8.1} ms, {rounds}, {sent} sent by a party", spent.ms)?;
+        }
+        Ok(())
+    }
+}
+
+fn tree(args: &BenchTree, output: Output) -> Result<(), Failure> {
+    let encoder = model::encoder(args.model.as_deref())?;
+    let settings = TreeSettings { rows_per_cell: args.rows_per_cell, share: args.share };
+    let bar = progress::steps(output, 0);
+    let mut watch = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let report = bench::tree(&encoder, &args.folders, args.captions.as_deref(), settings, &mut watch)?;
+    bar.finish_and_clear();
+    output.answer(&report)
 }
 
 impl Answer for Aggregated {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use pmirs_encoder::{Limits, Picture};
 use pmirs_vault::{
-    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, ItemKind, Moving, Query, SearchOptions,
-    Vault,
+    AllFound, Answer as Found, Audit, Breakdown, Cutoff, Filter, Hit, Index, IndexUse, ItemKind, Moving,
+    Query, SearchOptions, Vault,
 };
 use serde::Serialize;
 
 use super::add::encode_where;
-use crate::cli::{CutoffArg, EncoderArg, FilterArgs, Global, KindArg, Search};
+use crate::cli::{CutoffArg, EncoderArg, FilterArgs, Global, IndexArg, KindArg, Search};
 use crate::exit::Exit;
 use crate::output::{Answer, DIM, GOOD, Output, count, plain};
 use crate::report::Failure;
@@ -28,12 +28,35 @@ struct Outcome {
     /// Where the collection goes over to another model.
     #[serde(skip_serializing_if = "Option::is_none")]
     moving: Option<MovingRow>,
+    /// What was looked at, where it was not every item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<Touched>,
     /// Whether only some items could be found at all.
     #[serde(skip)]
     filtered: bool,
     /// Whether it was checked that nothing was left out.
     #[serde(skip)]
     whole: bool,
+}
+
+/// What a search through an index touched.
+#[derive(Serialize)]
+struct Touched {
+    touched_cells: u32,
+    cells: u32,
+    later_items: u64,
+    shuffled: bool,
+}
+
+impl From<IndexUse> for Touched {
+    fn from(used: IndexUse) -> Self {
+        Self {
+            touched_cells: used.touched,
+            cells: used.cells,
+            later_items: used.others,
+            shuffled: used.shuffled,
+        }
+    }
 }
 
 /// One hit as people and programs see it.
@@ -141,12 +164,20 @@ impl Answer for Outcome {
         }
         let settled = self.moving.as_ref().and_then(|it| it.missing).is_some_and(|missing| missing <= 0.05);
         let sure = match (self.exact, self.whole) {
+            (false, _) if self.index.is_some() => "",
             (false, _) if settled => "; what is not moved yet hardly holds a better one",
             (false, _) => "; not proven to be the best",
             (true, true) => "; every other item was checked",
             (true, false) => "",
         };
-        writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)
+        writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)?;
+        match &self.index {
+            Some(Touched { touched_cells, cells, .. }) if !self.exact => writeln!(
+                out,
+                "{DIM}Approximate: {touched_cells} of {cells} cells were looked at; without --index, every item is{DIM:#}"
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -166,6 +197,13 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         Some(path) => Query::Image(picture(path)?),
         None => Query::text(words.join(" ")),
     };
+    if args.verify && args.index == IndexArg::Tree {
+        return Err(Failure::new(
+            Exit::Usage,
+            "nobody can check that a search through an index left out nothing: it may",
+            "leave --index away, and every item is looked at",
+        ));
+    }
     let vault = session::open(global)?;
     let filter = Filter::from(&args.filter);
     let filtered = !filter.is_open();
@@ -174,6 +212,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         cutoff: args.cutoff.into(),
         filter,
         audit: if args.verify { Audit::All } else { Audit::default() },
+        index: args.index.into(),
     };
     if collection.is_none() && args.encoder.encoder == EncoderArg::Remote {
         let error = "each collection has a model of its own, which the three must hold";
@@ -182,7 +221,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
     let Some(collection) = collection else { return all(&vault, &query, &options, output) };
     let collection = vault.collection(collection)?;
     encode_where(&collection, &args.encoder)?;
-    let Found { hits, exact, warnings, moving, breakdown, .. } = collection.search(&query, &options)?;
+    let Found { hits, exact, used, warnings, moving, breakdown, .. } = collection.search(&query, &options)?;
     for warning in warnings {
         Output::warn(plain(&warning));
     }
@@ -193,6 +232,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         ms: ms(breakdown.total),
         breakdown_ms: breakdown.into(),
         moving: moving.map(MovingRow::from),
+        index: used.map(Touched::from),
         filtered,
         whole: args.verify,
     })
@@ -261,6 +301,15 @@ impl From<CutoffArg> for Cutoff {
             CutoffArg::Auto => Self::Calibrated,
             CutoffArg::None => Self::None,
             CutoffArg::Score(score) => Self::At(score),
+        }
+    }
+}
+
+impl From<IndexArg> for Index {
+    fn from(index: IndexArg) -> Self {
+        match index {
+            IndexArg::Scan => Self::Scan,
+            IndexArg::Tree => Self::Tree,
         }
     }
 }

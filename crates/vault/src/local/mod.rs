@@ -9,6 +9,7 @@ mod history;
 mod privacy;
 mod records;
 mod settings;
+mod trees;
 mod vectors;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use pmirs_wire::item::{Change, Changes, ItemRecord};
 use pmirs_wire::{Bytes, CollectionId, Digest, ItemId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Local, settings};
+use super::{Local, settings, trees};
 use crate::VaultError;
 use crate::collection::record_digest;
 
@@ -130,6 +130,8 @@ impl Local {
             for table in ["record", "synced", "history", "entry", "leaf", "split_rows", "made_here"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE collection = ?1"), [collection.0])?;
             }
+            transaction
+                .execute("DELETE FROM split_rows WHERE collection = ?1", [trees::key(collection).0])?;
             for name in [settings::collection(collection), settings::members(collection)] {
                 transaction.execute("DELETE FROM setting WHERE name = ?1", [name])?;
             }

@@ -23,6 +23,7 @@ use pmirs_wire::{Bytes, ItemId};
 
 use crate::collection::{self, Collection, Model, Models};
 use crate::keys::CollectionKeys;
+use crate::split::IndexUse;
 use crate::{ItemMeta, UnlistedCollection, Vault, VaultError};
 
 pub use audit::Audit;
@@ -69,11 +70,30 @@ pub struct SearchOptions {
     pub filter: Filter,
     /// How closely a server that finds the candidates is checked.
     pub audit: Audit,
+    /// What the three servers of a split collection look at; at the other levels it makes no difference.
+    pub index: Index,
+}
+
+/// What the three servers look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Index {
+    /// Every row: the answer is exact, and the three learn nothing of the query.
+    #[default]
+    Scan,
+    /// The cells of the collection's index that lie nearest to the query: faster, nearly always the same answer, and the three
+    /// see which slots of a shuffled table were touched.
+    Tree,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { k: 10, cutoff: Cutoff::None, filter: Filter::default(), audit: Audit::default() }
+        Self {
+            k: 10,
+            cutoff: Cutoff::None,
+            filter: Filter::default(),
+            audit: Audit::default(),
+            index: Index::default(),
+        }
     }
 }
 
@@ -97,6 +117,8 @@ pub struct Answer {
     pub exact: bool,
     /// Candidates that were opened to find them.
     pub candidates: usize,
+    /// What was looked at, where it was not everything: then the answer is approximate.
+    pub used: Option<IndexUse>,
     /// What a person should know, such as a server whose scores are wrong.
     pub warnings: Vec<String>,
     /// What it took to rank by one model, where the collection goes over to another.
@@ -184,6 +206,7 @@ pub(crate) struct Found {
     scored: Vec<Scored>,
     candidates: usize,
     exact: bool,
+    used: Option<IndexUse>,
     warnings: Vec<String>,
 }
 
@@ -234,8 +257,8 @@ fn search_by(
     }
     breakdown.rerank += finishing.elapsed();
     breakdown.total = started.elapsed();
-    let Found { candidates, exact, warnings, .. } = found;
-    Ok(Answer { hits, exact, candidates, warnings, moving, breakdown })
+    let Found { candidates, exact, used, warnings, .. } = found;
+    Ok(Answer { hits, exact, candidates, used, warnings, moving, breakdown })
 }
 
 /// The nearest items, as the collection's level finds them.

@@ -16,7 +16,7 @@ use pmirs_wire::collection::Protection;
 
 use super::doubt::{self, ENOUGH};
 use super::{
-    Audit, Breakdown, Cutoff, Found, Moving, Query, Scored, SearchOptions, Wanted, dot, embed, sort,
+    Audit, Breakdown, Cutoff, Found, Index, Moving, Query, Scored, SearchOptions, Wanted, dot, embed, sort,
 };
 use crate::VaultError;
 use crate::adopt::{Anew, anew};
@@ -46,6 +46,10 @@ pub(super) fn find(
     breakdown: &mut Breakdown,
 ) -> Result<Ranked, VaultError> {
     let here = AtHand::of(collection, models, query)?;
+    // Which item of which model lies in which cell nothing tells, so an index would leave items out unnoticed.
+    let scanned = SearchOptions { index: Index::Scan, ..options.clone() };
+    let instead = scanned.index != options.index && collection.record.protection == Protection::Split;
+    let options = &scanned;
     let encoding = Instant::now();
     let (vector, scores) = embed(collection, here.model, query)?;
     breakdown.encode += encoding.elapsed();
@@ -78,6 +82,12 @@ pub(super) fn find(
         going.found.warnings.push(missing);
     }
     let Going { mut found, moving, ranked, .. } = going;
+    if instead {
+        found.warnings.push(
+            "the collection goes over to another model: every item was looked at, and not the index"
+                .to_owned(),
+        );
+    }
     if collection.record.protection == Protection::Split {
         without_twins(collection, &mut found, &ranked)?;
     }

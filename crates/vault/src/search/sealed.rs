@@ -150,7 +150,7 @@ pub(super) fn find(
     loop {
         let (scored, candidates) = nearest(collection, wanted, count, breakdown)?;
         if scored.len() >= options.k || candidates < count || options.filter.is_open() {
-            return Ok(Found { scored, candidates, exact: true, warnings: Vec::new() });
+            return Ok(Found { scored, candidates, exact: true, used: None, warnings: Vec::new() });
         }
         count = (4 * count).max(64);
     }

@@ -48,7 +48,7 @@ fn attempt(
     let mut levelled = false;
     loop {
         let started = Instant::now();
-        let candidates = collection.search_parties(vector, count)?;
+        let candidates = collection.search_parties(vector, count, options.index)?;
         breakdown.score += started.elapsed();
         let missing = {
             let mut history = collection.history();
@@ -70,8 +70,19 @@ fn attempt(
                  `pmirs rekey`"
             ));
         }
+        if candidates.used.is_some_and(|used| used.stale) {
+            opened.found.warnings.push(format!(
+                "much has changed since the index was made: `pmirs collection index {}` makes it anew",
+                collection.header.name
+            ));
+        }
         let answered: HashSet<ItemId> = candidates.items.iter().map(|(item, _)| *item).collect();
         let whole = candidates.items.len() == candidates.rows.len();
+        // What lies in cells that were not touched, the three have not left out.
+        let partly = candidates.used.is_some() && !whole;
+        opened.found.exact &= !partly;
+        // The cells that were touched hold no more.
+        let drained = partly && candidates.items.len() < count;
         // By what was opened, and not by a score that may be wrong.
         let most = opened.least + 2.0 * candidates.error;
         let enough = opened.found.scored.get(options.k.saturating_sub(1)).map(|scored| scored.cosine);
@@ -79,11 +90,15 @@ fn attempt(
         // Where a filter refuses some, or others are of another model, more are looked at, until there are enough or the
         // three give no more.
         let short = opened.found.scored.len() < options.k || (wanted.only.is_some() && !opened.found.exact);
-        if !whole && short && count < limits::SPLIT_CANDIDATES {
+        if !whole && !drained && short && count < limits::SPLIT_CANDIDATES {
             count = (4 * count).min(limits::SPLIT_CANDIDATES);
             continue;
         }
-        let edge = if whole { Edge::Whole } else { Edge::Below(most) };
+        let edge = match (whole, partly) {
+            (true, _) => Edge::Whole,
+            (false, true) => Edge::Below(f32::INFINITY),
+            (false, false) => Edge::Below(most),
+        };
         let edges: Vec<(u32, Edge)> = collection.keys().epochs().map(|epoch| (epoch, edge)).collect();
         // What the three are known not to hold they cannot have left out.
         let answered: HashSet<ItemId> = {
@@ -131,8 +146,13 @@ fn open(
     breakdown: &mut Breakdown,
 ) -> Result<Opened, VaultError> {
     let mut least = f32::INFINITY;
-    let mut found =
-        Found { scored: Vec::new(), candidates: candidates.items.len(), exact: true, warnings: Vec::new() };
+    let mut found = Found {
+        scored: Vec::new(),
+        candidates: candidates.items.len(),
+        exact: true,
+        used: candidates.used,
+        warnings: Vec::new(),
+    };
     let fetching = Instant::now();
     let items: Vec<ItemId> = candidates.items.iter().map(|(item, _)| *item).collect();
     let mut records: Vec<ItemRecord> = Vec::with_capacity(items.len());

@@ -97,7 +97,8 @@ struct Answered<'a> {
 
 impl<'a> Answered<'a> {
     fn new(collection: &'a Collection<'a>, keys: &'a CollectionKeys, wanted: Wanted<'a>) -> Self {
-        let found = Found { scored: Vec::new(), candidates: 0, exact: true, warnings: Vec::new() };
+        let found =
+            Found { scored: Vec::new(), candidates: 0, exact: true, used: None, warnings: Vec::new() };
         let (digests, items, edges) = (Vec::new(), HashSet::new(), Vec::new());
         Self { collection, keys, wanted, found, digests, items, edges }
     }

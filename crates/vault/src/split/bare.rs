@@ -64,7 +64,7 @@ impl BareRows {
     /// # Errors
     /// When one of the three refuses, is away or lies.
     pub fn search(&self, queries: &[&[f32]], count: usize) -> Result<BareFound, VaultError> {
-        let joined = self.parties.search(self.collection, queries, count)?;
+        let joined = self.parties.search(self.collection, queries, count, None)?;
         let lists = joined.lists.into_iter().map(|list| {
             let mut list: Vec<(u32, f32)> =
                 list.into_iter().map(|(row, score)| (row, cosine_of(score))).collect();

@@ -11,6 +11,7 @@ mod members;
 mod model;
 mod repair;
 mod rows;
+mod tree;
 
 use std::fmt::Display;
 
@@ -25,6 +26,7 @@ pub(crate) use found::Candidates;
 pub(crate) use members::{ATTEMPTS, members_of};
 pub use model::SplitModel;
 pub use repair::RepairReport;
+pub use tree::{IndexOptions, IndexReport, IndexState, IndexUse};
 
 /// Steps of an embedding's coordinates: a coordinate x is stored as the integer nearest to x times this. Shares are words
 /// of 32 bits, so a finer step than int8 costs nothing to store, and half as much again to compare.

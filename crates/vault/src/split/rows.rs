@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use pmirs_crypto::{Dealt, Prg, sha256};
 use pmirs_wire::item::ItemRecord;
-use pmirs_wire::split::{Action, Answer, Batch, Parts, Receipt, RowPage, SignedOrder, State, Version};
+use pmirs_wire::split::{Action, Answer, Batch, Parts, Receipt, SignedOrder, State, Version};
 use pmirs_wire::{Bytes, CollectionId, Digest, ItemId, encode, limits};
 
 use rand_core::Rng as _;
@@ -176,12 +176,22 @@ impl Parties {
         (bytes, parts): (OfThree<Bytes>, OfThree<Digest>),
     ) -> Result<State, VaultError> {
         let order = self.order(collection, Action::Prepare { batch, parts })?;
+        self.settle(collection, &order, bytes)
+    }
+
+    /// Prepares a change at all three, and has the first decide on it.
+    pub(super) fn settle(
+        &self,
+        collection: CollectionId,
+        order: &SignedOrder,
+        bytes: OfThree<Bytes>,
+    ) -> Result<State, VaultError> {
         let prepared = Digest(sha256(&order.order.0));
         let [p0, p1, p2] = bytes;
-        let first = self.receipt(0, self.ask(0, &order, p0, None)?, prepared)?;
+        let first = self.receipt(0, self.ask(0, order, p0, None)?, prepared)?;
         let (sequence, word) = (first.sequence, Bytes(encode(&first)?));
-        let second = self.receipt(1, self.ask(1, &order, p1, Some(word.clone()))?, prepared)?;
-        let third = self.receipt(2, self.ask(2, &order, p2, Some(word))?, prepared)?;
+        let second = self.receipt(1, self.ask(1, order, p1, Some(word.clone()))?, prepared)?;
+        let third = self.receipt(2, self.ask(2, order, p2, Some(word))?, prepared)?;
         let receipts = [first, second, third].map(|receipt| receipt.signature);
 
         let commit = self.order(collection, Action::Commit { prepared, sequence, receipts })?;
@@ -219,27 +229,7 @@ impl Parties {
         collection: CollectionId,
         version: Version,
     ) -> Result<Vec<ItemId>, VaultError> {
-        let mut items: Vec<ItemId> = Vec::new();
-        loop {
-            let from = items.len() as u64;
-            let order = self.order(collection, Action::Rows { from })?;
-            let Answer::Rows(RowPage { version: of, from: start, items: page }) =
-                self.ask(place, &order, Bytes(Vec::new()), None)?
-            else {
-                return Err(lies(self.name(place), "it answers with something else than rows"));
-            };
-            if of != version {
-                return Err(VaultError::Busy);
-            }
-            let (ids, rest) = page.0.as_chunks::<16>();
-            if start != from || !rest.is_empty() || items.len() + ids.len() > limits::SPLIT_COLLECTION {
-                return Err(lies(self.name(place), "its list of rows is not one"));
-            }
-            items.extend(ids.iter().map(|id| ItemId(*id)));
-            if ids.len() < limits::SPLIT_ROW_PAGE {
-                return Ok(items);
-            }
-        }
+        self.pages(place, version, |from| self.order(collection, Action::Rows { from }))
     }
 }
 

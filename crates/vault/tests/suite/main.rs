@@ -13,6 +13,7 @@ mod cheat;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod client;
 mod duties;
+mod index;
 mod journey;
 mod liar;
 mod packs;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Encoded, ModelEntry, SignedStatement, Version};
+use super::{Encoded, ModelEntry, SignedStatement, Touched, TreeState, Version};
 use crate::problem::Problem;
 use crate::{Bytes, CollectionId, Digest, Message, limits};
 
@@ -44,6 +44,8 @@ pub enum Answer {
     Found(Found),
     /// Whose rows are where.
     Rows(RowPage),
+    /// The collection's tree, if it has one.
+    Tree(Option<TreeState>),
     /// The collection is no more.
     Gone,
     /// An encoded [`ModelManifest`](super::ModelManifest).
@@ -153,6 +155,9 @@ pub struct Found {
     pub rounds: u32,
     /// Bytes that this server sent to the two others.
     pub sent: u64,
+    /// What it did with a tree. Then the lists hold the tree's numbers, from 1 on, instead of row numbers; 0 is no row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub touched: Option<Touched>,
 }
 
 /// Shares of one query's candidates, all equally many.

@@ -17,6 +17,7 @@
 //! | share a model's weights | [`Action::Govern`], then [`Action::Describe`] and batches as above | [`State`] |
 //! | find models, and what is public of one | [`Action::Models`], [`Action::Manifest`] to any | [`ModelEntry`], [`ModelManifest`] |
 //! | encode | [`Action::Encode`] to all three at once | [`Encoded`] |
+//! | make an index | [`TreeAction::Piece`] to all three, then [`TreeAction::Plant`] as a batch | [`State`], [`Receipt`] |
 //! | delete | [`Action::Delete`] to all three | [`Answer::Gone`] |
 //!
 //! P0, the first server of the list, decides whether a prepared batch is committed: that moment is the add. The two
@@ -30,6 +31,7 @@ mod order;
 mod peer;
 mod statement;
 mod stored;
+mod tree;
 mod trio;
 
 pub use answer::{Answer, Found, List, Membership, PartyInfo, Receipt, Refused, RowPage, SharePair, State};
@@ -39,4 +41,5 @@ pub use order::{Action, Metric, Order, PartyRequest, Search, SignedOrder};
 pub use peer::{Opening, PeerMessage};
 pub use statement::{Member, SignedStatement, Statement};
 pub use stored::{Pending, PendingKind, Record, StoreHeader};
+pub use tree::{Planting, Probing, Touched, TreeAction, TreePlan, TreeState};
 pub use trio::{PartyEntry, Trio};

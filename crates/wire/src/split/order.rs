@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, Encode, SignedStatement, Version};
+use super::{Batch, Encode, Probing, SignedStatement, TreeAction, Version};
 use crate::{AccountId, Bytes, CollectionId, Digest, Message, limits};
 
 /// A member's will. SHA-256 of its encoding is its digest, by which sessions and receipts name it.
@@ -76,6 +76,8 @@ pub enum Action {
         /// 0, 1 or 2.
         place: u8,
     },
+    /// About the collection's index.
+    Tree(TreeAction),
     /// Erases the collection. By an owner.
     Delete,
     /// Has the three meet and catch up with each other, and nothing else. By a reader.
@@ -107,6 +109,10 @@ impl Action {
             Self::Search(_) => "search",
             Self::Refresh { .. } => "refresh",
             Self::Repair { .. } => "repair",
+            Self::Tree(TreeAction::Show) => "show-tree",
+            Self::Tree(TreeAction::Rows { .. }) => "tree-rows",
+            Self::Tree(TreeAction::Piece { .. }) => "tree-piece",
+            Self::Tree(TreeAction::Plant { .. }) => "plant-tree",
             Self::Delete => "delete",
             Self::Meet => "meet",
             Self::Describe { .. } => "describe",
@@ -131,6 +137,9 @@ pub struct Search {
     pub largest: u32,
     /// SHA-256 of the encoded [`Parts`](super::Parts) of P0, P1 and P2.
     pub parts: [Digest; 3],
+    /// Which cells of which tree to look at; nothing for every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Probing>,
 }
 
 /// What makes a row better than another.

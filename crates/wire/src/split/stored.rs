@@ -53,6 +53,11 @@ pub enum Record {
         /// SHA-256 of all words of x_{i+1}.
         next: Digest,
     },
+    /// A tree was planted, or taken away.
+    Tree {
+        /// What led to it.
+        entry: Entry,
+    },
     /// After [`Rewritten`](Self::Rewritten) by a repair: the rows' items, in pieces.
     Rows {
         /// In order.
@@ -84,6 +89,8 @@ pub struct Pending {
 pub enum PendingKind {
     /// Rows; nothing where it only removes.
     Batch(Option<Parts>),
+    /// A tree that was uploaded, or the end of the present one.
+    Tree,
     /// New files of shares, which lie beside the present ones.
     Refresh {
         /// Their number.

@@ -1,6 +1,7 @@
 //! `pmirs collection`: making, showing and giving up collections; [`list`] lists them, [`membership`] takes part in
 //! those of others.
 
+mod index;
 mod list;
 mod membership;
 
@@ -26,6 +27,7 @@ pub fn run(command: &Collection, global: &Global, output: Output) -> Result<(), 
         Collection::New(args) => new(args, global, output),
         Collection::List => list::run(global, output),
         Collection::Show(args) => show(args, global, output),
+        Collection::Index(args) => index::run(args, global, output),
         Collection::Accept(args) => membership::accept(args, global, output),
         Collection::Decline(args) => membership::decline(args, global, output),
         Collection::Leave(args) => membership::leave(args, global, output),
