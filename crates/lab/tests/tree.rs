@@ -1,4 +1,4 @@
-//! The index of the split level on real photographs and captions: it finds what the scan finds.
+//! The index of the split level on real photographs: it finds what the scan finds.
 
 #![expect(clippy::expect_used, reason = "a test may panic, and so may what only tests use")]
 
@@ -22,16 +22,15 @@ fn ten_best_of_real_photographs_lie_in_a_fifth_of_the_cells() {
     folders.sort();
     folders.truncate(CLASSES);
     let encoder = Encoder::compact_builtin().expect("the built-in pack opens");
-    let captions = data.join("flickr8k/dev.tsv");
     let settings = TreeSettings { rows_per_cell: 16, share: 0.2 };
-    let report = tree(&encoder, &folders, Some(&captions), settings, &mut |_, _| ()).expect("it is measured");
+    let report = tree(&encoder, &folders, None, settings, &mut |_, _| ()).expect("it is measured");
     println!("{report:?}");
     assert!(report.rows > 500, "{} photographs", report.rows);
     assert!(report.touched <= 0.2, "{} of the padded slots are touched", report.touched);
     assert!(report.fullest <= report.capacity, "a cell holds more than it can");
     let mean = report.rows as f64 / report.cells as f64;
     assert!(report.capacity as f64 <= 1.25 * mean + 1.0, "capacity {} at a mean of {mean}", report.capacity);
-    for recall in [report.recall_of_pictures, report.recall_of_captions.unwrap_or_default()] {
-        assert!(recall >= 0.95, "recall {recall}");
-    }
+    // Looked for by pictures alone: captions of other photographs have no near neighbours among these.
+    let recall = report.recall_of_pictures;
+    assert!(recall >= 0.95, "recall {recall}");
 }
