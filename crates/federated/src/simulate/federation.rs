@@ -147,7 +147,7 @@ impl Federation<'_> {
             .filter(|(number, _)| present.binary_search(number).is_ok())
             .collect();
         let words = chosen.par_iter_mut().map(|(number, trainer)| {
-            let seed = sha256(&[self.seed.as_slice(), &round.id().0, &number.to_be_bytes()].concat());
+            let seed = self.member_seed(*number);
             let trained = trainer.train(weights, &plan.training, plan.number, &seed);
             let trained =
                 trained.map_err(|error| Failed::Training { member: *number, reason: error.to_string() })?;
@@ -183,6 +183,14 @@ impl Federation<'_> {
         let world = World { round, identities: self.identities, present, seed, at_once: 64 };
         let revealed = world.run(&mut script.clone(), &mut Unwatched, vector)?.revealed;
         Ok((revealed.sum, revealed.survivors.len()))
+    }
+
+    /// Where a member's draws of this round start. Neither the model nor how it is added up counts, so that federations which
+    /// differ in that alone see the same examples in the same order.
+    pub fn member_seed(&self, member: u32) -> [u8; 32] {
+        let RoundPlan { number, attempt, .. } = self.plan;
+        let place = [number, attempt, member].map(u32::to_be_bytes).concat();
+        sha256(&[self.seed.as_slice(), b"member", &place].concat())
     }
 
     fn rng(&self, label: &[u8]) -> Prg {

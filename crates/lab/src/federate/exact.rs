@@ -1,6 +1,5 @@
 //! A round in floating point: the mean of the clipped updates, without rounding to integers, masks or noise.
 
-use pmirs_crypto::sha256;
 use pmirs_federated::Round;
 use pmirs_federated::optimiser::Optimiser;
 use pmirs_federated::plan::RoundPlan;
@@ -18,16 +17,14 @@ pub(super) fn round(
 ) -> Result<RoundReport, Failed> {
     let model = trainers.first().map(|it| it.manifest().digest(weights)).transpose()?;
     let plan = RoundPlan { model: model.unwrap_or(federation.plan.model), ..federation.plan.clone() };
-    let round = Round::new(plan.clone(), federation.group.clone())?;
-    let seed = federation.seed;
+    Round::new(plan.clone(), federation.group.clone())?;
     let trained: Vec<Trained> = trainers
         .par_iter_mut()
         .enumerate()
         .map(|(number, trainer)| {
             let member = number as u32;
-            let seed = sha256(&[seed.as_slice(), &round.id().0, &member.to_be_bytes()].concat());
             trainer
-                .train(weights, &plan.training, plan.number, &seed)
+                .train(weights, &plan.training, plan.number, &federation.member_seed(member))
                 .map_err(|error| Failed::Training { member, reason: error.to_string() })
         })
         .collect::<Result<_, _>>()?;
