@@ -90,16 +90,21 @@ pub(crate) fn check_signature(identity: &Bytes, signed: &SignedOrder) -> Result<
 fn least_role(action: &Action) -> Role {
     match action {
         // The rules of statements say who may sign one; a reader may leave.
-        Action::Show | Action::Members | Action::Rows { .. } | Action::Search(_) | Action::Govern { .. } => {
-            Role::Reader
-        }
-        Action::Meet | Action::Describe { .. } | Action::Manifest | Action::Models | Action::Encode(_) => {
-            Role::Reader
-        }
-        Action::Tree(TreeAction::Show | TreeAction::Rows { .. }) => Role::Reader,
-        Action::Tree(TreeAction::Piece { .. } | TreeAction::Plant { .. }) => Role::Owner,
+        Action::Show
+        | Action::Members
+        | Action::Rows { .. }
+        | Action::Search(_)
+        | Action::Govern { .. }
+        | Action::Tree(TreeAction::Show | TreeAction::Rows { .. })
+        | Action::Meet
+        | Action::Describe { .. }
+        | Action::Manifest
+        | Action::Models
+        | Action::Encode(_) => Role::Reader,
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
-        Action::Refresh { .. } | Action::Delete => Role::Owner,
+        Action::Tree(TreeAction::Piece { .. } | TreeAction::Plant { .. })
+        | Action::Refresh { .. }
+        | Action::Delete => Role::Owner,
     }
 }
 
