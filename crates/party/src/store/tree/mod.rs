@@ -260,6 +260,6 @@ pub(super) fn found(
 
 /// What the files of a tree are called.
 fn label(tree: &Digest, generation: u64) -> String {
-    let id: String = tree.0.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{id}-{generation}")
+    let id = tree.to_string();
+    format!("{}-{generation}", id.get(..32).unwrap_or(&id))
 }

@@ -130,8 +130,8 @@ impl Collection<'_> {
     /// Makes an index of the rows that are there now, in the place of any other.
     ///
     /// # Errors
-    /// When the collection is none of the split level or has no rows; when this person is no owner of it; when the cloud or
-    /// one of the three fails. Then the index that was there before is still there.
+    /// When the collection is none of the split level, has no rows or goes over to another model; when this person is no
+    /// owner of it; when the cloud or one of the three fails. Then the index that was there before is still there.
     pub fn make_index(
         &self,
         options: &IndexOptions,
@@ -142,6 +142,12 @@ impl Collection<'_> {
         self.owner_only()?;
         for attempt in 1.. {
             self.follow_rows(progress)?;
+            if self.models().is_moving() {
+                return Err(VaultError::Query(
+                    "an index of items that go over to another model; `pmirs model use` ends that first"
+                        .to_owned(),
+                ));
+            }
             match self.try_index(options, progress) {
                 // Somebody added or removed meanwhile, or one of the three was behind.
                 Err(error) if is_conflict(&error) || matches!(error, VaultError::Busy) => {
