@@ -102,8 +102,9 @@ fn least_role(action: &Action) -> Role {
         | Action::Encode(_)
         | Action::Tree(TreeAction::Show | TreeAction::Rows { .. }) => Role::Reader,
         Action::Prepare { .. } | Action::Commit { .. } | Action::Repair { .. } => Role::Writer,
-        Action::Refresh { .. } | Action::Delete => Role::Owner,
-        Action::Tree(TreeAction::Piece { .. } | TreeAction::Plant { .. }) => Role::Owner,
+        Action::Refresh { .. }
+        | Action::Delete
+        | Action::Tree(TreeAction::Piece { .. } | TreeAction::Plant { .. }) => Role::Owner,
     }
 }
 
