@@ -295,7 +295,7 @@ impl Dealt {
 
 /// Runs a protocol of three parties and counts.
 fn run(
-    protocol: impl Fn(&mut pmirs_mpc::Party) -> Result<(), pmirs_mpc::Error> + Sync,
+    protocol: impl Fn(&mut Party) -> Result<(), pmirs_mpc::Error> + Sync,
 ) -> Result<Spent, pmirs_mpc::Error> {
     let started = Instant::now();
     let traffic = three_parties(&mut rng(), |party| protocol(party).map(|()| party.traffic()))?;
