@@ -1,7 +1,5 @@
 //! The index of the split level on real photographs: it finds what the scan finds.
 
-#![expect(clippy::expect_used, reason = "a test may panic, and so may what only tests use")]
-
 use std::path::PathBuf;
 
 use pmirs_encoder::Encoder;

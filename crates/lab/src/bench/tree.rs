@@ -5,7 +5,7 @@ use pmirs_crypto::Prg;
 use pmirs_encoder::{Encoder, Limits, Picture};
 use pmirs_index::{Tree, TreeShape};
 use pmirs_mpc::bench::three_parties;
-use pmirs_mpc::{Found, Rows, Shares, Unmasked, deal, width_of_differences};
+use pmirs_mpc::{Found, Party, Role, Rows, Shares, Unmasked, deal, width_of_differences};
 use pmirs_vault::add::caption_rows;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -122,7 +122,7 @@ fn measure(
     let probes = ((cells as f64 * settings.share).floor() as usize).clamp(1, cells);
     let timed = if sentences.is_empty() { &queries } else { sentences };
     let dealt = Dealt::of(&tree, &rows);
-    let query = |run: usize| &timed[run * timed.len() / RUNS];
+    let query = |run: usize| timed.get(run * timed.len() / RUNS).map_or(&[][..], Vec::as_slice);
     Ok(TreeReport {
         rows: rows.len(),
         cells,
@@ -147,8 +147,9 @@ fn recall(tree: &Tree, rows: &[Vec<f32>], queries: &[Vec<f32>], probes: usize) -
         .par_iter()
         .map(|query| {
             let all: Vec<u32> = (0..rows.len() as u32).collect();
+            let near = tree.nearest(query, probes);
             let near: Vec<u32> =
-                tree.nearest(query, probes).iter().flat_map(|&cell| tree.cells()[cell].clone()).collect();
+                near.iter().filter_map(|&cell| tree.cells().get(cell)).flatten().copied().collect();
             let (truth, found) = (best(rows, query, all), best(rows, query, near));
             truth.iter().filter(|row| found.contains(row)).count()
         })
@@ -157,7 +158,9 @@ fn recall(tree: &Tree, rows: &[Vec<f32>], queries: &[Vec<f32>], probes: usize) -
 }
 
 fn best(rows: &[Vec<f32>], query: &[f32], mut among: Vec<u32>) -> Vec<u32> {
-    let score = |row: u32| -> f32 { rows[row as usize].iter().zip(query).map(|(a, b)| a * b).sum() };
+    let score = |row: u32| -> f32 {
+        rows.get(row as usize).map_or(f32::MIN, |values| values.iter().zip(query).map(|(a, b)| a * b).sum())
+    };
     let mut scored: Vec<(f32, u32)> = among.drain(..).map(|row| (score(row), row)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     scored.into_iter().take(K).map(|(_, row)| row).collect()
@@ -168,11 +171,29 @@ struct Dealt {
     dim: usize,
     cells: usize,
     capacity: usize,
-    centroids: [Shares<u32>; 3],
-    places: [Shares<u32>; 3],
-    numbers: [Shares<u32>; 3],
-    voids: [Shares<u32>; 3],
-    rows: [Shares<u32>; 3],
+    centroids: OfThree,
+    places: OfThree,
+    numbers: OfThree,
+    voids: OfThree,
+    rows: OfThree,
+}
+
+/// What each party holds of some words.
+struct OfThree([Shares<u32>; 3]);
+
+impl OfThree {
+    fn deal(rng: &mut Prg, words: &[u32]) -> Self {
+        Self(deal(rng, words))
+    }
+
+    fn of(&self, party: &Party) -> &Shares<u32> {
+        let [first, second, third] = &self.0;
+        match party.role() {
+            Role::First => first,
+            Role::Second => second,
+            Role::Third => third,
+        }
+    }
 }
 
 fn quantised(vector: &[f32]) -> impl Iterator<Item = u32> {
@@ -189,7 +210,8 @@ impl Dealt {
         let mut rng = rng();
         let (mut places, mut numbers, mut voids) = (Vec::new(), Vec::new(), Vec::new());
         for cell in tree.cells() {
-            cell.iter().for_each(|&row| places.extend(quantised(&rows[row as usize])));
+            places
+                .extend(cell.iter().filter_map(|&row| rows.get(row as usize)).flat_map(|row| quantised(row)));
             places.resize(places.len() + (capacity - cell.len()) * dim, 0);
             numbers.extend(cell.iter().map(|row| row + 1));
             numbers.resize(numbers.len() + capacity - cell.len(), 0);
@@ -201,11 +223,11 @@ impl Dealt {
             dim,
             cells: tree.cells().len(),
             capacity,
-            centroids: deal(&mut rng, &flat(tree.centroids())),
-            places: deal(&mut rng, &places),
-            numbers: deal(&mut rng, &numbers),
-            voids: deal(&mut rng, &voids),
-            rows: deal(&mut rng, &flat(rows)),
+            centroids: OfThree::deal(&mut rng, &flat(tree.centroids())),
+            places: OfThree::deal(&mut rng, &places),
+            numbers: OfThree::deal(&mut rng, &numbers),
+            voids: OfThree::deal(&mut rng, &voids),
+            rows: OfThree::deal(&mut rng, &flat(rows)),
         }
     }
 
@@ -217,21 +239,21 @@ impl Dealt {
 
     /// What a session of the three servers does once the cells have slots.
     fn search_tree(&self, query: &[f32], probes: usize) -> Result<Spent, pmirs_mpc::Error> {
-        let query = deal(&mut rng(), &quantised(query).collect::<Vec<_>>());
+        let query = OfThree::deal(&mut rng(), &quantised(query).collect::<Vec<_>>());
         let beyond = 2 * self.largest() + 1;
         run(|party| {
-            let at = party.role().index();
-            let query = std::slice::from_ref(&query[at]);
-            let centroids = Rows::new(self.centroids[at].own(), self.centroids[at].next(), self.dim)?;
+            let query = std::slice::from_ref(query.of(party));
+            let (centroids, places) = (self.centroids.of(party), self.places.of(party));
+            let centroids = Rows::new(centroids.own(), centroids.next(), self.dim)?;
             let scores = centroids.inner_products(query)?;
             let width = width_of_differences(self.largest());
             let touched = party.open_best(scores, probes, width)?.remove(0);
             let mut scores: Option<Unmasked<u32>> = None;
             let cell = self.capacity * self.dim;
             for &slot in &touched {
-                let from = slot as usize * cell;
-                let own = &self.places[at].own()[from..from + cell];
-                let next = &self.places[at].next()[from..from + cell];
+                let range = slot as usize * cell..(slot as usize + 1) * cell;
+                let own = places.own().get(range.clone()).unwrap_or_default();
+                let next = places.next().get(range).unwrap_or_default();
                 for part in Rows::new(own, next, self.dim)?.inner_products(query)? {
                     match &mut scores {
                         Some(scores) => scores.append(part),
@@ -243,18 +265,18 @@ impl Dealt {
             let places: Vec<u32> =
                 touched.iter().flat_map(|slot| (0..capacity).map(move |at| slot * capacity + at)).collect();
             let Some(mut scores) = scores else { return Ok(()) };
-            scores.add_shares(&self.voids[at].gathered(&places)?.scaled(beyond.wrapping_neg()))?;
-            let numbers = Unmasked::of_shares(&self.numbers[at].gathered(&places)?);
+            scores.add_shares(&self.voids.of(party).gathered(&places)?.scaled(beyond.wrapping_neg()))?;
+            let numbers = Unmasked::of_shares(&self.numbers.of(party).gathered(&places)?);
             party.top_k_carrying(&[vec![scores, numbers]], 4 * K, width_of_differences(beyond)).map(drop)
         })
     }
 
     fn search_all(&self, query: &[f32]) -> Result<Spent, pmirs_mpc::Error> {
-        let query = deal(&mut rng(), &quantised(query).collect::<Vec<_>>());
+        let query = OfThree::deal(&mut rng(), &quantised(query).collect::<Vec<_>>());
         run(|party| {
-            let at = party.role().index();
-            let rows = Rows::new(self.rows[at].own(), self.rows[at].next(), self.dim)?;
-            let scores = rows.inner_products(std::slice::from_ref(&query[at]))?;
+            let rows = self.rows.of(party);
+            let rows = Rows::new(rows.own(), rows.next(), self.dim)?;
+            let scores = rows.inner_products(std::slice::from_ref(query.of(party)))?;
             let found: Vec<Found> = party.top_k(scores, 4 * K, width_of_differences(self.largest()))?;
             drop(found);
             Ok(())
@@ -263,9 +285,8 @@ impl Dealt {
 
     fn shuffle(&self) -> Result<Spent, pmirs_mpc::Error> {
         run(|party| {
-            let at = party.role().index();
-            for column in [&self.places[at], &self.centroids[at], &self.numbers[at], &self.voids[at]] {
-                party.shuffle_blocks(column, self.cells)?;
+            for column in [&self.places, &self.centroids, &self.numbers, &self.voids] {
+                party.shuffle_blocks(column.of(party), self.cells)?;
             }
             Ok(())
         })
@@ -274,7 +295,7 @@ impl Dealt {
 
 /// Runs a protocol of three parties and counts.
 fn run(
-    protocol: impl Fn(&mut pmirs_mpc::Party) -> Result<(), pmirs_mpc::Error> + Sync,
+    protocol: impl Fn(&mut Party) -> Result<(), pmirs_mpc::Error> + Sync,
 ) -> Result<Spent, pmirs_mpc::Error> {
     let started = Instant::now();
     let traffic = three_parties(&mut rng(), |party| protocol(party).map(|()| party.traffic()))?;

@@ -41,7 +41,18 @@ pub(super) async fn run(
     let lay_ready = |sequence: Option<u64>| {
         let mut here = write(shared);
         check_base(&here, &base)?;
-        let sequence = sequence.unwrap_or_else(|| next_sequence(&here));
+        let later = |sequence| {
+            let waiting = here.waiting();
+            waiting.is_some_and(|it| it.pending.sequence >= sequence && it.digest != checked.digest)
+        };
+        let sequence = match sequence {
+            None => next_sequence(&here),
+            // P0 may be about to decide on it.
+            Some(sequence) if later(sequence) => {
+                return Err(Refusal::conflict("a later change lies ready: try again"));
+            }
+            Some(sequence) => sequence,
+        };
         let (order, identity) = (checked.signed.clone(), checked.identity.clone());
         here.prepare(checked.order.clone(), checked.digest, Pending { order, identity, sequence, kind })?;
         Ok::<_, Refusal>(sequence)

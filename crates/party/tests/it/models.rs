@@ -3,7 +3,7 @@
 use pmirs_wire::collection::Role;
 use pmirs_wire::limits;
 use pmirs_wire::problem::ProblemKind;
-use pmirs_wire::split::{Action, Answer, Encode, Statement};
+use pmirs_wire::split::{Action, Answer, Encode, Statement, TreeAction};
 
 use crate::client::model::{MODEL, Model, OF_ROW, deal};
 use crate::client::{No, User, random_rows, rng, vector};
@@ -87,6 +87,8 @@ fn whoever_may_use_a_model_encodes_and_does_nothing_else_with_it() {
         assert!(searched.into_iter().all(|no| kind(no.unwrap_err()) == ProblemKind::BadRequest));
         let rows = user.ask(0, &user.order(MODEL, Action::Rows { from: 0 })).unwrap_err();
         assert_eq!(kind(rows), ProblemKind::BadRequest);
+        let tree = user.ask(0, &user.order(MODEL, Action::Tree(TreeAction::Show))).unwrap_err();
+        assert_eq!(kind(tree), ProblemKind::BadRequest);
     }
     assert_eq!(kind(ben.lay_ready(&model.rows()[..1], 0).unwrap_err()), ProblemKind::Forbidden);
     // A collection of pictures is no model.

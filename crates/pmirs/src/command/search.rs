@@ -30,7 +30,7 @@ struct Outcome {
     moving: Option<MovingRow>,
     /// What was looked at, where it was not every item.
     #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<Touched>,
+    index: Option<IndexRow>,
     /// Whether only some items could be found at all.
     #[serde(skip)]
     filtered: bool,
@@ -41,14 +41,14 @@ struct Outcome {
 
 /// What a search through an index touched.
 #[derive(Serialize)]
-struct Touched {
+struct IndexRow {
     touched_cells: u32,
     cells: u32,
     later_items: u64,
     shuffled: bool,
 }
 
-impl From<IndexUse> for Touched {
+impl From<IndexUse> for IndexRow {
     fn from(used: IndexUse) -> Self {
         Self {
             touched_cells: used.touched,
@@ -172,7 +172,7 @@ impl Answer for Outcome {
         };
         writeln!(out, "{DIM}{found}, {:.1} ms{sure}{DIM:#}", self.ms)?;
         match &self.index {
-            Some(Touched { touched_cells, cells, .. }) if !self.exact => writeln!(
+            Some(IndexRow { touched_cells, cells, .. }) if !self.exact => writeln!(
                 out,
                 "{DIM}Approximate: {touched_cells} of {cells} cells were looked at; without --index, every item is{DIM:#}"
             ),
@@ -232,7 +232,7 @@ pub fn run(args: &Search, global: &Global, output: Output) -> Result<(), Failure
         ms: ms(breakdown.total),
         breakdown_ms: breakdown.into(),
         moving: moving.map(MovingRow::from),
-        index: used.map(Touched::from),
+        index: used.map(IndexRow::from),
         filtered,
         whole: args.verify,
     })

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use pmirs_encoder::Encoder;
 use pmirs_party::Embedded;
 use pmirs_vault::{
-    Answer, Audit, Collection, Happening, Progress, Protection, Query, Quiet, Role, SearchOptions, Vault,
-    VaultError,
+    Answer, Audit, Collection, Happening, Index, IndexOptions, Progress, Protection, Query, Quiet, Role,
+    SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::collection::{CollectionList, CollectionRecord};
 use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
@@ -172,6 +172,45 @@ fn a_half_moved_collection_answers_as_the_moved_one_at_every_level() {
         };
         same(&QUESTIONS.map(own), &unmoved);
     }
+}
+
+#[test]
+fn an_index_rests_while_a_split_collection_moves_and_says_so() {
+    let world = World::new();
+    let models = Models::of(&world);
+    let mut parties = Vec::new();
+    let album = made(&world, Protection::Split, &mut parties);
+    add(&album, &notes(&world, 40));
+    let shape = IndexOptions { rows_per_cell: 8, share: 0.25, period: 5 };
+    album.make_index(&shape, &Quiet).unwrap();
+    let through = |index: Index| {
+        let options = SearchOptions { index, ..SearchOptions::default() };
+        let album = world.vault.collection("album").unwrap();
+        let answer = album.search(&Query::text(QUESTIONS[0]), &options).unwrap();
+        let hits: Vec<(String, f32)> =
+            answer.hits.into_iter().map(|hit| (hit.meta.name, hit.score)).collect();
+        (hits, answer.used, answer.warnings)
+    };
+
+    assert!(world.vault.collection("album").unwrap().use_model(&models.new).unwrap());
+    let (scanned, _, _) = through(Index::Scan);
+    let (hits, used, warnings) = through(Index::Tree);
+    same(&[hits], &[scanned]);
+    assert!(used.is_none() && warnings.len() == 1 && warnings[0].contains("not the index"), "{warnings:?}");
+    let refused = world.vault.collection("album").unwrap().make_index(&shape, &Quiet);
+    assert!(matches!(refused, Err(VaultError::Query(_))), "{refused:?}");
+
+    // Every row came after the index then: all are looked at until it is made anew.
+    world.vault.collection("album").unwrap().reembed(&Quiet).unwrap();
+    let (scanned, _, _) = through(Index::Scan);
+    let (hits, used, warnings) = through(Index::Tree);
+    same(&[hits], &[scanned]);
+    assert!(used.is_some_and(|used| used.stale && used.others == 44), "{used:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("collection index"), "{warnings:?}");
+    let report = world.vault.collection("album").unwrap().make_index(&shape, &Quiet).unwrap();
+    assert_eq!(report.rows, 44);
+    let (_, used, warnings) = through(Index::Tree);
+    assert!(used.is_some_and(|used| !used.stale && used.others == 0) && warnings.is_empty(), "{warnings:?}");
 }
 
 /// Owner and writer, and 84 items of which 20 are not moved yet.

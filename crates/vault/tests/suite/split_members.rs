@@ -169,7 +169,7 @@ fn owners_who_race_leave_log_and_three_agreeing() {
                     .collection("split")
                     .unwrap()
                     .search(&Query::text(words), &SearchOptions::default());
-                assert!(answer.is_ok_and(|answer| answer.hits.len() == 6));
+                assert!(matches!(&answer, Ok(answer) if answer.hits.len() == 6), "{answer:?}");
             }
         });
         let outcomes = [first.join(), second.join()];
