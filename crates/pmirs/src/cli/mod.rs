@@ -204,8 +204,9 @@ mod tests {
                 let id = argument.get_id().as_str();
                 let secret = ["passphrase", "password", "words", "invite", "token", "seed"].contains(&id);
                 // `search WORDS` are not recovery words, and an evaluation's seed is no identity's.
-                let harmless = [("search", "words"), ("captions", "seed"), ("phrases", "seed")]
-                    .contains(&(command.get_name(), id));
+                let harmless =
+                    [("search", "words"), ("captions", "seed"), ("phrases", "seed"), ("simulate", "seed")]
+                        .contains(&(command.get_name(), id));
                 assert!(!secret || harmless, "{} {id}", command.get_name());
             }
             command.get_subcommands().for_each(walk);
