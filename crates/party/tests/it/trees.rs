@@ -32,7 +32,7 @@ fn tree_words(order: &[ItemId], rows: &Rows, plan: TreePlan) -> Vec<u32> {
         let centroid: Vec<i8> =
             (0..DIM).map(|at| vectors.iter().map(|vector| vector[at] / 4).sum::<i8>()).collect();
         all.extend(words(&centroid));
-        vectors.iter().for_each(|vector| all.extend(words(vector)));
+        all.extend(vectors.iter().flat_map(|vector| words(vector)));
         let empty = plan.capacity as usize - members.len();
         all.extend(vec![0; empty * DIM]);
         all.extend(members.iter().map(|row| *row as u32 + 1).chain(vec![0; empty]));
