@@ -78,7 +78,7 @@ fn plant_at(
         let word = first.as_ref().map(|receipt| Bytes(encode(receipt).unwrap()));
         let request = PartyRequest { order: order.clone(), parts: Bytes::default(), first: word };
         let Answer::Receipt(receipt) = user.send(place, &request)? else { panic!("no receipt") };
-        receipts[place] = receipt.signature.clone();
+        *signature = receipt.signature.clone();
         first.get_or_insert(receipt);
     }
     let sequence = first.unwrap().sequence;
@@ -305,11 +305,11 @@ fn a_tree_is_planted_at_all_three_or_at_none() {
     let order = user.order(ID, Action::Tree(TreeAction::Plant { base, tree: Some(planting) }));
     let mut first: Option<Receipt> = None;
     let mut receipts: [Bytes; 3] = Default::default();
-    for place in 0..3 {
+    for (place, signature) in receipts.iter_mut().enumerate() {
         let word = first.as_ref().map(|receipt| Bytes(encode(receipt).unwrap()));
         let request = PartyRequest { order: order.clone(), parts: Bytes::default(), first: word };
         let Answer::Receipt(receipt) = user.send(place, &request).unwrap() else { panic!("no receipt") };
-        receipts[place] = receipt.signature.clone();
+        *signature = receipt.signature.clone();
         first.get_or_insert(receipt);
     }
     let world = world.restart();
