@@ -1,6 +1,6 @@
 //! A tree: every row in one cell, no cell too full, the same for the same seed, and near to the scan of all rows.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use pmirs_index::{IndexError, Tree, TreeShape};
 use proptest::prelude::*;

@@ -32,8 +32,8 @@ fn marks(party: &mut Party, inputs: &Inputs) -> Result<Output, Error> {
 }
 
 /// All numbers in a random order, then all places in another.
-fn two_random_orders(rng: &mut ChaCha20Rng) -> Option<Vec<Opened>> {
-    Some(vec![Opened::Words(shuffled(rng, [5, 0xffff_fff0, 77])), Opened::Words(shuffled(rng, [0, 1, 2]))])
+fn two_random_orders(rng: &mut ChaCha20Rng) -> Vec<Opened> {
+    vec![Opened::Words(shuffled(rng, [5, 0xffff_fff0, 77])), Opened::Words(shuffled(rng, [0, 1, 2]))]
 }
 
 fn carrying(party: &mut Party, inputs: &Inputs) -> Result<Output, Error> {
@@ -59,7 +59,7 @@ fn opened_slots_can_be_made_up() {
 
 #[test]
 fn marks_can_be_made_up() {
-    compare("marks", &marks, &two_random_orders);
+    compare("marks", &marks, &|rng| Some(two_random_orders(rng)));
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn plant_at(
         let word = first.as_ref().map(|receipt| Bytes(encode(receipt).unwrap()));
         let request = PartyRequest { order: order.clone(), parts: Bytes::default(), first: word };
         let Answer::Receipt(receipt) = user.send(place, &request)? else { panic!("no receipt") };
-        *signature = receipt.signature.clone();
+        receipts[place] = receipt.signature.clone();
         first.get_or_insert(receipt);
     }
     let sequence = first.unwrap().sequence;
