@@ -107,7 +107,7 @@ pub enum RuleArg {
     pmirs federate join https://cloud.example.org/v1/federations/5c1f... --data captions.tsv --epsilon 4 --idle-only\n\n\
     A collection gives its pictures that have a note; a table has the header `image<TAB>caption`.")]
 pub struct FederateJoin {
-    /// Its address, its name, or the first characters of its identifier
+    /// Its address, its name, or the first characters of its identifier; the cloud's address, where you are in one only
     #[arg(value_name = "URL")]
     pub federation: String,
     /// What to train on
@@ -159,7 +159,7 @@ pub struct FederateStatus {
     after_help = "Examples:\n  pmirs federate log 5c1f\n  pmirs federate log friends --json | jq '.rounds[-1]'"
 )]
 pub struct FederateLog {
-    /// Its name, or the first characters of its identifier
+    /// Its name, or the first characters of its identifier; without it, the only one you are in
     #[arg(value_name = "FEDERATION")]
-    pub federation: String,
+    pub federation: Option<String>,
 }

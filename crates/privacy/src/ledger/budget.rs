@@ -38,12 +38,19 @@ impl Budget {
     }
 }
 
+/// An `ε`; releases without noise have none that bounds them.
+fn or_no_limit(epsilon: f64) -> String {
+    if epsilon.is_finite() { format!("{epsilon:.3}") } else { "no bound at all".to_owned() }
+}
+
 /// Why a release was not written, and must not leave.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// It would cost more than is left.
     #[error(
-        "it would bring epsilon from {spent:.3} to {would_be:.3} at delta {delta:e}, and the limit is {budget}"
+        "it would bring epsilon from {} to {} at delta {delta:e}, and the limit is {budget}",
+        or_no_limit(*spent),
+        or_no_limit(*would_be)
     )]
     OverBudget {
         /// `ε` of all releases until now.

@@ -8,26 +8,35 @@ use pmirs_wire::Digest;
 use crate::exit::Exit;
 use crate::report::Failure;
 
-/// A federation by its address, its name, or the beginning of its identifier.
-pub fn federation(vault: &Vault, named: &str) -> Result<Digest, Failure> {
+/// A federation by its address, its name, or the beginning of its identifier; the only one there is by the cloud's address,
+/// or by nothing.
+pub fn federation(vault: &Vault, named: Option<&str>) -> Result<Digest, Failure> {
+    let named = named.filter(|named| !named.contains("://") || named.contains("/federations/")).unwrap_or("");
     let last = named.trim_end_matches('/').rsplit('/').next().unwrap_or(named);
     if let Ok(id) = last.parse() {
         return Ok(id);
     }
     let known = vault.federations()?;
+    // Every identifier begins with nothing.
     let fits = known.iter().filter(|row| row.name == last || row.id.to_string().starts_with(last));
     let mut found = fits.map(|row| row.id);
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(id),
         (None, _) => Err(Failure::new(
             Exit::NotFound,
-            format!("there is no federation '{last}' that you own or are a member of"),
+            match last {
+                "" => "there is no federation that you own or are a member of".to_owned(),
+                last => format!("there is no federation '{last}' that you own or are a member of"),
+            },
             "`pmirs federate status` lists them; ask its owner whether you are in the group",
         )),
         (Some(_), Some(_)) => Err(Failure::new(
             Exit::Usage,
-            format!("several federations are meant by '{last}'"),
-            "give more characters of the identifier, which `pmirs federate status` shows",
+            match last {
+                "" => "you own or are a member of several federations".to_owned(),
+                last => format!("several federations are meant by '{last}'"),
+            },
+            "name one, or give more characters of its identifier: `pmirs federate status` shows both",
         )),
     }
 }

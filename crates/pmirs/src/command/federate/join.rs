@@ -26,7 +26,7 @@ use crate::{confirm, home, session};
 
 pub fn run(args: &FederateJoin, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let id = find::federation(&vault, &args.federation)?;
+    let id = find::federation(&vault, Some(&args.federation))?;
     let mut membership = Membership::look(&vault, id)?;
     let encoder = model::encoder(args.model.as_deref())?;
     same_model(&membership, encoder.pack())?;
@@ -96,11 +96,17 @@ fn table(args: &FederateJoin) -> Option<&Path> {
 fn agrees(prospect: &Prospect, args: &FederateJoin) -> Result<bool, Failure> {
     let Prospect { name, base, part, weights, members, quorum, rounds, upload_bytes, clip, .. } = prospect;
     let promise = match (prospect.noise_multiplier, prospect.epsilon) {
-        (Some(multiplier), Some(epsilon)) => format!(
-            "Noise, {multiplier:.2} times what you can move: epsilon {epsilon:.2} at delta {:e} for all rounds; with what \
-             this home let out before, {:.2}",
-            prospect.delta, prospect.total_epsilon
-        ),
+        (Some(multiplier), Some(epsilon)) => {
+            let total = match prospect.total_epsilon {
+                total if total.is_finite() => format!("{total:.2}"),
+                _ => "without limit: some of it had no noise".to_owned(),
+            };
+            format!(
+                "Noise, {multiplier:.2} times what you can move: epsilon {epsilon:.2} at delta {:e} for all rounds; with what \
+                 this home let out before, {total}",
+                prospect.delta
+            )
+        }
         _ => "No noise: the sums of all members may tell of single ones, and no number bounds how much"
             .to_owned(),
     };

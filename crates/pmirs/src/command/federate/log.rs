@@ -59,7 +59,7 @@ impl Answer for Log {
 
 pub fn run(args: &FederateLog, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let mut membership = Membership::look(&vault, find::federation(&vault, &args.federation)?)?;
+    let mut membership = Membership::look(&vault, find::federation(&vault, args.federation.as_deref())?)?;
     membership.standing()?;
     let chain = membership.chain();
     let rounds = membership.records().iter().map(|record| Row {

@@ -101,7 +101,7 @@ impl Row {
 pub fn run(args: &FederateStatus, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
     let ids = match &args.federation {
-        Some(named) => vec![find::federation(&vault, named)?],
+        Some(named) => vec![find::federation(&vault, Some(named))?],
         None => vault.federations()?.into_iter().map(|row| row.id).collect(),
     };
     let rows = ids.into_iter().map(|id| row(&vault, Membership::look(&vault, id)?));
