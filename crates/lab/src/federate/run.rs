@@ -88,7 +88,7 @@ pub fn simulate(
 /// with one optimiser that remembers.
 ///
 /// # Errors
-/// As [`simulate`].
+/// As [`simulate()`].
 pub fn pooled(data: &Data, setting: &Setting, watch: Watch<'_>) -> Result<Outcome, SimulateError> {
     setting.check()?;
     let seed = sha256(&[b"pmirs pooled v1".as_slice(), &setting.seed.to_le_bytes()].concat());

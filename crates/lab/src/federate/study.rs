@@ -108,7 +108,7 @@ pub struct Tables<'a> {
 /// Runs a study; `told` hears each run's name before it begins.
 ///
 /// # Errors
-/// As [`simulate`]; for a run that is compared with none before it.
+/// As [`simulate()`]; for a run that is compared with none before it.
 pub fn study(
     study: &Study,
     pack: &Pack,
