@@ -238,7 +238,7 @@ fn owners_change_the_settings_and_the_log_pins_them() {
     let with = |bytes: &Bytes| Payload::Header(bytes.clone());
     let large = Bytes(vec![7; pmirs_wire::limits::SEALED_HEADER + 1]);
     for (user, status, action, payload, told) in [
-        (&writer, 403, settings(&header.0), with(&header), "writer"),
+        (&writer, 403, settings(&header.0), with(&header), "only an owner"),
         (&world.user, 400, settings(b"others"), with(&header), "payload.header is not what the entry pins"),
         (
             &world.user,
