@@ -4,19 +4,24 @@ use pmirs_encoder::Pack;
 use pmirs_vault::Vault;
 use pmirs_vault::federate::Part;
 use pmirs_wire::Digest;
+use pmirs_wire::federation::{FederationRow, Phase};
 
 use crate::exit::Exit;
 use crate::report::Failure;
 
-/// A federation by its address, its name, or the beginning of its identifier; the only one there is by the cloud's address,
-/// or by nothing.
+/// A federation by its address, its name, or the beginning of its identifier; by the cloud's address or by nothing, the only
+/// one that goes on, or else the only one there is.
 pub fn federation(vault: &Vault, named: Option<&str>) -> Result<Digest, Failure> {
     let named = named.filter(|named| !named.contains("://") || named.contains("/federations/")).unwrap_or("");
     let last = named.trim_end_matches('/').rsplit('/').next().unwrap_or(named);
     if let Ok(id) = last.parse() {
         return Ok(id);
     }
-    let known = vault.federations()?;
+    let mut known = vault.federations()?;
+    let goes_on = |row: &FederationRow| !matches!(row.phase, Phase::Finished | Phase::Stopped);
+    if last.is_empty() && known.iter().any(goes_on) {
+        known.retain(goes_on);
+    }
     // Every identifier begins with nothing.
     let fits = known.iter().filter(|row| row.name == last || row.id.to_string().starts_with(last));
     let mut found = fits.map(|row| row.id);
