@@ -13,6 +13,7 @@ mod split;
 mod veiled;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pmirs_encoder::Picture;
@@ -170,6 +171,14 @@ pub(crate) struct Scored {
     epoch: u32,
     meta: Bytes,
     cosine: f32,
+    /// What opened it: the collection's may have moved on, and no longer know its epoch.
+    keys: Arc<CollectionKeys>,
+}
+
+impl Scored {
+    fn open(&self) -> Result<ItemMeta, VaultError> {
+        self.keys.open_meta(self.item, self.epoch, &self.meta.0)
+    }
 }
 
 /// What a level is asked for.
@@ -248,11 +257,11 @@ fn search_by(
 
     let finishing = Instant::now();
     let mut hits = Vec::with_capacity(options.k.min(found.scored.len()));
-    for Scored { item, epoch, meta, cosine } in found.scored.iter().take(options.k) {
-        let meta = collection.keys().open_meta(*item, *epoch, &meta.0)?;
-        let score = cosine.clamp(-1.0, 1.0);
+    for scored in found.scored.iter().take(options.k) {
+        let meta = scored.open()?;
+        let score = scored.cosine.clamp(-1.0, 1.0);
         if cutoff(options.cutoff, &scores, query, meta.kind).is_none_or(|least| score >= least) {
-            hits.push(Hit { item: *item, score, meta });
+            hits.push(Hit { item: scored.item, score, meta });
         }
     }
     breakdown.rerank += finishing.elapsed();

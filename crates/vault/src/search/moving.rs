@@ -89,7 +89,7 @@ pub(super) fn find(
         );
     }
     if collection.record.protection == Protection::Split {
-        without_twins(collection, &mut found, &ranked)?;
+        without_twins(&mut found, &ranked)?;
     }
     Ok(Ranked { found, scores, moving })
 }
@@ -267,16 +267,11 @@ fn unsettled(other: &Model, model: &Model, looked_at: usize) -> String {
 }
 
 /// At `split` an item goes by another identifier once it was moved, and for a moment by both: then the new one counts.
-fn without_twins(
-    collection: &Collection<'_>,
-    found: &mut Found,
-    ranked: &HashSet<ItemId>,
-) -> Result<(), VaultError> {
-    let keys = collection.keys();
+fn without_twins(found: &mut Found, ranked: &HashSet<ItemId>) -> Result<(), VaultError> {
     let mut moved = HashSet::new();
     let mut of = Vec::with_capacity(found.scored.len());
     for it in &found.scored {
-        let meta = keys.open_meta(it.item, it.epoch, &it.meta.0)?;
+        let meta = it.open()?;
         let (old, what) = (ranked.contains(&it.item), (meta.content, meta.name));
         if !old {
             moved.insert(what.clone());

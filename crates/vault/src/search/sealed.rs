@@ -186,7 +186,8 @@ fn nearest(
         }
         let truth = keys.open_embedding(record.item, record.epoch, &record.embedding.0, model.dim)?;
         let cosine = dot(wanted.vector, &truth);
-        scored.push(Scored { item: record.item, epoch: record.epoch, meta: record.meta, cosine });
+        let LocalRecord { item, epoch, meta, .. } = record;
+        scored.push(Scored { item, epoch, meta, cosine, keys: keys.clone() });
     }
     sort(&mut scored);
     breakdown.open += opening.elapsed();

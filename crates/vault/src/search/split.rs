@@ -179,7 +179,7 @@ fn open(
         if !wanted.admits(&keys, item, epoch, &meta.0)? {
             continue;
         }
-        found.scored.push(Scored { item, epoch, meta, cosine });
+        found.scored.push(Scored { item, epoch, meta, cosine, keys: keys.clone() });
     }
     sort(&mut found.scored);
     breakdown.open += opening.elapsed();

@@ -5,7 +5,7 @@
 //! allow, so once that is below the k-th true cosine the answer is exact; until then more is fetched.
 
 use std::collections::HashSet;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ pub(super) fn find(
 /// What the server answered so far, in all epochs.
 struct Answered<'a> {
     collection: &'a Collection<'a>,
-    keys: &'a CollectionKeys,
+    keys: &'a Arc<CollectionKeys>,
     wanted: Wanted<'a>,
     found: Found,
     /// Every item that came, with what the log must pin of it.
@@ -96,7 +96,7 @@ struct Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    fn new(collection: &'a Collection<'a>, keys: &'a CollectionKeys, wanted: Wanted<'a>) -> Self {
+    fn new(collection: &'a Collection<'a>, keys: &'a Arc<CollectionKeys>, wanted: Wanted<'a>) -> Self {
         let found =
             Found { scored: Vec::new(), candidates: 0, exact: true, used: None, warnings: Vec::new() };
         let (digests, items, edges) = (Vec::new(), HashSet::new(), Vec::new());
@@ -305,7 +305,7 @@ impl EpochQuery {
             if !wanted.admits(keys, item, self.epoch, &meta.0)? {
                 continue;
             }
-            answer.found.scored.push(Scored { item, epoch: self.epoch, meta, cosine });
+            answer.found.scored.push(Scored { item, epoch: self.epoch, meta, cosine, keys: keys.clone() });
         }
         breakdown.open += started.elapsed();
         Ok(last)
