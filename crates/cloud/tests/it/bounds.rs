@@ -250,13 +250,13 @@ fn operators_see_health_readiness_and_counts() {
     assert!(text.ends_with("# EOF\n"));
 }
 
-fn connect(world: &World) -> TcpStream {
+pub fn connect(world: &World) -> TcpStream {
     let stream = TcpStream::connect(world.server().local_addr()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
-fn first_line(stream: &mut TcpStream) -> String {
+pub fn first_line(stream: &mut TcpStream) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
     while !line.ends_with(b"\r\n") && stream.read(&mut byte).unwrap() == 1 {

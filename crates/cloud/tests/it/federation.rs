@@ -1,5 +1,6 @@
 //! Rounds over HTTP: what the coordinator carries, keeps, refuses, and signs.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,10 @@ use pmirs_wire::federation::{
     Arrived, Coordinator, Federation, FederationList, Heard, NewFederation, Phase, Piece, RecordPage, Spoken,
     Turn, Weights,
 };
-use pmirs_wire::{Bytes, Digest, encode};
+use pmirs_wire::{Bytes, Digest, Message as _, encode};
 
 use crate::World;
+use crate::bounds::{connect, first_line};
 use crate::client::{Http, Reply, User, identity, now_ms};
 
 /// Weights of the models here.
@@ -351,9 +353,15 @@ fn nobody_answers_for_others_and_nothing_is_taken_twice() {
     *forged.last_mut().unwrap() ^= 1;
     refused(0, forged, 400, "does not fit");
     refused(0, [good.clone(), vec![0; 900_000]].concat(), 400, "expected");
-    let oversized = encode_over(&good);
-    let reply = running.users[0].ask(Method::Post, &path(running.id, "messages"), &oversized);
-    assert_eq!(reply.status, 413, "{:?}", reply.problem());
+    let mut stream = connect(&running.world);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-length: {}\r\n\r\n",
+        path(running.id, "messages"),
+        running.users[0].bearer(),
+        Spoken::MAX_BYTES + 1
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    assert!(first_line(&mut stream).contains("413"), "no byte of the body was sent");
     // Of another group, with the same members in another order.
     let mut other = charter(&running.world.user, &identities, terms(4), 2);
     other.members.reverse();
@@ -493,12 +501,6 @@ fn a_question_for_news_waits_for_them() {
 }
 
 /// More than a message may have, in a body that says so.
-fn encode_over(good: &[u8]) -> Vec<u8> {
-    let mut body = encode(&Spoken { frame: Bytes(good.to_vec()) }).unwrap();
-    body.resize(2 << 20, 0);
-    body
-}
-
 /// Asks again and again until it is so.
 fn wait_until(is_so: impl Fn() -> bool) {
     let started = std::time::Instant::now();
