@@ -20,6 +20,13 @@ fn explain(error: &VaultError) -> (Exit, String) {
             Exit::Integrity,
             "compare the federation's words with the other members; if they differ, take no part in it",
         ),
+        VaultError::Terms { .. } => (
+            Exit::Usage,
+            "few members allow neither `--corrupt` nor `--dropout`; `pmirs federate start --help` says what each promises",
+        ),
+        VaultError::NoMember(_) => {
+            (Exit::NotAllowed, "its members were fixed when it was started; ask its owner to start another")
+        }
         VaultError::NoIdentity(_) => {
             (Exit::Locked, "make one with `pmirs init`, or bring yours back with `pmirs restore`")
         }

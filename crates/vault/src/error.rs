@@ -221,7 +221,18 @@ pub enum VaultError {
     /// Nobody of this name has a part in the collection.
     #[error("'{0}' is not a member of this collection")]
     NotMember(String),
-    /// A federation cannot be started or joined like this, or the coordinator did what no honest one does.
+    /// No federation can be run by these terms.
+    #[error("the federation {federation} cannot be started: {reason}")]
+    Terms {
+        /// Its name.
+        federation: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Only members take part in a federation.
+    #[error("you are not among the members of the federation {0}")]
+    NoMember(String),
+    /// The coordinator of a federation did what no honest one does.
     #[error("the federation {federation}: {reason}")]
     Federation {
         /// Its name, or the file that describes it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use super::federation::{FederateJoin, FederateLog, FederateStart, FederateStatus};
+use super::federation::{FederateJoin, FederateLog, FederateStart, FederateStatus, Rules};
 use super::measure::between;
 
 /// Improve a model together, without anybody showing a picture
@@ -76,15 +76,8 @@ pub struct FederateSimulate {
     /// Local learning rate of the first round; falls to a tenth along half a cosine
     #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
     pub rate: f64,
-    /// The server's rule
-    #[arg(long, value_name = "RULE", default_value = "fedavg")]
-    pub optimiser: OptimiserArg,
-    /// The server's learning rate; 1 for fedavg and fedprox, 0.003 for fedadam where it is left out
-    #[arg(long, value_name = "RATE")]
-    pub server_rate: Option<f64>,
-    /// FedProx: how strongly members are held to the model they were given
-    #[arg(long, value_name = "MU", default_value_t = 0.01)]
-    pub proximal: f64,
+    #[command(flatten)]
+    pub rules: Rules,
     /// Longest update, in L2 norm
     #[arg(long, value_name = "C", default_value_t = 100.0)]
     pub clip: f64,
@@ -97,12 +90,6 @@ pub struct FederateSimulate {
     /// How updates are added up
     #[arg(long, value_name = "HOW", default_value = "plain")]
     pub aggregation: AggregationArg,
-    /// Keep this random share of the coordinates, another in each round
-    #[arg(long, value_name = "SHARE", conflicts_with = "eight_bit")]
-    pub subset: Option<f64>,
-    /// Eight bits a coordinate, cut at this size
-    #[arg(long, value_name = "LARGEST")]
-    pub eight_bit: Option<f64>,
     /// Share of members that a round survives the loss of
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub dropout: f64,
@@ -115,17 +102,6 @@ pub struct FederateSimulate {
     /// Beside it, train on the same total of examples in one hand
     #[arg(long)]
     pub pooled: bool,
-}
-
-/// What the server does with the mean of the updates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OptimiserArg {
-    /// Adds it (McMahan et al. 2017)
-    Fedavg,
-    /// Adds it; members are held back by --proximal (Li et al. 2020)
-    Fedprox,
-    /// Adam on it (Reddi et al. 2021)
-    Fedadam,
 }
 
 /// How updates are added up.

@@ -42,18 +42,14 @@ pub struct FederateStart {
     /// Local learning rate of the first round; falls to a tenth along half a cosine
     #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
     pub rate: f64,
-    /// The coordinator's rule
-    #[arg(long, value_name = "RULE", default_value = "fedavg")]
-    pub optimiser: RuleArg,
-    /// The coordinator's learning rate; 1 for fedavg and fedprox, 0.003 for fedadam where it is left out
-    #[arg(long, value_name = "RATE")]
-    pub server_rate: Option<f64>,
-    /// FedProx: how strongly members are held to the model they were given
-    #[arg(long, value_name = "MU", default_value_t = 0.01)]
-    pub proximal: f64,
+    #[command(flatten)]
+    pub rules: Rules,
     /// Largest norm of a member's update; longer ones are scaled down to it
     #[arg(long, value_name = "NORM", default_value_t = 1.0)]
     pub clip: f64,
+    /// Let the clip follow the updates from round to round, so that this share of them needs no scaling
+    #[arg(long, value_name = "SHARE")]
+    pub adaptive_clip: Option<f64>,
     /// Each member's noise, as a multiple of the clip; 0 is none, and promises nothing
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0, conflicts_with = "epsilon")]
     pub noise: f64,
@@ -86,14 +82,34 @@ pub struct FederateStart {
     pub attempts: usize,
 }
 
+/// How updates are made shorter and come together, in a federation and in a simulated one.
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// The coordinator's rule
+    #[arg(long, value_name = "RULE", default_value = "fedavg")]
+    pub optimiser: RuleArg,
+    /// The coordinator's learning rate; 1 for fedavg and fedprox, 0.003 for fedadam where it is left out
+    #[arg(long, value_name = "RATE")]
+    pub server_rate: Option<f64>,
+    /// FedProx: how strongly members are held to the model they were given
+    #[arg(long, value_name = "MU", default_value_t = 0.01)]
+    pub proximal: f64,
+    /// Keep this random share of the coordinates, another in each round
+    #[arg(long, value_name = "SHARE", conflicts_with = "eight_bit")]
+    pub subset: Option<f64>,
+    /// Eight bits a coordinate, cut at this size
+    #[arg(long, value_name = "LARGEST")]
+    pub eight_bit: Option<f64>,
+}
+
 /// What the coordinator does with the mean of the updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RuleArg {
-    /// The mean of the members' models
+    /// Adds it: the mean of the members' models (McMahan et al. 2017)
     Fedavg,
-    /// The same, and members are held to the model that they were given
+    /// Adds it; members are held back by --proximal (Li et al. 2020)
     Fedprox,
-    /// Adam on the mean update
+    /// Adam on it (Reddi et al. 2021)
     Fedadam,
 }
 

@@ -145,7 +145,7 @@ impl<'v> Membership<'v> {
     /// For somebody who is no member, and where the limits forbid it.
     pub fn join(&self, consent: &Consent) -> Result<(), VaultError> {
         if self.number().is_none() {
-            return Err(fault(&self.chain, &"this identity is not among its members"));
+            return Err(VaultError::NoMember(self.chain.charter().name.clone()));
         }
         self.prospect(consent)?;
         let shown = self.remote.federation(self.chain.id())?;

@@ -42,11 +42,11 @@ impl Vault {
     /// Starts a federation at this home's cloud. The coordinator gets named tensors of numbers, and no pack.
     ///
     /// # Errors
-    /// [`VaultError::Federation`] for terms that no round can be run by; when the cloud refuses.
+    /// [`VaultError::Terms`] for terms that no round can be run by; when the cloud refuses.
     pub fn start_federation(&self, founding: Founding) -> Result<Chain, VaultError> {
         let Founding { name, base, part, manifest, weights, members, terms } = founding;
         let remote = self.remote()?;
-        let wrong = |error: pmirs_federated::Error| VaultError::Federation {
+        let wrong = |error: pmirs_federated::Error| VaultError::Terms {
             federation: name.clone(),
             reason: error.to_string(),
         };
@@ -70,6 +70,9 @@ impl Vault {
         };
         let Signature(signature) = charter.sign(&self.identity()).map_err(wrong)?;
         let chain = Chain::begin(charter, coordinator).map_err(wrong)?;
+        // What no roster could aggregate would be found out only when all had come.
+        let round = chain.round(0).map_err(wrong)?;
+        round.parameters(round.plan().cohort as usize).map_err(wrong)?;
         let charter = Bytes(encode(chain.charter())?);
         let started =
             remote.start_federation(&NewFederation { charter, signature: Bytes(signature.to_vec()) })?;

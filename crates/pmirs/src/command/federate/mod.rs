@@ -1,11 +1,12 @@
 //! `pmirs federate`: learning together.
 
-mod find;
+pub(super) mod find;
 mod join;
 mod log;
 mod pace;
+mod rules;
 mod simulate;
-mod start;
+pub(super) mod start;
 mod status;
 
 use crate::cli::{Federate, Global};

@@ -6,14 +6,15 @@ use std::path::Path;
 use indicatif::ProgressBar;
 use pmirs_lab::eval::Step;
 use pmirs_lab::federate::{
-    self, Aggregation, Compression, Data, Outcome, Privacy, Rule, Setting, SimulateError, Split, Study,
-    StudyReport, StudyRow, Tables,
+    self, Aggregation, Data, Outcome, Privacy, Setting, SimulateError, Split, Study, StudyReport, StudyRow,
+    Tables,
 };
 use pmirs_lab::plot::{self, Figure};
 use pmirs_vault::federate::{LocalError, Part};
 use serde::Serialize;
 
-use crate::cli::{AggregationArg, FederateSimulate, OptimiserArg};
+use super::rules;
+use crate::cli::{AggregationArg, FederateSimulate};
 use crate::command::model;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, DIM, Output};
@@ -61,33 +62,17 @@ fn show(bar: &ProgressBar, step: Step) {
 }
 
 fn setting(args: &FederateSimulate) -> Setting {
-    let rule = match args.optimiser {
-        OptimiserArg::Fedavg | OptimiserArg::Fedprox => {
-            Rule::FedAvg { rate: args.server_rate.unwrap_or(1.0) }
-        }
-        OptimiserArg::Fedadam => Rule::FedAdam {
-            rate: args.server_rate.unwrap_or(3e-3),
-            first: 0.9,
-            second: 0.99,
-            adaptivity: 1e-3,
-        },
-    };
-    let compression = match (args.subset, args.eight_bit) {
-        (Some(keep), _) => Compression::Subset { keep },
-        (None, Some(largest)) => Compression::EightBit { largest },
-        (None, None) => Compression::None,
-    };
     Setting {
         clients: args.clients as u32,
         split: args.alpha.map_or(Split::Iid, |alpha| Split::Dirichlet { alpha }),
         rounds: args.rounds as u32,
         cohort: args.cohort.unwrap_or(0) as u32,
-        rule,
+        rule: rules::rule(&args.rules),
         steps: args.steps as u32,
         batch: args.batch as u32,
         rate: args.rate,
         last_rate: args.rate / 10.0,
-        proximal: if args.optimiser == OptimiserArg::Fedprox { args.proximal } else { 0.0 },
+        proximal: rules::proximal(&args.rules),
         clip: args.clip,
         privacy: args.epsilon.map(|epsilon| Privacy { epsilon, delta: args.delta }),
         aggregation: match args.aggregation {
@@ -95,7 +80,7 @@ fn setting(args: &FederateSimulate) -> Setting {
             AggregationArg::Plain => Aggregation::Plain,
             AggregationArg::Exact => Aggregation::Exact,
         },
-        compression,
+        compression: rules::compression(&args.rules),
         dropout: args.dropout,
         corrupt: args.corrupt,
         seed: args.seed,

@@ -3,23 +3,24 @@
 use std::io::{self, Write};
 
 use pmirs_federated::Group;
-use pmirs_federated::charter::Terms;
-use pmirs_federated::compress::Compression;
+use pmirs_federated::charter::{Adaptive, Terms};
 use pmirs_federated::graph::Rates;
-use pmirs_federated::optimiser::Rule;
 use pmirs_federated::plan::{Noise, RoundPlan, Schedule, Training, Weighting};
 use pmirs_federated::private::{Goal, calibrate};
 use pmirs_vault::federate::{Founding, GroupFile, Learner, manifest};
 use pmirs_wire::Digest;
 use serde::Serialize;
 
-use super::find;
-use crate::cli::{FederateStart, Global, RuleArg};
+use super::{find, rules};
+use crate::cli::{FederateStart, Global};
 use crate::command::model;
 use crate::exit::Exit;
 use crate::output::{Answer, BOLD, GOOD, Output, plain};
 use crate::report::Failure;
 use crate::session;
+
+/// How many times smaller or larger an adaptive clip may become.
+const FARTHEST: f64 = 100.0;
 
 #[derive(Serialize)]
 struct Started {
@@ -84,16 +85,6 @@ pub fn run(args: &FederateStart, global: &Global, output: Output) -> Result<(), 
 }
 
 fn terms(args: &FederateStart, members: usize) -> Terms {
-    let proximal = if args.optimiser == RuleArg::Fedprox { args.proximal } else { 0.0 };
-    let rule = match args.optimiser {
-        RuleArg::Fedavg | RuleArg::Fedprox => Rule::FedAvg { rate: args.server_rate.unwrap_or(1.0) },
-        RuleArg::Fedadam => Rule::FedAdam {
-            rate: args.server_rate.unwrap_or(0.003),
-            first: 0.9,
-            second: 0.99,
-            adaptivity: 1e-3,
-        },
-    };
     let schedule = Schedule::Cosine { rate: args.rate, last: args.rate / 10.0, rounds: args.rounds as u32 };
     Terms {
         rounds: args.rounds as u32,
@@ -101,14 +92,14 @@ fn terms(args: &FederateStart, members: usize) -> Terms {
             local_steps: args.local_steps as u32,
             batch: args.batch as u32,
             schedule,
-            proximal,
+            proximal: rules::proximal(&args.rules),
         },
-        rule,
+        rule: rules::rule(&args.rules),
         clip: args.clip,
-        adaptive: None,
+        adaptive: args.adaptive_clip.map(|quantile| adaptive(quantile, args.clip)),
         noise: args.noise,
         weighting: Weighting::Uniform,
-        compression: Compression::None,
+        compression: rules::compression(&args.rules),
         rates: Rates { dropout: args.dropout, corrupt: args.corrupt },
         quorum: args.quorum.unwrap_or((2 * members).div_ceil(3)) as u32,
         cohort: args.cohort.unwrap_or(members) as u32,
@@ -116,6 +107,12 @@ fn terms(args: &FederateStart, members: usize) -> Terms {
         step_ms: 1000 * args.deadline as u64,
         attempts: args.attempts as u32,
     }
+}
+
+/// A clip that follows the updates, from the first one on (Andrew et al. 2021, whose rate this is), at most so far that a
+/// coordinator cannot lead it to nothing or to everything.
+fn adaptive(quantile: f64, clip: f64) -> Adaptive {
+    Adaptive { quantile, rate: 0.2, least: clip / FARTHEST, largest: clip * FARTHEST }
 }
 
 /// Each member's noise over the clip, for a promise over all rounds.
