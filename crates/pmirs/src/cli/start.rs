@@ -17,6 +17,7 @@ use pmirs_wire::AccountId;
     pmirs demo\n  \
     pmirs demo ~/Pictures/Holiday --query 'children playing in water'\n  \
     pmirs demo --keep /tmp/pmirs-demo    # leaves the cloud running; prints how to go on\n  \
+    pmirs demo --federated               # four people teach the model what they call things\n  \
     pmirs demo --json | jq '.searches[].hits[0]'")]
 pub struct Demo {
     /// Folder with pictures and text files; read, never changed
@@ -28,6 +29,9 @@ pub struct Demo {
     /// Keep everything in DIR and leave the cloud running until Ctrl-C
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
+    /// Show instead how four people train the model together, and nobody shows a picture
+    #[arg(long, conflicts_with_all = ["folder", "query", "keep"])]
+    pub federated: bool,
 }
 
 /// Make your identity and show its recovery words, once

@@ -4,6 +4,7 @@
 //! shapes, close enough to a photograph for a model that was trained on photographs. Drawing is
 //! deterministic.
 
+mod album;
 mod note;
 mod paint;
 mod scene;
@@ -12,11 +13,11 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-#[cfg(test)]
 use image::RgbImage;
 
 use crate::report::Failure;
 
+pub use album::{Shot, shots};
 pub use note::NOTES;
 
 const WIDTH: u32 = 400;
@@ -35,15 +36,7 @@ const fn drawing(name: &'static str, paint: fn(paint::Point) -> paint::Color) ->
 /// Draws every picture into `folder`, and writes the notes beside them.
 pub fn write(folder: &Path) -> Result<usize, Failure> {
     let drawings = scene::all();
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = drawings.len().div_ceil(threads);
-    thread::scope(|scope| {
-        let workers: Vec<_> =
-            drawings.chunks(share).map(|share| scope.spawn(move || write_share(folder, share))).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })?;
+    shared_out(&drawings, |drawing| save(&paint(drawing), &folder.join(drawing.name)))?;
     for (name, text) in NOTES {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| Failure::file(&path, "write", &error))?;
@@ -51,13 +44,26 @@ pub fn write(folder: &Path) -> Result<usize, Failure> {
     Ok(drawings.len() + NOTES.len())
 }
 
-fn write_share(folder: &Path, drawings: &[Drawing]) -> Result<(), Failure> {
-    for drawing in drawings {
-        let path = folder.join(drawing.name);
-        let picture = paint::canvas(WIDTH, HEIGHT, drawing.paint);
-        picture.save(&path).map_err(|error| Failure::file(&path, "write", &std::io::Error::other(error)))?;
-    }
-    Ok(())
+/// Does something with each, on every core.
+fn shared_out<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = all.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let each = &each;
+        let workers: Vec<_> =
+            all.chunks(share).map(|share| scope.spawn(move || share.iter().try_for_each(each))).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+fn paint(drawing: &Drawing) -> RgbImage {
+    paint::canvas(WIDTH, HEIGHT, drawing.paint)
+}
+
+fn save(picture: &RgbImage, path: &Path) -> Result<(), Failure> {
+    picture.save(path).map_err(|error| Failure::file(path, "write", &std::io::Error::other(error)))
 }
 
 /// One drawing by its file name, for tests and audits.
@@ -65,7 +71,7 @@ fn write_share(folder: &Path, drawings: &[Drawing]) -> Result<(), Failure> {
 fn draw(name: &str) -> Option<RgbImage> {
     let drawings = scene::all();
     let drawing = drawings.iter().find(|drawing| drawing.name == name)?;
-    Some(paint::canvas(WIDTH, HEIGHT, drawing.paint))
+    Some(paint(drawing))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub fn visit(
     query: &str,
     output: Output,
 ) -> Result<Vec<SharingRow>, Failure> {
-    let guest = stage.guest()?;
+    let guest = stage.guest(GUEST)?;
     stage.vault().add_contact(GUEST)?;
     guest.add_contact(HOST)?;
     output.say(|out| {

@@ -4,9 +4,11 @@
 //! searches, a second person who searches what is shared until it is taken back, what the cloud holds of one item, and
 //! who learns what.
 
+mod albums;
 mod guest;
 mod stage;
 mod stored;
+mod together;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -79,6 +81,9 @@ struct HitRow {
 }
 
 pub fn run(args: &Demo, output: Output) -> Result<(), Failure> {
+    if args.federated {
+        return together::run(output);
+    }
     if let Some(folder) = &args.folder {
         folder_is_there(folder)?;
     }

@@ -73,12 +73,12 @@ impl Stage {
         &self.vault
     }
 
-    /// A second person, with an account of their own and the same passphrase.
-    pub fn guest(&self) -> Result<Vault, Failure> {
-        let guest = identity(&self.root.join(GUEST), &self.passphrase, self.kept)?;
+    /// Another person, with an account of their own and the same passphrase.
+    pub fn guest(&self, name: &str) -> Result<Vault, Failure> {
+        let guest = identity(&self.root.join(name), &self.passphrase, self.kept)?;
         let options = LoginOptions {
             invite: Some(self.vault.invite()?),
-            name: Some(GUEST.to_owned()),
+            name: Some(name.to_owned()),
             ..LoginOptions::default()
         };
         guest.login(self.cloud.url(), &options)?;
