@@ -34,9 +34,10 @@ pub struct Run {
     pub figure: String,
     /// What trains, as [`Part`] is written.
     pub part: String,
-    /// Whether the same examples are also trained on in one hand.
+    /// The first round's learning rate at which the same examples are also trained on in one hand; it falls as the
+    /// members' does. What suits many short courses suits one long one badly.
     #[serde(default)]
-    pub pooled: bool,
+    pub pooled: Option<f64>,
     /// An earlier run that its weights are compared with.
     #[serde(default)]
     pub against: Option<String>,
@@ -147,7 +148,12 @@ fn one(
 ) -> Result<StudyRow, SimulateError> {
     let state = work.join(format!("{}.run", plain(&run.name)));
     let outcome = simulate(data, &run.setting, Some(&state), watch)?;
-    let pooled = run.pooled.then(|| pooled_once(data, &run.setting, work, watch)).transpose()?;
+    let setting = &run.setting;
+    let in_one_hand = |rate: f64| {
+        let last_rate = rate * setting.last_rate / setting.rate;
+        pooled_once(data, &Setting { rate, last_rate, ..setting.clone() }, work, watch)
+    };
+    let pooled = run.pooled.map(in_one_hand).transpose()?;
     let difference = match &run.against {
         None => None,
         Some(name) => {
