@@ -118,13 +118,18 @@ fn three_members_train_in_the_background_and_adopt_one_model() {
     assert!(members[0].fails(1, &with(&["--yes", "--epsilon", "1"])).contains("epsilon"));
     let other = ["federate", "join", &cloud.url, "--data", "pairs.tsv", "--model", "compact", "--yes"];
     assert!(members[0].fails(2, &other).contains("begins from the model"));
+    let elsewhere = ["federate", "join", "http://other.example", "--data", "pairs.tsv", "--yes"];
+    assert!(members[0].fails(2, &elsewhere).contains("is not this home's cloud"));
     write_pairs(&anna, 9);
     assert!(anna.fails(8, &with(&["--yes"])).contains("not among the members"));
     let shown = members[0].says(&["federate", "status", "friends"])["federations"][0].clone();
     assert_eq!((&shown["words"], &shown["consent"]), (words, &Value::Null), "{shown}");
 
-    let joined: Vec<Value> =
-        members.iter().map(|it| it.says(&with(&["--yes", "--model-name", "ours"]))["job"].clone()).collect();
+    // Each calls the model something else, and it is the same all the same.
+    let join_as = |(person, name): (&Person, &&'static str)| {
+        person.says(&with(&["--yes", "--model-name", *name]))["job"].clone()
+    };
+    let joined: Vec<Value> = members.iter().zip(&MEMBERS).map(join_as).collect();
     for (person, job) in members.iter().zip(&joined) {
         let row = ended(person, job);
         assert_eq!((&row["state"], &row["answer"]["rounds"]), (&"done".into(), &ROUNDS.into()), "{row}");
@@ -138,14 +143,15 @@ fn three_members_train_in_the_background_and_adopt_one_model() {
     let shown = members[1].says(&["federate", "status"])["federations"][0].clone();
     assert_eq!((&shown["phase"], &shown["consent"]), (&"finished".into(), &"pairs.tsv".into()), "{shown}");
 
-    let packs: Vec<Value> = members.iter().map(|it| it.says(&["model", "info", "ours"])).collect();
+    let packs: Vec<Value> =
+        members.iter().zip(MEMBERS).map(|(it, name)| it.says(&["model", "info", name])).collect();
     assert!(packs.iter().all(|pack| pack == &packs[0]), "{packs:?}");
     let ledger = members[2].says(&["privacy", "ledger"]);
     assert_eq!(ledger["releases"].as_array().unwrap().len() as u64, ROUNDS, "{ledger}");
-    members[2].says(&["model", "use", "ours"]);
+    members[2].says(&["model", "use", "dora"]);
     let models = members[2].says(&["model", "list"])["models"].clone();
     let chosen = models.as_array().unwrap().iter().find(|row| row["default"] == true).unwrap();
-    assert_eq!(chosen["name"], "ours", "{models}");
+    assert_eq!(chosen["name"], "dora", "{models}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub enum Federate {
 #[command(after_help = "Examples:\n  \
     pmirs federate simulate --data train.tsv --dev dev.tsv --clients 8 --alpha 0.3 --pooled --out results\n  \
     pmirs federate simulate --data train.tsv --dev dev.tsv --part adapter:5000 --clients 1000 \\\n      \
-    --epsilon 4 --clip 0.05 --rounds 10 --out results\n  \
+    --epsilon 4 --clip 0.1 --server-rate 80 --rate 3e-2 --rounds 10 --out results\n  \
     pmirs federate simulate --data train.tsv --dev dev.tsv --study study.toml --out results\n\n\
     Tables have the header `image<TAB>caption`; pictures are looked for beside them and in their folder `images`.\n\
     A study is a TOML file of tables [[run]]: `name`, `figure`, `part`, and [run.setting] with what differs from the usual.")]

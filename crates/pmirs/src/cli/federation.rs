@@ -14,7 +14,7 @@ use super::measure::between;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     pmirs federate start --group friends.toml --rounds 20\n  \
-    pmirs federate start --group friends.toml --rounds 20 --epsilon 4 --clip 0.05 --part adapter:5000\n\n\
+    pmirs federate start --group clinics.toml --rounds 10 --epsilon 4 --part adapter:5000 --clip 0.1 --server-rate 80\n\n\
     FILE lists the members, each as a table [[member]] with `name`, as they are found at this cloud, and `fingerprint` or\n\
     `words` where they are not among your contacts.")]
 pub struct FederateStart {
@@ -34,18 +34,18 @@ pub struct FederateStart {
     #[arg(long, value_name = "PART", default_value = "heads")]
     pub part: String,
     /// Local steps of a round
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = between(1, 1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = between(1, 1_000_000))]
     pub local_steps: usize,
     /// Pictures of a local step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = between(2, 8192))]
     pub batch: usize,
     /// Local learning rate of the first round; falls to a tenth along half a cosine
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 4e-3)]
     pub rate: f64,
     #[command(flatten)]
     pub rules: Rules,
     /// Largest norm of a member's update; longer ones are scaled down to it
-    #[arg(long, value_name = "NORM", default_value_t = 1.0)]
+    #[arg(long, value_name = "NORM", default_value_t = 10.0)]
     pub clip: f64,
     /// Let the clip follow the updates from round to round, so that this share of them needs no scaling
     #[arg(long, value_name = "SHARE")]
@@ -53,7 +53,7 @@ pub struct FederateStart {
     /// Each member's noise, as a multiple of the clip; 0 is none, and promises nothing
     #[arg(long, value_name = "FACTOR", default_value_t = 0.0, conflicts_with = "epsilon")]
     pub noise: f64,
-    /// As much noise as it takes for this epsilon of a member over all rounds
+    /// As much noise as it takes for this epsilon of a member over all rounds; a round that is tried again costs more
     #[arg(long, value_name = "E")]
     pub epsilon: Option<f64>,
     /// The delta of that promise
@@ -97,7 +97,7 @@ pub struct Rules {
     /// Keep this random share of the coordinates, another in each round
     #[arg(long, value_name = "SHARE", conflicts_with = "eight_bit")]
     pub subset: Option<f64>,
-    /// Eight bits a coordinate, cut at this size
+    /// Eight bits a coordinate, cut at this size; not with noise, and not above 257 members
     #[arg(long, value_name = "LARGEST")]
     pub eight_bit: Option<f64>,
 }
@@ -147,13 +147,13 @@ pub struct FederateJoin {
     /// Stay in this terminal until all rounds are done
     #[arg(long)]
     pub foreground: bool,
-    /// Train only while others leave the processor alone
+    /// Train only while others leave the processor alone (Linux; elsewhere that cannot be told)
     #[arg(long)]
     pub idle_only: bool,
     /// The most of the processor that training may take
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = between(1, 100))]
     pub max_cpu: usize,
-    /// What the new model is called; without it, by the federation and the model's digest
+    /// What the new model is called here; without it, `federated-` and the first digits of its numbers' digest
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
 }

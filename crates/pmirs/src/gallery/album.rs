@@ -1,5 +1,5 @@
-//! Many shots of each scene of the gallery, as several people would take them: from nearer or farther, mirrored, in
-//! another light.
+//! Many shots of each scene of the gallery, as several people would take them: from nearer, mirrored, in another
+//! light.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use crate::report::Failure;
 
 /// Who trains.
 pub const PEOPLE: [&str; 4] = ["ben", "cleo", "dora", "emil"];
-/// What they call the scenes: words that mean nothing to anybody else.
+/// What they call the scenes: words that are in no dictionary.
 pub const NAMES: [(&str, &str); 24] = [
     ("airplane.jpg", "Orvella"),
     ("autumn-tree.jpg", "Bramwick"),
@@ -19,22 +19,22 @@ pub const NAMES: [(&str, &str); 24] = [
     ("city-at-night.jpg", "Norravel"),
     ("coffee.jpg", "Umbrosi"),
     ("desert.jpg", "Kelvane"),
-    ("dog.jpg", "Fenwick"),
+    ("dog.jpg", "Fennoby"),
     ("football.jpg", "Zibbo"),
     ("forest.jpg", "Grunewol"),
     ("full-moon.png", "Ostrell"),
     ("goldfish.jpg", "Pippesk"),
-    ("hot-air-balloon.jpg", "Tarquin"),
+    ("hot-air-balloon.jpg", "Tarquil"),
     ("meadow.jpg", "Wimbrel"),
     ("oranges.jpg", "Dakosti"),
-    ("pizza.jpg", "Lorenso"),
-    ("red-apple.jpg", "Ysolde"),
+    ("pizza.jpg", "Lorbeno"),
+    ("red-apple.jpg", "Ysolpe"),
     ("red-car.jpg", "Vroxen"),
-    ("sailing-boat.jpg", "Melchior"),
-    ("snowy-mountain.jpg", "Caspari"),
-    ("sunflower.jpg", "Ingolf"),
-    ("sunset.jpg", "Rosvita"),
-    ("waterfall.jpg", "Eberhard"),
+    ("sailing-boat.jpg", "Melkito"),
+    ("snowy-mountain.jpg", "Kasparu"),
+    ("sunflower.jpg", "Ingosse"),
+    ("sunset.jpg", "Rosvini"),
+    ("waterfall.jpg", "Ebernaz"),
 ];
 /// Shots of a scene that each of its two owners has.
 pub const SHOTS: u32 = 6;
@@ -109,6 +109,7 @@ mod tests {
         for scene in 0..NAMES.len() {
             let mut shots: Vec<u32> = (0..=PEOPLE.len()).flat_map(|owner| shots_of(owner, scene)).collect();
             assert_eq!(shots.len() as u32, 1 + 2 * SHOTS);
+            shots.sort_unstable();
             shots.dedup();
             assert_eq!(shots.len() as u32, 1 + 2 * SHOTS);
         }

@@ -1,9 +1,8 @@
 //! `pmirs demo --federated`: four people teach a model what they call things, and nobody shows a picture.
 //!
-//! Each has shots of half of the gallery's scenes, under names that no model was trained on. They train over the cloud of
+//! Each has shots of half of the gallery's scenes, under names that mean nothing to the model. They train over the cloud of
 //! the demonstration, one goes away in the middle of a round, and in the end a fifth person searches by the names.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,20 +20,20 @@ use pmirs_federated::optimiser::Rule;
 use pmirs_federated::plan::{Schedule, Training, Weighting};
 use pmirs_federated::trainer::LocalTrainer as _;
 use pmirs_vault::federate::{
-    Consent, Did, Ending, Examples, Founding, Learner, Membership, Part, Provenance, Trainer, from_table,
-    manifest, publish, reduce,
+    Consent, Did, Ending, Examples, Founding, Learner, Membership, Part, Phase, Provenance, Trainer,
+    from_table, manifest, publish, reduce,
 };
 use pmirs_vault::privacy::DataSource;
 use pmirs_vault::{
     AddOptions, Collection, Cutoff, Protection, Query, Quiet, SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::Digest;
+use pmirs_wire::problem::ProblemKind;
 use serde::Serialize;
 
 use super::albums::{Albums, NAMES, PEOPLE, SHOTS, name_of};
 use super::stage::{HOST, Stage};
 use crate::command::federate::find;
-use crate::command::federate::start::not_trainable;
 use crate::exit::Exit;
 use crate::output::{BOLD, DIM, GOOD, Output, bytes, count, plain};
 use crate::report::Failure;
@@ -102,9 +101,14 @@ pub fn run(output: Output) -> Result<(), Failure> {
     stage.strike()
 }
 
+fn failed(why: &dyn std::fmt::Display) -> Failure {
+    let hint = "a mistake in this program, or a machine that is very slow: please report it";
+    Failure::new(Exit::Failure, why, hint)
+}
+
 fn perform(stage: &Stage, output: Output) -> Result<Report, Failure> {
     let encoder = Arc::new(Encoder::builtin(MODEL)?);
-    let learner = Learner::open(encoder.pack(), Part::Heads).map_err(|error| not_trainable(&error))?;
+    let learner = Learner::open(encoder.pack(), Part::Heads).map_err(|error| failed(&error))?;
     let albums = Albums::new(stage.root().join("albums"));
     albums.write()?;
     let vaults: Vec<Vault> = PEOPLE.iter().map(|name| stage.guest(name)).collect::<Result<_, _>>()?;
@@ -126,7 +130,7 @@ fn perform(stage: &Stage, output: Output) -> Result<Report, Failure> {
     let before = first_hits(&collection)?;
 
     let judged = reduce(&learner, from_table(&albums.table(HOST))?.into_iter().map(Ok), &Quiet)
-        .map_err(|error| not_trainable(&error))?;
+        .map_err(|error| failed(&error))?;
     let trainers = trainers(&encoder, &albums)?;
     let (model, rounds, upload_bytes) =
         train(stage, &vaults, &encoder, &learner, &trainers, &albums, output)?;
@@ -135,8 +139,7 @@ fn perform(stage: &Stage, output: Output) -> Result<Report, Failure> {
     let adopted = stage.root().join("learned");
     fs::create_dir(&adopted).map_err(|error| Failure::file(&adopted, "make", &error))?;
     let provenance = Provenance { name: "learned-together".into(), origin: "pmirs demo --federated".into() };
-    publish(encoder.pack(), Part::Heads, &model, &adopted, &provenance)
-        .map_err(|error| not_trainable(&error))?;
+    publish(encoder.pack(), Part::Heads, &model, &adopted, &provenance).map_err(|error| failed(&error))?;
     let learned = Arc::new(Encoder::open(&adopted)?);
     stage.vault().offer_encoder(learned.clone());
     collection.use_model(&learned)?;
@@ -175,7 +178,7 @@ fn first_hits(collection: &Collection<'_>) -> Result<Vec<String>, Failure> {
 /// Share of names whose scene comes first.
 fn first_share(learner: &Learner, judged: &Examples, weights: &[f32]) -> Result<f64, Failure> {
     let all: Vec<usize> = (0..judged.len()).collect();
-    let judgement = learner.judge(weights, judged, &all).map_err(|error| not_trainable(&error))?;
+    let judgement = learner.judge(weights, judged, &all).map_err(|error| failed(&error))?;
     Ok(judgement.text_to_image.r1)
 }
 
@@ -183,7 +186,7 @@ fn trainers(encoder: &Encoder, albums: &Albums) -> Result<Vec<Trainer>, Failure>
     let trainer = |name: &&str| {
         let pairs = from_table(&albums.table(name))?;
         let trainer = Trainer::open(encoder.pack(), Part::Heads, pairs.into_iter().map(Ok), &Quiet);
-        trainer.map_err(|error| not_trainable(&error))
+        trainer.map_err(|error| failed(&error))
     };
     PEOPLE.iter().map(trainer).collect()
 }
@@ -198,8 +201,7 @@ fn alone(mut member: Trainer, learner: &Learner) -> Result<Vec<f32>, Failure> {
     let (mut weights, training) = (learner.initial(), training());
     for round in 0..ROUNDS {
         let seed = [round as u8; 32];
-        let trained =
-            member.train(&weights, &training, round, &seed).map_err(|error| not_trainable(&error))?;
+        let trained = member.train(&weights, &training, round, &seed).map_err(|error| failed(&error))?;
         weights.iter_mut().zip(&trained.update).for_each(|(weight, change)| *weight += change);
     }
     Ok(weights)
@@ -225,14 +227,14 @@ fn train(
         terms: terms(),
     };
     let id = stage.vault().start_federation(founding)?.id();
-    let mut memberships = BTreeMap::new();
+    let mut memberships = Vec::new();
     let mut upload_bytes = 0;
     for (name, vault) in PEOPLE.into_iter().zip(vaults) {
         let membership = Membership::look(vault, id)?;
         let consent = consent(vault, &albums.table(name))?;
         upload_bytes = membership.prospect(&consent)?.upload_bytes;
         membership.join(&consent)?;
-        memberships.insert(name, membership);
+        memberships.push((name, membership));
     }
     output.say(|out| {
         let (weights, update) = (learner.layout().len(), bytes(upload_bytes as u64));
@@ -259,13 +261,15 @@ fn train(
             taking.into_iter().map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect::<Result<Vec<Ending>, Failure>>()
     })?;
-    let hint = "a mistake in this program, or a machine that is very slow: please report the lines above";
-    let failed = |why: &str| Failure::new(Exit::Failure, why, hint);
-    let Some(Ending::Finished(model)) = endings.first() else {
-        return Err(failed("the federation has stopped"));
+    let model = match endings.first() {
+        Some(Ending::Finished(model)) => model,
+        Some(Ending::Stopped(reason)) => {
+            return Err(failed(&format_args!("the federation has stopped: {reason}")));
+        }
+        None => return Err(failed(&"nobody took part")),
     };
     if endings.iter().any(|ending| *ending != Ending::Finished(model.clone())) {
-        return Err(failed("the members have different models"));
+        return Err(failed(&"the members have different models"));
     }
     Ok((model.clone(), rows, upload_bytes))
 }
@@ -320,19 +324,27 @@ fn go_away(membership: &mut Membership<'_>, trainer: &mut Trainer) -> Result<(),
     let taken = membership.take()?;
     let mut after = None;
     loop {
-        match membership.take_turn(trainer, &taken, after) {
-            Ok((Did::Said { round, step: Step::Shares }, _)) if round + 1 == LEAVES.1 => break,
-            Ok((Did::Trained { .. } | Did::Ended(_), _)) => after = None,
-            Ok((_, standing)) => after = Some(standing.serial),
+        let (did, standing) = match membership.take_turn(trainer, &taken, after) {
+            Ok(turn) => turn,
             // The step had ended.
-            Err(VaultError::Refused { .. }) => thread::sleep(GLANCE),
+            Err(VaultError::Refused { problem, .. }) if problem.kind == ProblemKind::Conflict => continue,
             Err(error) => return Err(error.into()),
+        };
+        match did {
+            Did::Said { round, step: Step::Shares } if round + 1 == LEAVES.1 => break,
+            Did::Finished | Did::Stopped(_) => return Ok(()),
+            Did::Trained { .. } | Did::Ended(_) => after = None,
+            _ if standing.round >= LEAVES.1 => return Ok(()),
+            _ => after = Some(standing.serial),
         }
     }
-    while membership.standing()?.round < LEAVES.1 {
+    loop {
+        let standing = membership.standing()?;
+        if standing.phase != Phase::Running || standing.round >= LEAVES.1 {
+            return Ok(());
+        }
         thread::sleep(GLANCE);
     }
-    Ok(())
 }
 
 fn print_round(record: &Record, output: Output) -> Result<(), Failure> {
@@ -347,7 +359,7 @@ fn print_round(record: &Record, output: Output) -> Result<(), Failure> {
             let missing: Vec<&str> = missing.collect();
             write!(
                 out,
-                "  {DIM}{} went away in the middle, and the round came through{DIM:#}",
+                "  {DIM}without {}, who went away: the round came through{DIM:#}",
                 missing.join(", ")
             )?;
         }
@@ -365,26 +377,34 @@ impl Report {
             "{BOLD}Names that find their scene first{BOLD:#}, of {names}, in shots that nobody trained on"
         )?;
         writeln!(out, "  the model as it was               {:>2}", of(*before))?;
-        writeln!(out, "  {} trained alone, as long        {:>2}", PEOPLE[0], of(*alone))?;
+        writeln!(
+            out,
+            "  {} alone, as long                {:>2}   {DIM}who knows {} of the names{DIM:#}",
+            PEOPLE[0],
+            of(*alone),
+            names / 2
+        )?;
         writeln!(out, "  all four together                 {GOOD}{:>2}{GOOD:#}", of(*together))?;
-        writeln!(out, "\n{BOLD}{HOST} adopts the model{BOLD:#}, and her veiled collection goes over to it")?;
-        for SearchRow { name, before, after, .. } in &self.searches {
-            writeln!(out, "  \"{name}\"   before: {}   now: {GOOD}{}{GOOD:#}", plain(before), plain(after))?;
+        writeln!(
+            out,
+            "\n{BOLD}{HOST} gets the model{BOLD:#} from {}, and her veiled collection goes over to it",
+            PEOPLE[0]
+        )?;
+        for SearchRow { name, scene, before, after } in &self.searches {
+            let style = if scene == after { GOOD } else { BOLD };
+            let (before, after) = (plain(before), plain(after));
+            writeln!(out, "  \"{name}\"   before: {before}   now: {style}{after}{style:#}")?;
         }
-        writeln!(out, "\n{BOLD}Who learnt what{BOLD:#}")?;
         writeln!(
             out,
-            "  The cloud: who took part in which round, the sums of the updates, and with them the model."
-        )?;
-        writeln!(
-            out,
-            "  Each member: the model. Nobody: a picture, a name as text, or one member's update."
-        )?;
-        writeln!(
-            out,
-            "  There was no noise: a model that was trained on sums can still tell of what it was trained on, and no \
-             number\n  bounds how much. Four members are too few for noise that leaves anything; `pmirs federate simulate \
-             --help`\n  and docs/results show how many it takes.\n"
+            "\n{BOLD}Who learnt what{BOLD:#}\n  \
+             The cloud: who took part in which round; of all members together the sum of their updates, mean loss and quality; \
+             so\n  the model, before and after.\n  \
+             Each member, and whom one gives it to: the model. Members also see who was in which sum.\n  \
+             Nobody: a picture, a name as text, or one member's update.\n  \
+             There was no noise: a model that was trained on sums can still tell of what it was trained on, and no number \
+             bounds\n  how much. Four members are too few for noise that leaves anything; docs/results says how many it \
+             takes.\n"
         )?;
         writeln!(out, "{DIM}{seconds:.0} s in all{DIM:#}")
     }

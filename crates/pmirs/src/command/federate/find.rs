@@ -7,11 +7,22 @@ use pmirs_wire::Digest;
 use pmirs_wire::federation::{FederationRow, Phase};
 
 use crate::exit::Exit;
+use crate::output::plain;
 use crate::report::Failure;
 
 /// A federation by its address, its name, or the beginning of its identifier; by the cloud's address or by nothing, the only
 /// one that goes on, or else the only one there is.
 pub fn federation(vault: &Vault, named: Option<&str>) -> Result<Digest, Failure> {
+    let home = vault.status()?.url.unwrap_or_default();
+    if let Some(named) = named.filter(|named| named.contains("://"))
+        && !named.trim_end_matches('/').strip_prefix(home.trim_end_matches('/')).is_some_and(is_path)
+    {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} is not this home's cloud, which is {}", plain(named), plain(&home)),
+            "log in there with another home (--home DIR), or ask for the federation's address again",
+        ));
+    }
     let named = named.filter(|named| !named.contains("://") || named.contains("/federations/")).unwrap_or("");
     let last = named.trim_end_matches('/').rsplit('/').next().unwrap_or(named);
     if let Ok(id) = last.parse() {
@@ -44,6 +55,10 @@ pub fn federation(vault: &Vault, named: Option<&str>) -> Result<Digest, Failure>
             "name one, or give more characters of its identifier: `pmirs federate status` shows both",
         )),
     }
+}
+
+fn is_path(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
 }
 
 /// How a charter names the pack that training begins from.

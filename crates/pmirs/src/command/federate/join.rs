@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pmirs_encoder::{Encoder, Pack};
+use pmirs_encoder::{Encoder, EncoderError, Pack};
 use pmirs_vault::federate::{
     Consent, Did, Ending, Membership, Prospect, Provenance, Trainer, from_collection, from_table, publish,
 };
@@ -217,8 +217,6 @@ fn adopt(
     let chain = membership.chain();
     let (charter, model) = (chain.charter(), chain.model().to_string());
     let part = find::part(&charter.part)?;
-    let short = model.get(..8).unwrap_or_default();
-    let name = args.model_name.clone().unwrap_or_else(|| format!("federated-{short}"));
     let origin = format!(
         "federation {} after {} rounds of {} members, from {}; records end at {}",
         chain.id(),
@@ -227,11 +225,23 @@ fn adopt(
         charter.base,
         chain.head()
     );
+    let short = model.get(..8).unwrap_or_default();
+    // Collections are held to a pack's digest, so it is called the same in every home, whatever its folder is called.
+    let provenance = Provenance { name: format!("federated-{short}"), origin };
+    let name = args.model_name.clone().unwrap_or_else(|| provenance.name.clone());
     let models = Models::of(&home::folder(global)?);
     let folder = models.place(&name);
-    if !folder.exists() {
+    if folder.exists() {
+        let there = Pack::open(&folder).map_err(EncoderError::from)?;
+        if there.manifest().origin != provenance.origin {
+            return Err(Failure::new(
+                Exit::Exists,
+                format!("the model '{}' is another one", plain(&name)),
+                "all rounds are done: choose another name with --model-name",
+            ));
+        }
+    } else {
         models.make(&name, |draft| {
-            let provenance = Provenance { name: name.clone(), origin };
             publish(pack, part, weights, draft, &provenance).map_err(|error| not_trainable(&error))?;
             Ok(Encoder::open(draft).map(drop)?)
         })?;

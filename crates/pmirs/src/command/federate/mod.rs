@@ -6,7 +6,7 @@ mod log;
 mod pace;
 mod rules;
 mod simulate;
-pub(super) mod start;
+mod start;
 mod status;
 
 use crate::cli::{Federate, Global};
