@@ -162,7 +162,10 @@ fn a_filter_does_not_hide_what_is_left_out() {
     for audit in [Audit::Some(16), Audit::All] {
         let options = SearchOptions { audit, filter: filter.clone(), ..SearchOptions::default() };
         let query = Query::Embedding(axis(dim, 3));
-        named(world.vault.collection("album").unwrap().search(&query, &options), "search answer");
+        let search = || world.vault.collection("album").unwrap().search(&query, &options);
+        // Which items are drawn is up to chance, and one search may miss the one that is left out.
+        let outcome = (0..20).map(|_| search()).find(Result::is_err).unwrap_or_else(search);
+        named(outcome, "search answer");
     }
 }
 
