@@ -90,7 +90,8 @@ impl Chain {
     /// A federation before its first round.
     ///
     /// # Errors
-    /// [`Error::Plan`] for a charter that no federation can be run by, or another coordinator than it names.
+    /// [`Error::Plan`] for a charter that no federation can be run by, or another coordinator than it names;
+    /// [`Error::NoGraph`] where its largest roster cannot aggregate safely.
     pub fn begin(charter: Charter, coordinator: PublicIdentity) -> Result<Self, Error> {
         if Digest(coordinator.fingerprint()) != charter.coordinator {
             let got = Digest(coordinator.fingerprint()).to_string();
@@ -100,7 +101,9 @@ impl Chain {
         let (model, clip) = (charter.model, charter.terms.clip);
         let chain =
             Self { charter: Arc::new(charter), id, group, coordinator, head: id, next: 0, model, clip };
-        chain.round(0)?;
+        let round = chain.round(0)?;
+        // What no roster can aggregate would otherwise be found out only when all had come.
+        round.parameters(round.plan().cohort as usize)?;
         Ok(chain)
     }
 

@@ -70,9 +70,6 @@ impl Vault {
         };
         let Signature(signature) = charter.sign(&self.identity()).map_err(wrong)?;
         let chain = Chain::begin(charter, coordinator).map_err(wrong)?;
-        // What no roster could aggregate would be found out only when all had come.
-        let round = chain.round(0).map_err(wrong)?;
-        round.parameters(round.plan().cohort as usize).map_err(wrong)?;
         let charter = Bytes(encode(chain.charter())?);
         let started =
             remote.start_federation(&NewFederation { charter, signature: Bytes(signature.to_vec()) })?;

@@ -13,7 +13,6 @@ use pmirs_vault::{
     SearchOptions, Vault, VaultError,
 };
 use pmirs_wire::collection::{CollectionList, CollectionRecord};
-use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::{decode, encode};
 
 use crate::liar::{Liar, named};
@@ -92,19 +91,6 @@ fn same(left: &[Vec<(String, f32)>], right: &[Vec<(String, f32)>]) {
     }
 }
 
-/// After so many entries of the log nothing is answered any more.
-fn dies_after(entries: usize) -> impl FnMut(&InnerRequest, &mut InnerResponse) + Send {
-    let mut left = entries;
-    move |request, response| {
-        if left == 0 {
-            response.status = 503;
-        }
-        if request.method == Method::Post && request.path.ends_with("/log") {
-            left = left.saturating_sub(1);
-        }
-    }
-}
-
 /// How many items are of which model.
 fn of_model(vault: &Vault, model: &str) -> usize {
     let items = vault.collection("album").unwrap().items().unwrap();
@@ -141,7 +127,7 @@ fn a_half_moved_collection_answers_as_the_moved_one_at_every_level() {
             Protection::Sealed | Protection::Veiled => &[(66, 64)],
         };
         for &left in ends {
-            liar.tells(dies_after(1));
+            liar.dies_after(1);
             let ended = world.vault.collection("album").unwrap().reembed(&Quiet);
             assert!(ended.is_err(), "{ended:?}");
             liar.is_honest();
@@ -220,7 +206,7 @@ fn half_moved(world: &World, models: &Models, protection: Protection, ben: &Vaul
     share(world, "album", ben, "ben", Role::Writer);
     let liar = Liar::stands_before(&world.vault);
     assert!(world.vault.collection("album").unwrap().use_model(&models.new).unwrap());
-    liar.tells(dies_after(1));
+    liar.dies_after(1);
     assert!(world.vault.collection("album").unwrap().reembed(&Quiet).is_err());
     liar.is_honest();
     assert_eq!(of_model(&world.vault, "trained 1"), 20);
@@ -360,7 +346,7 @@ fn a_sealed_collection_goes_over_to_another_length_and_back_and_the_others_refus
     let answer = ask(&world.vault, QUESTIONS[0], Audit::All);
     assert!(answer.exact && answer.moving.is_some_and(|moving| moving.missing == 0.0));
     let unmoved = answers(&world.vault, Audit::All);
-    liar.tells(dies_after(1));
+    liar.dies_after(1);
     assert!(album.reembed(&Quiet).is_err());
     liar.is_honest();
     assert_eq!(of_model(&world.vault, "trained 1"), 20);

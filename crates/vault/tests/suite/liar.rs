@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pmirs_vault::remote::{Exchange, Transport, TransportError};
 use pmirs_vault::{Vault, VaultError};
-use pmirs_wire::envelope::{InnerRequest, InnerResponse};
+use pmirs_wire::envelope::{InnerRequest, InnerResponse, Method};
 use pmirs_wire::{Message, decode, encode};
 
 /// Alters an answer, given the request's path.
@@ -12,7 +12,11 @@ type Lie = Box<dyn FnMut(&InnerRequest, &mut InnerResponse) + Send>;
 
 /// A server between the honest one and a client, which tells whatever lie it is given.
 #[derive(Clone, Default)]
-pub struct Liar(Arc<Mutex<Option<Lie>>>);
+pub struct Liar {
+    lie: Arc<Mutex<Option<Lie>>>,
+    /// Entries of logs that it takes before it is gone.
+    entries: Arc<Mutex<Option<usize>>>,
+}
 
 impl Liar {
     pub fn stands_before(vault: &Vault) -> Self {
@@ -23,11 +27,27 @@ impl Liar {
     }
 
     pub fn tells(&self, lie: impl FnMut(&InnerRequest, &mut InnerResponse) + Send + 'static) {
-        *self.0.lock().unwrap() = Some(Box::new(lie));
+        *self.lie.lock().unwrap() = Some(Box::new(lie));
+    }
+
+    /// Is gone once it has taken so many entries of logs: what comes then is neither done nor answered.
+    pub fn dies_after(&self, entries: usize) {
+        *self.entries.lock().unwrap() = Some(entries);
     }
 
     pub fn is_honest(&self) {
-        *self.0.lock().unwrap() = None;
+        *self.lie.lock().unwrap() = None;
+        *self.entries.lock().unwrap() = None;
+    }
+
+    fn takes(&self, request: &InnerRequest) -> bool {
+        let mut entries = self.entries.lock().unwrap();
+        let Some(left) = entries.as_mut() else { return true };
+        let is_there = *left > 0;
+        if request.method == Method::Post && request.path.ends_with("/log") {
+            *left = left.saturating_sub(1);
+        }
+        is_there
     }
 }
 
@@ -38,8 +58,11 @@ struct Between {
 
 impl Transport for Between {
     fn exchange(&self, request: &InnerRequest) -> Result<Exchange, TransportError> {
+        if !self.liar.takes(request) {
+            return Err(TransportError::Unreachable("it is gone".into()));
+        }
         let mut exchange = self.honest.exchange(request)?;
-        if let Some(lie) = self.liar.0.lock().unwrap().as_mut() {
+        if let Some(lie) = self.liar.lie.lock().unwrap().as_mut() {
             lie(request, &mut exchange.response);
         }
         Ok(exchange)

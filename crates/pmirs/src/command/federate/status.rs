@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use pmirs_federated::message::Step;
-use pmirs_federated::private::{Occasion, release};
-use pmirs_vault::Vault;
+use pmirs_privacy::Adversary;
 use pmirs_vault::federate::{Membership, Phase};
+use pmirs_vault::{Vault, VaultError};
 use serde::Serialize;
 
 use super::find;
@@ -113,13 +113,9 @@ fn row(vault: &Vault, mut membership: Membership<'_>) -> Result<Row, Failure> {
     let (chain, records) = (membership.chain(), membership.records());
     let charter = chain.charter();
     let consent = membership.consent()?;
-    let spent = match (&consent, chain.round(0)) {
-        (Some(agreed), Ok(round)) => {
-            let occasion = Occasion { coordinator: charter.coordinator.0, data: agreed.data.0, at_ms: 0 };
-            vault.privacy().allows(&agreed.limits(), &release(&round, &occasion, &[]), 0).ok()
-        }
-        _ => None,
-    };
+    let spent = consent.as_ref().map(|agreed| -> Result<f64, VaultError> {
+        Ok(vault.privacy().ledger()?.epsilon(agreed.delta, Adversary::Coordinator)?)
+    });
     let (first, latest) = (records.first(), records.last());
     let each = first.zip(latest).filter(|_| records.len() > 1).map(|(first, latest)| {
         latest.ended_ms.saturating_sub(first.ended_ms) as f64 / 1000.0 / (records.len() - 1) as f64
@@ -146,7 +142,7 @@ fn row(vault: &Vault, mut membership: Membership<'_>) -> Result<Row, Failure> {
         member: membership.number(),
         delta: consent.as_ref().map(|agreed| agreed.delta),
         consent: consent.map(|agreed| agreed.source),
-        epsilon_spent: spent,
+        epsilon_spent: spent.transpose()?,
         seconds_left: each
             .filter(|_| running)
             .map(|each| each * f64::from(charter.terms.rounds - standing.round)),
