@@ -211,8 +211,8 @@ impl Charter {
         if !(terms.noise.is_finite() && terms.noise >= 0.0) {
             return Err(wrong("noise", terms.noise.to_string(), "0 or more"));
         }
-        terms.adaptive.map_or(Ok(()), |adaptive| adaptive.rule().map(drop))?;
-        Ok(())
+        terms.rule.check()?;
+        terms.adaptive.map_or(Ok(()), |adaptive| adaptive.rule().map(drop))
     }
 }
 

@@ -28,6 +28,25 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// Refuses numbers by which no model can move.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        let sound = match *self {
+            Self::FedAvg { rate } => positive(rate),
+            Self::FedAdam { rate, first, second, adaptivity } => {
+                let share = |number: f64| (0.0..1.0).contains(&number);
+                positive(rate) && share(first) && share(second) && positive(adaptivity)
+            }
+        };
+        if sound {
+            return Ok(());
+        }
+        let expected = "a rate and an adaptivity above 0, and shares below 1".into();
+        Err(Error::Plan { field: "rule", got: format!("{self:?}"), expected })
+    }
+}
+
 /// A rule and what it remembers between rounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Optimiser {

@@ -137,6 +137,7 @@ impl Models {
     /// Makes the pack of this name: `fill` writes it beside its place, and it is moved there whole. What fails leaves
     /// nothing behind.
     pub fn make<T>(&self, name: &str, fill: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+        check_name(name)?;
         let failed = |error: std::io::Error| Failure::file(&self.folder, "write", &error);
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let draft = tempfile::Builder::new().prefix(".adding-").tempdir_in(&self.folder).map_err(failed)?;
@@ -201,8 +202,7 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let error = format!("'{name}' cannot be the name of a model");
-    let hint =
-        "choose up to 64 letters, digits, `-`, `_` and `.` with --name; `compact` is the built-in model";
+    let hint = "choose up to 64 letters, digits, `-`, `_` and `.`; `compact` and `compact-lite` are built in";
     Err(Failure::new(Exit::Usage, error, hint))
 }
 

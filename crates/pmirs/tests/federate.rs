@@ -120,6 +120,10 @@ fn three_members_train_in_the_background_and_adopt_one_model() {
     assert!(members[0].fails(2, &other).contains("begins from the model"));
     let elsewhere = ["federate", "join", "http://other.example", "--data", "pairs.tsv", "--yes"];
     assert!(members[0].fails(2, &elsewhere).contains("is not this home's cloud"));
+    assert!(members[0].fails(2, &with(&["--yes", "--model-name", "../x"])).contains("'../x' cannot be"));
+    fs::write(members[0].path("one.tsv"), "image\tcaption\nred-0.png\ta red card\n").unwrap();
+    let one = ["federate", "join", &cloud.url, "--data", "one.tsv", "--model", "compact-lite", "--yes"];
+    assert!(members[0].fails(2, &one).contains("one.tsv has 1 pictures"));
     write_pairs(&anna, 9);
     assert!(anna.fails(8, &with(&["--yes"])).contains("not among the members"));
     let shown = members[0].says(&["federate", "status", "friends"])["federations"][0].clone();
@@ -162,6 +166,7 @@ fn what_cannot_be_started_or_joined_is_told_apart() {
     assert!(anna.fails(3, &with("strangers.toml", &[])).contains("nobody"));
     assert!(anna.fails(3, &with("missing.toml", &[])).contains("missing.toml"));
     assert!(anna.fails(2, &with("friends.toml", &["--epsilon", "0.0001"])).contains("epsilon"));
+    assert!(anna.fails(2, &with("friends.toml", &["--server-rate", "nan"])).contains("rule"));
     // Of three none may be corrupt or vanish, or too few are left for a sum to hide anyone in.
     for few in [["--corrupt", "0"], ["--dropout", "0"]] {
         let start =

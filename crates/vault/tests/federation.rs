@@ -251,6 +251,8 @@ fn eight_members_three_rounds() {
     let chain = vaults[0].start_federation(founding).unwrap();
     let start = |number: usize| Process::start(&format!("member {} {}", homes[number].display(), chain.id()));
 
+    nothing_is_agreed_to_under_a_process_that_takes_part(&vaults[0], &homes[0], chain.id());
+
     // Seven begin; the eighth comes when the first round has its roster.
     let mut processes: BTreeMap<usize, Process> = (0..7).map(|number| (number, start(number))).collect();
     processes[&0].wait_for("said 0 shares");
@@ -280,6 +282,15 @@ fn eight_members_three_rounds() {
     assert!(models.iter().all(|(_, other)| *other == model), "members have different models");
     simulate(&vaults, chain, weights, &model);
     drop(server);
+}
+
+fn nothing_is_agreed_to_under_a_process_that_takes_part(vault: &Vault, home: &Path, federation: Digest) {
+    let membership = Membership::look(vault, federation).unwrap();
+    let taken = membership.take().unwrap();
+    let refused = Membership::look(vault, federation).unwrap().join(&consent(vault, home));
+    assert!(refused.unwrap_err().to_string().contains("another process takes part"));
+    assert!(membership.consent().unwrap().is_none());
+    drop(taken);
 }
 
 fn people(homes: &[PathBuf], url: &str, invite: &str) -> Vec<Vault> {

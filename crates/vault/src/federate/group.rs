@@ -46,6 +46,9 @@ impl GroupFile {
     pub fn read(path: &Path) -> Result<Self, VaultError> {
         let wrong = |reason: &dyn std::fmt::Display| VaultError::file(path, reason);
         let about = std::fs::metadata(path).map_err(|error| wrong(&error))?;
+        if !about.is_file() {
+            return Err(wrong(&"it is not a file"));
+        }
         if about.len() > MAX_FILE {
             return Err(wrong(&format!("{} bytes, expected at most {MAX_FILE}", about.len())));
         }

@@ -139,15 +139,17 @@ impl<'v> Membership<'v> {
         prospect(self.vault, &self.chain, consent)
     }
 
-    /// Joins: pins the charter, and remembers what was agreed.
+    /// Joins: pins the charter, and remembers what was agreed. A process that takes part holds itself to what it finds
+    /// there, so nothing changes under one.
     ///
     /// # Errors
-    /// For somebody who is no member, and where the limits forbid it.
+    /// For somebody who is no member, and where the limits forbid it; while a process of this home takes part.
     pub fn join(&self, consent: &Consent) -> Result<(), VaultError> {
         if self.number().is_none() {
             return Err(VaultError::NoMember(self.chain.charter().name.clone()));
         }
         self.prospect(consent)?;
+        let _taken = self.take()?;
         let shown = self.remote.federation(self.chain.id())?;
         believe(self.chain.id(), &shown)?;
         self.folder.write("charter", &shown)?;

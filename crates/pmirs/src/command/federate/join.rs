@@ -18,13 +18,17 @@ use super::{find, pace};
 use crate::cli::{FederateJoin, Global};
 use crate::command::{jobs, model};
 use crate::exit::Exit;
-use crate::models::Models;
+use crate::models::{Models, check_name};
 use crate::output::{Answer, BOLD, DIM, GOOD, Output, bytes, plain, quoted};
 use crate::progress::Bar;
 use crate::report::Failure;
 use crate::{confirm, home, session};
 
+/// Fewest pictures with captions that anything can be learned from.
+const LEAST: usize = 2;
+
 pub fn run(args: &FederateJoin, global: &Global, output: Output) -> Result<(), Failure> {
+    args.model_name.as_deref().map_or(Ok(()), check_name)?;
     let vault = session::open(global)?;
     let id = find::federation(&vault, Some(&args.federation))?;
     let mut membership = Membership::look(&vault, id)?;
@@ -32,6 +36,7 @@ pub fn run(args: &FederateJoin, global: &Global, output: Output) -> Result<(), F
     same_model(&membership, encoder.pack())?;
     if membership.consent()?.is_none_or(|agreed| !covers(&agreed, args)) {
         let consent = consent(&vault, args)?;
+        has_enough(&vault, args)?;
         let prospect = membership.prospect(&consent)?;
         if !args.yes && !agrees(&prospect, args)? {
             return Err(Failure::new(
@@ -84,6 +89,27 @@ fn consent(vault: &Vault, args: &FederateJoin) -> Result<Consent, Failure> {
         least_noise: args.least_noise,
         agreed_ms: u64::try_from(now.as_millis()).unwrap_or_default(),
     })
+}
+
+/// One picture has nothing to be told from, and who has no more would be waited for in vain.
+fn has_enough(vault: &Vault, args: &FederateJoin) -> Result<(), Failure> {
+    let found = if let Some(path) = table(args) {
+        from_table(path)?.len()
+    } else {
+        let collection = vault.collection(&args.data)?;
+        from_collection(&collection)?.take(LEAST).collect::<Result<Vec<_>, _>>()?.len()
+    };
+    if found >= LEAST {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Usage,
+        format!(
+            "{} has {found} pictures with captions, and training takes at least {LEAST}",
+            plain(&args.data)
+        ),
+        "a table has the header `image<TAB>caption`; in a collection a picture's note is its caption",
+    ))
 }
 
 /// The table that `--data` names, if it names one.

@@ -100,12 +100,19 @@ impl Row {
 
 pub fn run(args: &FederateStatus, global: &Global, output: Output) -> Result<(), Failure> {
     let vault = session::open(global)?;
-    let ids = match &args.federation {
-        Some(named) => vec![find::federation(&vault, Some(named))?],
-        None => vault.federations()?.into_iter().map(|row| row.id).collect(),
-    };
-    let rows = ids.into_iter().map(|id| row(&vault, Membership::look(&vault, id)?));
-    output.answer(&Status { federations: rows.collect::<Result<_, Failure>>()? })
+    let look = |id| row(&vault, Membership::look(&vault, id)?);
+    if let Some(named) = &args.federation {
+        return output.answer(&Status { federations: vec![look(find::federation(&vault, Some(named))?)?] });
+    }
+    let mut federations = Vec::new();
+    for listed in vault.federations()? {
+        // One that is damaged hides no other.
+        match look(listed.id) {
+            Ok(row) => federations.push(row),
+            Err(failed) => Output::warn(format_args!("{}: {}", plain(&listed.name), failed.error())),
+        }
+    }
+    output.answer(&Status { federations })
 }
 
 fn row(vault: &Vault, mut membership: Membership<'_>) -> Result<Row, Failure> {
