@@ -34,7 +34,7 @@ struct Party {
 pub(crate) type OfThree<T> = [T; 3];
 
 /// How often the three are asked again where they have other members, before one of them is said to lie.
-const AT_ODDS: usize = 8;
+const AT_ODDS: u32 = 8;
 
 impl Parties {
     /// Finds the three, and checks that each is who the file of parties says.
@@ -214,15 +214,29 @@ impl Parties {
             states = ask()?;
         }
         // Owners who change members at once reach the three one after another: that is no lie.
-        for _ in 0..AT_ODDS {
+        for attempt in 1..=AT_ODDS {
             let [first, others @ ..] = &states;
             if others.iter().all(|it| it.statement_hash == first.statement_hash) {
                 break;
             }
             self.meet(collection)?;
+            pause(attempt)?;
             states = ask()?;
         }
         self.agreed(states.map(Answer::State))
+    }
+
+    /// The state after an order that all three carried out. Where an owner changed members while they answered, they are
+    /// asked again.
+    pub(crate) fn settled(
+        &self,
+        collection: CollectionId,
+        answers: OfThree<Answer>,
+    ) -> Result<State, VaultError> {
+        match self.agreed(answers) {
+            Err(VaultError::Party { .. }) => self.state(collection),
+            agreed => agreed,
+        }
     }
 
     /// The state that three answers agree on.

@@ -133,7 +133,7 @@ impl Parties {
             match self.explained(collection, answers) {
                 // Somebody changed the rows meanwhile.
                 Err(error) if is_conflict(&error) && attempt < ATTEMPTS => pause(attempt)?,
-                answers => return self.agreed(answers?),
+                answers => return self.settled(collection, answers?),
             }
         }
         Err(VaultError::Busy)

@@ -82,7 +82,7 @@ impl Parties {
         let (upload, at, count) = (piece.upload, piece.at, words.len() as u32);
         let action = Action::Tree(TreeAction::Piece { upload, at, words: count, parts });
         let answers = self.ask_all(&self.order(collection, action)?, bytes)?;
-        self.agreed(answers)?;
+        self.settled(collection, answers)?;
         piece.at += words.len() as u64;
         Ok(())
     }
